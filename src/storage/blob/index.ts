@@ -1,0 +1,6 @@
+/**
+ * `sif-library/storage`: what somebody needs who writes a StorageBackend.
+ * @module
+ */
+export type * from './contract.js'
+export { isStorageError, StorageError, type StorageErrorCode, type StorageErrorOptions } from './errors.js'

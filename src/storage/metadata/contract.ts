@@ -1,0 +1,425 @@
+/**
+ * MetadataStore: records of entities, collections, containers, images, tags, uploads, blobs and accounts.
+ *
+ * A store knows records and no HTTP, no request and no rule of who may do what. Every method is one transaction: it happened whole or not at all,
+ * also when the process dies in it. "Two callers" below means two processes as well. Times are milliseconds since 1970, sizes are bytes, ids are 24
+ * lower-case hex digits made by the caller (protocol 2.4), digests are 64 lower-case hex digits.
+ *
+ * Reads that find nothing give undefined. Everything else that fails throws a MetadataError.
+ */
+
+export interface EntityRecord {
+  readonly id: string
+  readonly name: string
+  readonly description: string
+  /** What is made in this entity later starts private. */
+  readonly defaultPrivate: boolean
+  /** Bytes that the entity may hold; null = the registry's default. */
+  readonly quotaBytes: number | null
+  /** Bytes of published images, each counted where it is (a blob that two containers share counts twice). */
+  readonly usedBytes: number
+  /** Bytes announced by uploads under way. */
+  readonly reservedBytes: number
+  /** Principal id of the creator. */
+  readonly owner: string | null
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface CollectionRecord {
+  readonly id: string
+  readonly entityId: string
+  readonly entityName: string
+  readonly name: string
+  readonly description: string
+  readonly private: boolean
+  readonly owner: string | null
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+export interface ContainerRecord {
+  readonly id: string
+  readonly entityId: string
+  readonly entityName: string
+  readonly collectionId: string
+  readonly collectionName: string
+  readonly name: string
+  readonly description: string
+  /** The container's own flag. */
+  readonly private: boolean
+  /** Its collection's flag; the container is hidden when either is set. */
+  readonly collectionPrivate: boolean
+  readonly downloadCount: number
+  readonly owner: string | null
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+/**
+ * `pending`: created, no verified bytes yet. `published`: visible and pullable. `unproven`: published while its SHA-256 is still being proven in the
+ * background. `damaged`: hidden, because a check found other bytes.
+ */
+export type ImageState = 'pending' | 'published' | 'unproven' | 'damaged'
+
+export interface ImageRecord {
+  readonly id: string
+  readonly containerId: string
+  readonly digest: string
+  readonly description: string
+  readonly state: ImageState
+  /** 0 while pending. */
+  readonly size: number
+  /** Where the bytes lie in the storage; null while pending. */
+  readonly blobKey: string | null
+  /** Go name, from the SIF header or from the first tag; null = not known. */
+  readonly arch: string | null
+  /** The arch was read from the SIF header, so a tag may not say otherwise. */
+  readonly archFromHeader: boolean
+  /** Facts from the SIF descriptors; null = not known (no SIF). */
+  readonly signed: boolean | null
+  readonly encrypted: boolean | null
+  readonly fingerprints: readonly string[]
+  /** Principal id of who created the record. */
+  readonly owner: string | null
+  readonly createdAt: number
+  readonly updatedAt: number
+  /** When it was published; null while pending. */
+  readonly publishedAt: number | null
+}
+
+/** An image with the container it lies in: what every route that names an image loads, in one read. */
+export interface ImageInContainer {
+  readonly image: ImageRecord
+  readonly container: ContainerRecord
+}
+
+export interface TagRecord {
+  readonly arch: string
+  readonly tag: string
+  readonly imageId: string
+  readonly updatedAt: number
+}
+
+export type UploadKind = 'single' | 'multipart'
+/** `open` → `completing` → `completed`, or → `aborted` / `expired`. `completing` → `open` when completing failed and may be tried again. */
+export type UploadState = 'open' | 'completing' | 'completed' | 'aborted' | 'expired'
+
+export interface UploadRecord {
+  readonly id: string
+  readonly kind: UploadKind
+  readonly state: UploadState
+  readonly imageId: string
+  readonly containerId: string
+  readonly entityId: string
+  /** Principal id; null = an anonymous principal was allowed to push. */
+  readonly principal: string | null
+  /** Key that the bytes go to. */
+  readonly key: string
+  readonly size: number
+  readonly digest: string
+  /** Bytes of every part but the last; the size for `single`. */
+  readonly partSize: number
+  /** 1 for `single`. */
+  readonly totalParts: number
+  /** The backend's own id of a multipart upload; null for `single`. */
+  readonly backendUploadId: string | null
+  readonly createdAt: number
+  /** Last change of state, or sign of life. */
+  readonly updatedAt: number
+  readonly expiresAt: number
+}
+
+export interface BlobRecord {
+  readonly key: string
+  readonly digest: string
+  readonly size: number
+  readonly createdAt: number
+  /** Since when no image refers to it; null while one does. */
+  readonly unreferencedAt: number | null
+}
+
+/** Facts about verified bytes, known when an image is published. */
+export interface BlobFacts {
+  readonly key: string
+  readonly size: number
+  readonly arch: string | null
+  readonly signed: boolean | null
+  readonly encrypted: boolean | null
+  readonly fingerprints: readonly string[]
+}
+
+/** `created` is false when the record was there before: it is returned unchanged then. */
+export interface CreateResult<R> {
+  readonly record: R
+  readonly created: boolean
+}
+
+/** How an image is named inside its container. */
+export type ImageSelector = { readonly digest: string } | { readonly tag: string; readonly arch: string }
+
+export interface ContainerPath {
+  readonly entity: string
+  readonly collection: string
+  readonly container: string
+}
+
+/** What a list or a search may show: everything, what is public, or what is public plus everything in these entities. */
+export type VisibilityFilter = 'all' | 'public' | { readonly entities: readonly string[] }
+
+export interface EntityStore {
+  /** Two callers with the same name: one creates, both get the same record. */
+  createIfAbsent(entity: {
+    readonly id: string
+    readonly name: string
+    readonly description: string
+    readonly defaultPrivate: boolean
+    readonly owner: string | null
+    readonly now: number
+  }): Promise<CreateResult<EntityRecord>>
+  find(id: string): Promise<EntityRecord | undefined>
+  findByName(name: string): Promise<EntityRecord | undefined>
+  /** Changes the given members only. */
+  update(
+    id: string,
+    change: { readonly defaultPrivate?: boolean; readonly quotaBytes?: number | null; readonly now: number },
+  ): Promise<EntityRecord | undefined>
+  /** By name, ascending, after the given name. */
+  list(page: { readonly after?: string; readonly limit: number }): Promise<readonly EntityRecord[]>
+}
+
+export interface CollectionStore {
+  /** As for entities, by (entity, name). Throws `parent-missing` when the entity is gone. */
+  createIfAbsent(collection: {
+    readonly id: string
+    readonly entityId: string
+    readonly name: string
+    readonly description: string
+    readonly private: boolean
+    readonly owner: string | null
+    readonly now: number
+  }): Promise<CreateResult<CollectionRecord>>
+  find(id: string): Promise<CollectionRecord | undefined>
+  findByPath(entity: string, collection: string): Promise<CollectionRecord | undefined>
+  setPrivate(id: string, value: boolean, now: number): Promise<CollectionRecord | undefined>
+  listOf(entityId: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly CollectionRecord[]>
+}
+
+export interface ContainerStore {
+  /** As for entities, by (collection, name). Throws `parent-missing` when the collection is gone. */
+  createIfAbsent(container: {
+    readonly id: string
+    readonly collectionId: string
+    readonly name: string
+    readonly description: string
+    readonly private: boolean
+    readonly owner: string | null
+    readonly now: number
+  }): Promise<CreateResult<ContainerRecord>>
+  find(id: string): Promise<ContainerRecord | undefined>
+  findByPath(path: ContainerPath): Promise<ContainerRecord | undefined>
+  setPrivate(id: string, value: boolean, now: number): Promise<ContainerRecord | undefined>
+  listOf(collectionId: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly ContainerRecord[]>
+  /** Adds to the download count. */
+  countDownload(id: string): Promise<void>
+}
+
+export interface ImageStore {
+  /**
+   * By (container, digest). Two callers: one creates, both get the same record. With `adopt` the new image is published at once on the blob of that other
+   * image, if that one is (still) published with the same digest; otherwise the image is created pending, as without it. An image that is there already and
+   * pending or damaged is published in the same way. Throws `parent-missing`; `quota-exceeded` when adopting would exceed `quotaBytes`.
+   */
+  createIfAbsent(image: {
+    readonly id: string
+    readonly containerId: string
+    readonly digest: string
+    readonly description: string
+    readonly owner: string | null
+    readonly now: number
+    readonly adopt?: { readonly imageId: string; readonly defaultQuotaBytes: number }
+  }): Promise<CreateResult<ImageRecord>>
+  find(id: string): Promise<ImageInContainer | undefined>
+  /** The hot path: one indexed read. By digest any state is found; by tag whatever the tag points at. */
+  findByPath(path: ContainerPath, selector: ImageSelector): Promise<ImageInContainer | undefined>
+  /** Published images with these bytes in any container, newest first, to ask whether somebody may read one of them. */
+  findPublished(digest: string, limit: number): Promise<readonly ImageInContainer[]>
+  /** Tags that point at the image, ascending by (arch, tag). */
+  tagsOf(imageId: string): Promise<readonly TagRecord[]>
+  /**
+   * Publishes verified bytes: the image refers to `blob.key`, the blob is recorded, the upload becomes `completed`, its reservation becomes usage. Only from state
+   * `pending` or `damaged`, and only while the upload is `completing`. Result `published` for the one caller that did it. `already` when the image was published
+   * before (the upload becomes `completed`, its reservation is released, and the caller owns `blob.key` and should delete it).
+   * `gone` when image or upload is not there (in that state) any more.
+   */
+  publish(change: {
+    readonly imageId: string
+    readonly uploadId: string
+    readonly blob: BlobFacts
+    readonly state: 'published' | 'unproven'
+    readonly now: number
+  }): Promise<'published' | 'already' | 'gone'>
+  /** Compare-and-set of the state, for proving in the background and for checks. False when it was not in `from`. */
+  setState(id: string, from: readonly ImageState[], to: ImageState, now: number): Promise<boolean>
+  /** Records the arch of an image that has none. The first caller wins; returns the record as it is now. */
+  setArchIfUnknown(id: string, arch: string, now: number): Promise<ImageRecord | undefined>
+  /** Deletes the image and its tags; a blob without other images becomes unreferenced; usage is given back; open uploads of the image are `aborted`. False when it was gone. */
+  delete(id: string, now: number): Promise<boolean>
+  /** By id, ascending, after the given id: for checks over everything. */
+  list(page: { readonly after?: string; readonly limit: number; readonly states?: readonly ImageState[] }): Promise<readonly ImageInContainer[]>
+}
+
+export interface TagStore {
+  /**
+   * Points (container, arch, tag) at an image of the same container that is published or unproven. Two callers: both succeed in some order and the later one stays; each
+   * learns what it replaced. `previous` is the image id before, undefined when the tag is new. Throws `image-missing` when the image is not (any more) a visible one of this container.
+   */
+  set(tag: {
+    readonly containerId: string
+    readonly arch: string
+    readonly tag: string
+    readonly imageId: string
+    readonly now: number
+  }): Promise<{ readonly previous: string | undefined }>
+  /** Ascending by (arch, tag). */
+  list(containerId: string): Promise<readonly TagRecord[]>
+  /** Removes one tag of one arch. Undefined when there was none. `imageDeleted`: no tag pointed at the image any more, so it was deleted as by `images.delete`. */
+  remove(tag: {
+    readonly containerId: string
+    readonly arch: string
+    readonly tag: string
+    readonly now: number
+  }): Promise<{ readonly imageId: string; readonly imageDeleted: boolean } | undefined>
+}
+
+export interface UploadStore {
+  /**
+   * Records an upload (state `open`) and reserves its bytes in the entity: `quota-exceeded` when used + reserved + size would pass the entity's quota (its own, else
+   * `defaultQuotaBytes`; 0 = unlimited). Two callers can't pass it together. Throws `image-missing` when the image is gone.
+   */
+  create(upload: Omit<UploadRecord, 'state' | 'updatedAt'> & { readonly defaultQuotaBytes: number }): Promise<UploadRecord>
+  find(id: string): Promise<UploadRecord | undefined>
+  /** Uploads of one image by one principal in state `open`, newest first. */
+  findOpen(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
+  /** Uploads of one image by one principal in state `completed`, newest first: to answer a repeated complete. */
+  findCompleted(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
+  /**
+   * Compare-and-set of the state. True for exactly one of two callers. Moving to `aborted` or `expired` gives the reservation back. `completed` is only reached
+   * through `images.publish`.
+   */
+  move(id: string, from: UploadState, to: Exclude<UploadState, 'completed'>, now: number): Promise<boolean>
+  /** Sign of life: moves `updatedAt` and `expiresAt`, for an upload that is open. */
+  touch(id: string, change: { readonly expiresAt: number; readonly now: number }): Promise<void>
+  /** Uploads in `open` that expired before `now`, and those in `completing` that nobody touched since `stuckSince` (a crash), oldest first. */
+  findStale(page: { readonly now: number; readonly stuckSince: number; readonly limit: number }): Promise<readonly UploadRecord[]>
+  /** Finished, aborted and expired uploads untouched since `before` are forgotten; returns how many. */
+  forget(before: number): Promise<number>
+  /** Whether an upload with this key is `open` or `completing`: its bytes are nobody's leftover. */
+  isKeyInUse(key: string): Promise<boolean>
+}
+
+export interface BlobStore {
+  find(key: string): Promise<BlobRecord | undefined>
+  /** Unreferenced since before `before`, oldest first. */
+  findUnreferenced(page: { readonly before: number; readonly limit: number }): Promise<readonly BlobRecord[]>
+  /**
+   * First step of deleting: forgets the record if the blob is still unreferenced. True for exactly one caller; nobody can adopt the blob afterwards, so that its bytes
+   * can be deleted from the storage in the second step.
+   */
+  forgetIfUnreferenced(key: string): Promise<boolean>
+  /** Who refers to it, for explanations. */
+  imagesOf(key: string, limit: number): Promise<readonly ImageInContainer[]>
+}
+
+export interface SearchQuery {
+  /** Three characters at least. Case-insensitive substring of a name path, a tag or a description. */
+  readonly value: string
+  /** Images of these only (empty or absent = all). */
+  readonly archs?: readonly string[]
+  readonly signed?: boolean
+  readonly visibility: VisibilityFilter
+  readonly limit: number
+  /** As returned by the page before. */
+  readonly after?: string
+}
+
+export interface SearchPage {
+  readonly entities: readonly EntityRecord[]
+  readonly collections: readonly CollectionRecord[]
+  readonly containers: readonly ContainerRecord[]
+  /** Published images only. */
+  readonly images: readonly (ImageInContainer & { readonly tags: readonly string[] })[]
+  /** Give it back as `after` for the next page; undefined on the last one. Pages cover images; entities, collections and containers come with the first page, `limit` of each at the most. */
+  readonly next: string | undefined
+}
+
+export interface UserRecord {
+  readonly id: string
+  readonly name: string
+  readonly admin: boolean
+  readonly groups: readonly string[]
+  readonly createdAt: number
+}
+
+export interface TokenRecord {
+  readonly id: string
+  readonly userId: string
+  readonly label: string
+  /** Lower-case hex SHA-256 of the token: a token carries 256 random bits or more, so no slow hash is needed. */
+  readonly hash: string
+  /** As written by the user, `action` or `action:path`; empty = all that the user may do. */
+  readonly scopes: readonly string[]
+  readonly createdAt: number
+  /** null = never. */
+  readonly expiresAt: number | null
+  readonly lastUsedAt: number | null
+}
+
+export interface AccountStore {
+  /** Throws `exists` when the name is taken. */
+  createUser(user: UserRecord): Promise<UserRecord>
+  findUser(name: string): Promise<UserRecord | undefined>
+  listUsers(): Promise<readonly UserRecord[]>
+  updateUser(id: string, change: { readonly admin?: boolean; readonly groups?: readonly string[] }): Promise<UserRecord | undefined>
+  /** With all tokens. False when there was none. */
+  removeUser(name: string): Promise<boolean>
+  createToken(token: TokenRecord): Promise<TokenRecord>
+  /** The hot path: one indexed read by hash. */
+  findToken(hash: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
+  /** Of one user, or of all; newest first. */
+  listTokens(userId?: string): Promise<readonly (TokenRecord & { readonly userName: string })[]>
+  removeToken(id: string): Promise<boolean>
+  /** Records the time of use; coarse on purpose, the caller writes at most once a minute per token. */
+  touchToken(id: string, now: number): Promise<void>
+}
+
+export interface SettingStore {
+  /** Two callers: the first value stays, both get it. */
+  getOrSet(name: string, value: string): Promise<string>
+  get(name: string): Promise<string | undefined>
+}
+
+export interface MetadataCheck {
+  readonly ok: boolean
+  readonly message: string
+}
+
+export interface MetadataStore {
+  /** For people and logs: `sqlite`, `postgres`. */
+  readonly name: string
+  /** Creates or migrates the schema; safe to call on many instances at once. Throws `schema-too-new` when the database was written by a newer version. */
+  ready(): Promise<void>
+  /** Whether the store answers now. Never throws. */
+  check(): Promise<MetadataCheck>
+  close(): Promise<void>
+  readonly entities: EntityStore
+  readonly collections: CollectionStore
+  readonly containers: ContainerStore
+  readonly images: ImageStore
+  readonly tags: TagStore
+  readonly uploads: UploadStore
+  readonly blobs: BlobStore
+  readonly accounts: AccountStore
+  readonly settings: SettingStore
+  search(query: SearchQuery): Promise<SearchPage>
+}

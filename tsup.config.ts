@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { defineConfig, type Options } from 'tsup'
+
+const entries: Record<string, string> = JSON.parse(readFileSync(new URL('./entries.json', import.meta.url), 'utf8'))
+
+/** `./storage/s3` → `storage/s3`, `.` → `index`: the file name in dist of a public entry point. */
+const outputName = (entryPoint: string): string => (entryPoint === '.' ? 'index' : entryPoint.slice(2))
+
+const library: Options = {
+  entry: Object.fromEntries(
+    Object.entries(entries)
+      .filter(([, file]) => existsSync(file))
+      .map(([name, file]) => [outputName(name), file]),
+  ),
+  format: ['esm', 'cjs'],
+  target: 'node20',
+  platform: 'node',
+  // splitting for CJS too: entry points share one copy of a class where they can (the brand checks cover the rest)
+  splitting: true,
+  dts: true,
+  clean: true,
+  sourcemap: true,
+  // esbuild strips the prefix of builtins by default, and node:sqlite exists only with it
+  removeNodeProtocol: false,
+}
+
+const cli: Options = {
+  entry: { 'cli/main': 'src/cli/main.ts' },
+  format: ['esm'],
+  target: 'node20',
+  platform: 'node',
+  splitting: false,
+  dts: false,
+  sourcemap: true,
+  removeNodeProtocol: false,
+  // the command uses the package through its public entry points
+  external: [/^sif-library/],
+}
+
+export default defineConfig(existsSync('src/cli/main.ts') ? [library, cli] : [library])
