@@ -1,0 +1,3 @@
+module sif-library.test/command
+
+go 1.25.7
