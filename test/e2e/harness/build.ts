@@ -1,0 +1,17 @@
+import { existsSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CLI, PACKAGE } from './paths.js'
+import { runOk } from './run.js'
+
+async function newestSource(): Promise<number> {
+  const files = await readdir(join(PACKAGE, 'src'), { recursive: true, withFileTypes: true })
+  const times = files.filter((file) => file.isFile()).map(async (file) => (await stat(join(file.parentPath, file.name))).mtimeMs)
+  return Math.max(...(await Promise.all(times)))
+}
+
+/** Builds the package when its sources are newer than what was built, so that the tests meet what would be published. */
+export async function ensureBuilt(): Promise<void> {
+  if (existsSync(CLI) && (await stat(CLI)).mtimeMs > (await newestSource())) return
+  await runOk('npm', { args: ['run', 'build'], cwd: PACKAGE, timeout: 300_000 })
+}

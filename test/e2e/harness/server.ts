@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ensureBuilt } from './build.js'
+import { CLI, EXPRESS_APP } from './paths.js'
+import { runOk } from './run.js'
+import { type ServerProcess, startProcess } from './server-process.js'
+
+/** A running registry, whoever serves it. */
+export interface Registry extends ServerProcess {
+  /** Base URL of the library, without a trailing slash. */
+  readonly url: string
+  /** Data folder; removed by `stop` when the harness made it. */
+  readonly data: string
+  /** Token of an administrator. */
+  readonly token: string
+  /** A token for a user, who is made on first sight. */
+  readonly tokenOf: (user: string) => Promise<string>
+  /** Makes an existing entity, collection or container private. */
+  readonly makePrivate: (path: string) => Promise<void>
+}
+
+export interface ServeOptions {
+  /** Data folder. Default: a fresh one. */
+  readonly data?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Port on 127.0.0.1. Default: a free one that `serve` takes itself. */
+  readonly port?: number
+  /** More arguments of `serve`. */
+  readonly args?: readonly string[]
+}
+
+async function dataFolder(given: string | undefined): Promise<{ data: string; remove: () => Promise<void> }> {
+  if (given !== undefined) return { data: given, remove: async () => {} }
+  const data = await mkdtemp(join(tmpdir(), 'sif-library-e2e-'))
+  return { data, remove: () => rm(data, { recursive: true, force: true }) }
+}
+
+/** A port of 127.0.0.1 that was free a moment ago, for servers that must know their address before they start. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Runs the built `sif-library serve` on a free port of 127.0.0.1. */
+export async function startServe(options: ServeOptions = {}): Promise<Registry> {
+  await ensureBuilt()
+  const { data, remove } = await dataFolder(options.data)
+  const env = options.env ?? {}
+  const server = await startProcess({ args: [CLI, 'serve', '--data', data, '--port', String(options.port ?? 0), ...(options.args ?? [])], env })
+  const operate = (args: readonly string[]): Promise<string> => runOk(process.execPath, { args: [CLI, ...args, '--data', data], env })
+  const users = new Set<string>()
+  return {
+    ...server,
+    data,
+    token: (await readFile(join(data, 'admin-token'), 'utf8')).trim(),
+    tokenOf: async (user) => {
+      if (!users.has(user)) await operate(['user', 'add', user])
+      users.add(user)
+      return (await operate(['token', 'create', '--user', user])).trim()
+    },
+    makePrivate: async (path) => {
+      await operate(['visibility', path, 'private'])
+    },
+    stop: async () => {
+      const code = await server.stop()
+      await remove()
+      return code
+    },
+  }
+}
+
+export interface ExpressOptions {
+  /** Where the middleware is mounted, such as `/library`; empty for the root. */
+  readonly prefix: string
+}
+
+/** Runs the Express portal (`express-app.mjs`) on a free port of 127.0.0.1. */
+export async function startExpress(options: ExpressOptions): Promise<Registry> {
+  await ensureBuilt()
+  const { data, remove } = await dataFolder(undefined)
+  const token = 'root-token'
+  const settings = { prefix: options.prefix, data, users: { [token]: { name: 'root', admin: true } } }
+  const server = await startProcess({ args: [EXPRESS_APP], env: { PORTAL: JSON.stringify(settings) } })
+  const tell = async (path: string, body: object): Promise<void> => {
+    const response = await fetch(`${server.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+    if (response.status !== 204) throw new Error(`${path} answered ${response.status}`)
+  }
+  return {
+    ...server,
+    url: `${server.url}${options.prefix}`,
+    data,
+    token,
+    tokenOf: async (user) => {
+      await tell('/portal/people', { token: `token-of-${user}`, name: user })
+      return `token-of-${user}`
+    },
+    makePrivate: (path) => tell('/portal/private', { path }),
+    stop: async () => {
+      const code = await server.stop()
+      await remove()
+      return code
+    },
+  }
+}
