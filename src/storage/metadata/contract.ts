@@ -308,7 +308,7 @@ export interface UploadStore {
    * through `images.publish`.
    */
   move(id: string, from: UploadState, to: Exclude<UploadState, 'completed'>, now: number): Promise<boolean>
-  /** Sign of life: moves `updatedAt` and `expiresAt`, for an upload that is open. */
+  /** Sign of life: moves `updatedAt` and `expiresAt`, for an upload that is `open` or `completing`. */
   touch(id: string, change: { readonly expiresAt: number; readonly now: number }): Promise<void>
   /** Uploads in `open` that expired before `now`, and those in `completing` that nobody touched since `stuckSince` (a crash), oldest first. */
   findStale(page: { readonly now: number; readonly stuckSince: number; readonly limit: number }): Promise<readonly UploadRecord[]>

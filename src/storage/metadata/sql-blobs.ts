@@ -1,0 +1,33 @@
+import type { BlobStore } from './contract.js'
+import { pageSize } from './sql-names.js'
+import { blobColumns, blobOf, imageInContainerColumns, imageInContainerOf } from './sql-rows.js'
+import { changed, type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
+
+export function blobStore(runner: SqlRunner): BlobStore {
+  return {
+    find: (key) => runner.run('read', () => selectFirst(blobOf, `SELECT ${blobColumns} FROM blobs WHERE blob_key = ?`, key)),
+
+    findUnreferenced: ({ before, limit }) =>
+      runner.run('read', () =>
+        selectAll(
+          blobOf,
+          `SELECT ${blobColumns} FROM blobs WHERE unreferenced_at IS NOT NULL AND unreferenced_at < ? ORDER BY unreferenced_at, blob_key LIMIT ?`,
+          before,
+          pageSize(limit),
+        ),
+      ),
+
+    forgetIfUnreferenced: (key) =>
+      runner.run('statement', () => changed('DELETE FROM blobs WHERE blob_key = ? AND unreferenced_at IS NOT NULL RETURNING blob_key', key)),
+
+    imagesOf: (key, limit) =>
+      runner.run('read', () =>
+        selectAll(
+          imageInContainerOf,
+          `SELECT ${imageInContainerColumns} FROM images i JOIN containers c ON c.id = i.container_id WHERE i.blob_key = ? ORDER BY i.id LIMIT ?`,
+          key,
+          pageSize(limit),
+        ),
+      ),
+  }
+}

@@ -1,0 +1,51 @@
+import type { EntityStore } from './contract.js'
+import { writeNameDocument } from './sql-documents.js'
+import { flag, insertOrFind, nullableFlag, pageSize } from './sql-names.js'
+import { entityColumns, entityOf } from './sql-rows.js'
+import { type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
+
+const byName = `SELECT ${entityColumns} FROM entities WHERE name = ?`
+
+export function entityStore(runner: SqlRunner): EntityStore {
+  return {
+    createIfAbsent: (entity) =>
+      runner.run('transaction', function* () {
+        const result = yield* insertOrFind(
+          entityOf,
+          {
+            sql: `INSERT INTO entities (id, name, description, default_private, owner, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+              ON CONFLICT DO NOTHING RETURNING ${entityColumns}`,
+            values: [entity.id, entity.name, entity.description, flag(entity.defaultPrivate), entity.owner, entity.now, entity.now],
+          },
+          { sql: byName, values: [entity.name] },
+        )
+        const { id, name, description } = result.record
+        if (result.created) yield* writeNameDocument('search_entities', { id, path: [name], description })
+        return result
+      }),
+
+    find: (id) => runner.run('read', () => selectFirst(entityOf, `SELECT ${entityColumns} FROM entities WHERE id = ?`, id)),
+
+    findByName: (name) => runner.run('read', () => selectFirst(entityOf, byName, name)),
+
+    update: (id, change) =>
+      runner.run('statement', () =>
+        selectFirst(
+          entityOf,
+          `UPDATE entities SET default_private = COALESCE(?, default_private),
+            quota_bytes = CASE WHEN CAST(? AS INTEGER) = 1 THEN CAST(? AS BIGINT) ELSE quota_bytes END, updated_at = ?
+            WHERE id = ? RETURNING ${entityColumns}`,
+          nullableFlag(change.defaultPrivate),
+          flag(change.quotaBytes !== undefined),
+          change.quotaBytes ?? null,
+          change.now,
+          id,
+        ),
+      ),
+
+    list: (page) =>
+      runner.run('read', () =>
+        selectAll(entityOf, `SELECT ${entityColumns} FROM entities WHERE name > ? ORDER BY name LIMIT ?`, page.after ?? '', pageSize(page.limit)),
+      ),
+  }
+}

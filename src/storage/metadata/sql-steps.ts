@@ -1,0 +1,82 @@
+/**
+ * The seam between the store and its databases: a method of the store is a generator that yields queries and receives their rows. A driver that answers at once
+ * (SQLite) runs it to the end without ever leaving the call, so that nothing can come between two statements of its one connection; a driver that waits
+ * (PostgreSQL) awaits each query. The statements are the same for both.
+ */
+export type Value = string | number | null
+export type Row = Readonly<Record<string, unknown>>
+
+export interface Query {
+  /** With `?` for each value, and with PostgreSQL's row locks (`FOR NO KEY UPDATE`), which a database with one writer leaves out. */
+  readonly sql: string
+  readonly values: readonly Value[]
+}
+
+export type Steps<T> = Generator<Query, T, readonly Row[]>
+
+/**
+ * `read`: changes nothing, may be repeated. `statement`: one statement that is a transaction by itself. `transaction`: all or nothing, and may be repeated from the
+ * start as long as it was not committed; so steps keep no state outside of themselves.
+ */
+export type RunMode = 'read' | 'statement' | 'transaction'
+
+/** Where the two databases speak differently. */
+export interface Dialect {
+  readonly name: 'sqlite' | 'postgres'
+  /** Column type of text that sorts by its bytes. */
+  readonly text: string
+  /** A number that the database counts up by itself. */
+  readonly serial: string
+  /** Ends the definition of a table that is stored in the order of its primary key. */
+  readonly clustered: string
+  /** Statements that index the column `text` of a table for substring search. */
+  indexText(table: string): readonly string[]
+  /** The parts of a substring search over such a table, whose rows are called `s` in it. */
+  search(table: string): { readonly from: string; readonly match: string; readonly position: string }
+  /** The value of the one `?` in `match`. */
+  pattern(value: string): string
+  /** Condition that the column is one of a JSON array of strings, given as one `?`. */
+  isListed(column: string): string
+}
+
+export interface SqlDriver {
+  readonly dialect: Dialect
+  /** Connects. Called once, before anything else. */
+  open(): Promise<void>
+  run<T>(mode: RunMode, steps: () => Steps<T>): Promise<T>
+  /** Runs a change of the schema alone: nobody else can run one at the same time. */
+  migrate(steps: () => Steps<void>): Promise<void>
+  close(): Promise<void>
+}
+
+/** What the parts of the store need of the driver. */
+export type SqlRunner = Pick<SqlDriver, 'dialect' | 'run'>
+
+export function* selectFirst<R>(map: (row: Row) => R, sql: string, ...values: readonly Value[]): Steps<R | undefined> {
+  const row = (yield { sql, values })[0]
+  return row === undefined ? undefined : map(row)
+}
+
+export function* selectAll<R>(map: (row: Row) => R, sql: string, ...values: readonly Value[]): Steps<readonly R[]> {
+  return (yield { sql, values }).map(map)
+}
+
+/** Runs a statement; true when it gave a row back (`RETURNING`), which is how a compare-and-set learns that it won. */
+export function* changed(sql: string, ...values: readonly Value[]): Steps<boolean> {
+  return (yield { sql, values }).length > 0
+}
+
+// PostgreSQL holds neither NUL nor half a surrogate pair, so no store does, and a hostile name can't make one database fail where the other does not.
+const unstorable = /[\0\p{Surrogate}]/u
+
+/** The values as a database takes them: every text well-formed and without NUL (each such character becomes U+FFFD). */
+export function storable(values: readonly Value[]): readonly Value[] {
+  for (const value of values) {
+    if (typeof value === 'string' && unstorable.test(value)) return values.map(cleaned)
+  }
+  return values
+}
+
+function cleaned(value: Value): Value {
+  return typeof value === 'string' ? value.replace(new RegExp(unstorable, 'gu'), '\ufffd') : value
+}

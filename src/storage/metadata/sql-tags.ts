@@ -1,0 +1,45 @@
+import type { TagStore } from './contract.js'
+import { MetadataError } from './errors.js'
+import { refreshImageDocument } from './sql-documents.js'
+import { deleteImage } from './sql-image-steps.js'
+import { lockContainer } from './sql-locks.js'
+import { tagOf } from './sql-rows.js'
+import { changed, type SqlRunner, type Steps, selectAll, selectFirst } from './sql-steps.js'
+
+const thisTag = 'container_id = ? AND arch = ? AND tag = ?'
+
+function* setTag({ containerId, arch, tag, imageId, now }: Parameters<TagStore['set']>[0]): Steps<{ readonly previous: string | undefined }> {
+  yield* lockContainer(containerId)
+  const visible = yield* changed(`SELECT id FROM images WHERE id = ? AND container_id = ? AND state IN ('published', 'unproven')`, imageId, containerId)
+  if (!visible) throw new MetadataError('image-missing', 'the image of the tag is not a published one of this container')
+  const previous = yield* selectFirst((row) => row.image_id as string, `SELECT image_id FROM tags WHERE ${thisTag}`, containerId, arch, tag)
+  yield {
+    sql: `INSERT INTO tags (container_id, arch, tag, image_id, updated_at) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT (container_id, arch, tag) DO UPDATE SET image_id = excluded.image_id, updated_at = excluded.updated_at`,
+    values: [containerId, arch, tag, imageId, now],
+  }
+  if (previous === imageId) return { previous }
+  yield* refreshImageDocument(imageId)
+  if (previous !== undefined) yield* refreshImageDocument(previous)
+  return { previous }
+}
+
+function* removeTag({ containerId, arch, tag, now }: Parameters<TagStore['remove']>[0]): Steps<Awaited<ReturnType<TagStore['remove']>>> {
+  yield* lockContainer(containerId)
+  const imageId = yield* selectFirst((row) => row.image_id as string, `DELETE FROM tags WHERE ${thisTag} RETURNING image_id`, containerId, arch, tag)
+  if (imageId === undefined) return undefined
+  if (yield* changed('SELECT tag FROM tags WHERE image_id = ? LIMIT 1', imageId)) {
+    yield* refreshImageDocument(imageId)
+    return { imageId, imageDeleted: false }
+  }
+  return { imageId, imageDeleted: yield* deleteImage(imageId, now) }
+}
+
+export function tagStore(runner: SqlRunner): TagStore {
+  return {
+    set: (tag) => runner.run('transaction', () => setTag(tag)),
+    list: (containerId) =>
+      runner.run('read', () => selectAll(tagOf, 'SELECT arch, tag, image_id, updated_at FROM tags WHERE container_id = ? ORDER BY arch, tag', containerId)),
+    remove: (tag) => runner.run('transaction', () => removeTag(tag)),
+  }
+}
