@@ -1,0 +1,118 @@
+/**
+ * `sif-library/storage/s3`: bytes in any store that speaks S3, straight between client and store by presigned URLs.
+ * @module
+ */
+import type { MultipartCapability, PresignCapability, StorageBackend, StorageLimits } from './contract.js'
+import { isStorageError } from './errors.js'
+import { prepareBucket } from './s3-bucket.js'
+import { connectS3 } from './s3-connection.js'
+import { MAX_SINGLE_BYTES, type S3Context } from './s3-context.js'
+import { createS3Keys } from './s3-keys.js'
+import { createMultipart } from './s3-multipart.js'
+import { deleteObject, getObject, listObjects, putObject, statObject } from './s3-objects.js'
+import { resolveS3Options, type S3StorageOptions } from './s3-options.js'
+import { createPresign } from './s3-presign.js'
+import { probeBinding } from './s3-probe.js'
+import { proveObject } from './s3-proof.js'
+import { loadSha256 } from './s3-sha256.js'
+import { createSigner, type SignUrl } from './s3-signer.js'
+
+export type { S3LogEntry } from './s3-connection.js'
+export type { S3Credentials, S3StorageOptions, S3Timeouts, S3Verify } from './s3-options.js'
+export { s3OptionsFromUrl } from './s3-url.js'
+
+/** A StorageBackend over S3 with presigned URLs and multipart uploads. */
+export interface S3Storage extends StorageBackend {
+  readonly multipart: MultipartCapability
+  readonly presign: PresignCapability
+}
+
+/** AWS "Amazon S3 multipart upload limits"; MinIO, Ceph, R2 and versitygw keep to them. */
+const LIMITS: StorageLimits = { minPartSize: 5 * 1024 ** 2, maxPartSize: MAX_SINGLE_BYTES, maxParts: 10_000, maxPutSize: MAX_SINGLE_BYTES }
+
+/**
+ * Stores blobs in an S3 bucket. Needs the optional peers `@aws-sdk/client-s3`, `@smithy/signature-v4` and `@smithy/protocol-http`, which are imported on
+ * first use; where one is missing, that use fails with StorageError `unsupported`, naming it. Throws `unsupported` for options that contradict.
+ */
+export function s3Storage(given: S3StorageOptions): S3Storage {
+  const options = resolveS3Options(given)
+  const connection = connectS3(options)
+  const keys = createS3Keys(options.prefix)
+  const context: S3Context = { options, connection, keys, sha256: remember(loadSha256) }
+  const at = (key: string) => ({ key, object: keys.object(key) })
+
+  const signerFor = async (endpoint: string | undefined): Promise<SignUrl> => {
+    const [region, bucketUrl, sha256] = await Promise.all([connection.region(), connection.bucketUrl(endpoint), context.sha256()])
+    return createSigner({ region, bucketUrl, sha256, credentials: connection.credentials, clock: options.clock })
+  }
+  let known = options.bindPayload === 'probe' ? undefined : options.bindPayload
+  const find = remember(async () => {
+    known = await probeBinding(context, await signerFor(options.endpoint))
+    return known
+  })
+
+  return {
+    name: 's3',
+    limits: LIMITS,
+    ready: remember(async () => {
+      await prepareBucket(context)
+      if (known === undefined) await find()
+    }),
+    put: (key, body, putOptions) => putObject(context, at(key), body, putOptions),
+    get: (key, getOptions) => getObject(context, at(key), getOptions),
+    stat: async (key) => {
+      const found = await statObject(context, at(key))
+      return found && { size: found.size, ...(found.modifiedAt === undefined ? {} : { modifiedAt: found.modifiedAt }) }
+    },
+    delete: (key) => deleteObject(context, at(key)),
+    async *list(prefix) {
+      for await (const { key, size, modifiedAt } of listObjects(context, { prefix, incoming: false })) yield { key, size, modifiedAt }
+    },
+    multipart: createMultipart(context),
+    presign: createPresign(context, {
+      signer: remember(() => signerFor(options.publicEndpoint ?? options.endpoint)),
+      binding: {
+        get known() {
+          return known
+        },
+        find,
+      },
+    }),
+    prove: (key, expected) => proveObject(context, at(key), expected),
+
+    async sweepTemporary(olderThan) {
+      let swept = 0
+      for await (const found of listObjects(context, { prefix: '', incoming: true })) {
+        if (found.modifiedAt >= olderThan) continue
+        await deleteObject(context, found)
+        swept += 1
+      }
+      return swept
+    },
+
+    async check() {
+      try {
+        await connection.call({ operation: 'ListObjectsV2' }, (s3, callOptions) =>
+          s3.listObjectsV2({ Bucket: connection.bucket, Prefix: keys.prefix(''), MaxKeys: 1 }, callOptions),
+        )
+        return { ok: true, message: `bucket ${connection.bucket} answers` }
+      } catch (error) {
+        return { ok: false, message: isStorageError(error) ? error.message : 's3: unknown error' }
+      }
+    },
+
+    close: async () => connection.close(),
+  }
+}
+
+/** Runs `work` once and remembers what came of it; a failure is not remembered. */
+function remember<T>(work: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined
+  return () => {
+    running ??= work().catch((error: unknown) => {
+      running = undefined
+      throw error
+    })
+    return running
+  }
+}
