@@ -62,7 +62,7 @@ export function memoryStorage(options: MemoryStorageOptions = {}): StorageBacken
     limits,
     async put(key, body, put: PutOptions) {
       assertKey(key, NAME)
-      if (put.size > limits.maxPutSize) throw new StorageError('size-mismatch', `more than ${limits.maxPutSize} bytes`, { backend: NAME, key })
+      if (put.size > limits.maxPutSize) throw new StorageError('unsupported', `more than ${limits.maxPutSize} bytes in one put`, { backend: NAME, key })
       const bytes = await collectBody(body, { key, size: put.size, signal: put.signal })
       if (sha256(bytes) !== put.sha256) throw new StorageError('digest-mismatch', 'other bytes than announced', { backend: NAME, key })
       publish(key, bytes)
