@@ -1,0 +1,166 @@
+/** createLibrary: the registry, put together from its options. */
+import { randomBytes } from 'node:crypto'
+import { type Accounts, createAccounts } from './accounts.js'
+import { ownerPolicy } from './auth.js'
+import { createCapabilities } from './capabilities.js'
+import { createEmitter } from './events.js'
+import type { LibraryRequest, LibraryResponse } from './messages.js'
+import { makeOpenApi } from './openapi.js'
+import { type LibraryOptions, resolveOptions } from './options.js'
+import { handleRequest } from './pipeline.js'
+import { errorResponse } from './responses.js'
+import { createRouter } from './router.js'
+import { routes } from './routes.js'
+import type { Services } from './services.js'
+import { type SweepOptions, type SweepResult, sweep } from './sweep.js'
+import { createTransfers } from './transfers.js'
+import { type PathVisibility, pathVisibility } from './visibility.js'
+
+export interface Library {
+  /** Creates the schema and what the storage needs. Also done by the first request; call it to fail early. After a failure it may be called again. */
+  ready(): Promise<void>
+  /** Answers a request; undefined = the path is not ours, hand it on. Never throws. */
+  handle(request: LibraryRequest): Promise<LibraryResponse | undefined>
+  /** Waits for requests under way (`handle` and the bodies it gave out), then closes storage and metadata. Later requests get 503. */
+  close(): Promise<void>
+  /** The built-in accounts: users, groups, tokens. */
+  readonly accounts: Accounts
+  /** Ends stale uploads and deletes what nothing refers to. */
+  sweep(options?: SweepOptions): Promise<SweepResult>
+  /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private. */
+  visibility(path: string, change?: 'private' | 'public'): Promise<PathVisibility>
+  /** The OpenAPI 3.1 document of the routes. */
+  openapi(): object
+}
+
+const secretSetting = 'transfer-secret'
+
+/** Counts what is under way, so that `close` can wait for it. */
+function createGate() {
+  let active = 0
+  let onIdle: (() => void) | undefined
+  const leave = (): void => {
+    active -= 1
+    if (active === 0) onIdle?.()
+  }
+  return {
+    enter: (): void => {
+      active += 1
+    },
+    leave,
+    idle: (): Promise<void> => (active === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))),
+  }
+}
+
+/** Passes a body on and says once when it ended, failed or was given up, also when nobody ever started it. */
+function untilDone(body: AsyncIterable<Uint8Array>, done: () => void): AsyncIterable<Uint8Array> {
+  let open = true
+  const end = (): void => {
+    if (open) done()
+    open = false
+  }
+  return {
+    [Symbol.asyncIterator]: () => {
+      const iterator = body[Symbol.asyncIterator]()
+      return {
+        next: async () => {
+          try {
+            const result = await iterator.next()
+            if (result.done === true) end()
+            return result
+          } catch (error) {
+            end()
+            throw error
+          }
+        },
+        return: async () => {
+          end()
+          return (await iterator.return?.()) ?? { done: true, value: undefined }
+        },
+      }
+    },
+  }
+}
+
+/** Makes a registry. Throws TypeError for options that cannot work; opens nothing before `ready` or the first request. */
+export function createLibrary(options: LibraryOptions): Library {
+  const settings = resolveOptions(options)
+  const { storage, metadata } = options
+  const { clock, generateId } = settings
+  const emit = createEmitter(options.on ?? {}, settings.logger)
+  let secret = options.secret
+  let document: object | undefined
+  let closing: Promise<void> | undefined
+  let preparing: Promise<void> | undefined
+
+  const prepare = async (): Promise<void> => {
+    await metadata.ready()
+    secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
+    await storage.ready?.()
+  }
+  const ready = (): Promise<void> => {
+    preparing ??= prepare().catch((error: unknown) => {
+      preparing = undefined
+      throw error
+    })
+    return preparing
+  }
+  const accounts = createAccounts({ metadata, clock, generateId, ready })
+  const capabilities = createCapabilities({
+    clock,
+    secret: () => {
+      if (secret === undefined) throw new Error('the secret is read before ready()')
+      return secret
+    },
+  })
+  const openapi = (): object => (document ??= makeOpenApi(routes))
+  const services: Services = {
+    settings,
+    storage,
+    metadata,
+    auth: options.auth ?? ownerPolicy({ authenticate: accounts.authenticate }),
+    hooks: options.hooks ?? {},
+    emit,
+    transfers: createTransfers({ settings, storage, capabilities }),
+    openapi,
+    ready,
+  }
+  const router = createRouter(routes)
+  const gate = createGate()
+
+  const handle = async (request: LibraryRequest): Promise<LibraryResponse | undefined> => {
+    if (closing !== undefined) return errorResponse(503, 'the registry is shutting down', { 'retry-after': '5' })
+    gate.enter()
+    let handedOut = false
+    try {
+      const response = await handleRequest(services, router, request)
+      if (response === undefined || response.body === null || typeof response.body === 'string' || response.body instanceof Uint8Array) return response
+      handedOut = true
+      return { ...response, body: untilDone(response.body, gate.leave) }
+    } finally {
+      if (!handedOut) gate.leave()
+    }
+  }
+
+  return {
+    ready,
+    handle,
+    close: () => {
+      closing ??= gate.idle().then(async () => {
+        await storage.close?.()
+        await metadata.close()
+      })
+      return closing
+    },
+    accounts,
+    sweep: async (sweepOptions) => {
+      await ready()
+      return sweep(services, sweepOptions)
+    },
+    visibility: async (path, change) => {
+      await ready()
+      return pathVisibility({ metadata, clock }, path, change)
+    },
+    openapi,
+  }
+}

@@ -1,0 +1,92 @@
+/** The OpenAPI 3.1 document, generated from the route table. */
+import { z } from 'zod'
+import type { RouteRow } from './route-row.js'
+import { packageVersion } from './version.js'
+
+const errorReference = { $ref: '#/components/responses/Error' }
+
+function jsonSchema(schema: z.ZodType, components: Record<string, unknown>): unknown {
+  const { $schema: _, $defs, ...rest } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' }) as Record<string, unknown>
+  // objects that carry an id become components
+  for (const [name, definition] of Object.entries(($defs ?? {}) as Record<string, Record<string, unknown>>)) {
+    const { id: __, ...body } = definition
+    components[name] = rewrite(body)
+  }
+  return rewrite(rest)
+}
+
+/** `#/$defs/X` → `#/components/schemas/X`. */
+function rewrite(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value).replaceAll('#/$defs/', '#/components/schemas/'))
+}
+
+function parametersOf(row: RouteRow): object[] {
+  const path = [...row.path.matchAll(/\{(\w+)(\.\.\.)?\}/g)].map(([, name, rest]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+    ...(rest === undefined
+      ? {}
+      : { description: 'entity/collection/container:selector, or a shorter form; slashes stand for themselves', 'x-multi-segment': true }),
+  }))
+  return [...path, ...(row.query ?? []).map((name) => ({ name, in: 'query', required: name === 'value', schema: { type: 'string' } }))]
+}
+
+function contentOf(row: RouteRow, components: Record<string, unknown>): object {
+  const { schema } = row.success
+  if (schema === 'empty') return {}
+  if (schema === 'bytes') return { content: { 'application/octet-stream': {} } }
+  if (schema === 'text') return { content: { 'text/plain': {} } }
+  return { content: { 'application/json': { schema: jsonSchema(schema, components) } } }
+}
+
+function operationOf(row: RouteRow, components: Record<string, unknown>): object {
+  const success = { description: row.success.status >= 400 ? 'Not offered' : 'Success', ...contentOf(row, components) }
+  const responses: Record<string, unknown> = { [row.success.status]: row.success.status >= 400 ? errorReference : success }
+  for (const status of row.success.also ?? []) responses[status] = success
+  for (const status of ['4XX', '5XX']) responses[status] ??= errorReference
+  const body =
+    row.body === 'none'
+      ? {}
+      : row.body === 'bytes'
+        ? { requestBody: { required: true, content: { 'application/octet-stream': {} } } }
+        : { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(row.body.schema, components) } } } }
+  return {
+    operationId: row.name,
+    summary: row.summary,
+    parameters: parametersOf(row),
+    ...body,
+    responses,
+    security: row.access === 'public' ? [] : [{}, { bearer: [] }],
+    ...(typeof row.access === 'object' ? { 'x-action': row.access.action } : {}),
+  }
+}
+
+/** Makes the document. */
+export function makeOpenApi(table: readonly RouteRow[]): object {
+  const schemas: Record<string, unknown> = {
+    Error: {
+      type: 'object',
+      required: ['error'],
+      properties: {
+        error: { type: 'object', required: ['code', 'message'], properties: { code: { type: 'integer' }, message: { type: 'string' } } },
+      },
+    },
+  }
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const row of table) {
+    const path = row.path.replace('...}', '}')
+    paths[path] = { ...paths[path], [row.method.toLowerCase()]: operationOf(row, schemas) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'library:// registry', version: packageVersion, description: 'The Singularity and Apptainer library protocol, as this server speaks it.' },
+    paths,
+    components: {
+      schemas,
+      securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
+      responses: { Error: { description: 'The reason, for people', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } } },
+    },
+  }
+}

@@ -1,0 +1,147 @@
+/** What a host hands to `createLibrary`, and the defaults. */
+import { randomBytes } from 'node:crypto'
+import type { StorageBackend } from '../storage/blob/contract.js'
+import type { MetadataStore } from '../storage/metadata/contract.js'
+import type { AuthHooks } from './auth.js'
+import type { LibraryHooks, LibraryListeners } from './hooks.js'
+import type { LibraryRequest } from './messages.js'
+
+/** Shaped like pino: an object of facts first, then the words. */
+export interface Logger {
+  debug(facts: object, message?: string): void
+  info(facts: object, message?: string): void
+  warn(facts: object, message?: string): void
+  error(facts: object, message?: string): void
+}
+
+export interface LibraryLimits {
+  /** Largest image in bytes. Default: 5 TiB (5,497,558,138,880), or what the storage takes, if that is less. */
+  readonly maxImageBytes?: number
+  /** Largest JSON body in bytes. Default: 2 MiB (2,097,152); a complete of 10,000 parts has about 0.7 MB. */
+  readonly maxJsonBytes?: number
+  /** Part size in bytes that multipart plans start from; larger where 10,000 parts would not do. Default: 64 MiB (67,108,864). */
+  readonly partBytes?: number
+  /** Lifetime of upload and pull URLs in seconds. A pull asks for ranges until it ends, so it must outlive the slowest one (protocol 5.7). Default: 86,400 (a day). */
+  readonly presignSeconds?: number
+  /** When an upload without a sign of life counts as stale, in seconds. Default: 86,400 (a day). */
+  readonly uploadSeconds?: number
+  /** How long a body may stand still before it is given up, in seconds; a slow one that moves is never cut. Default: 60. */
+  readonly idleSeconds?: number
+  /** Quota in bytes of entities that have none of their own; 0 = unlimited. Default: 0. */
+  readonly maxEntityBytes?: number
+}
+
+export interface LibraryOptions {
+  /**
+   * Where clients reach this mount, such as `https://portal.example/library`; or a function of the request, where one server has several names. Upload and pull URLs start with
+   * it. Forwarded headers count only if such a function reads them.
+   */
+  readonly publicUrl: string | ((request: LibraryRequest) => string)
+  readonly storage: StorageBackend
+  readonly metadata: MetadataStore
+  /** Signs transfer URLs; the same on every instance. Default: one is made on the first start and kept in the metadata store. */
+  readonly secret?: string | undefined
+  /** Default: `ownerPolicy` over the built-in accounts (`library.accounts`), so nobody can write before a token was made. */
+  readonly auth?: AuthHooks
+  readonly hooks?: LibraryHooks
+  /** Listeners for events; what they throw is logged and breaks nothing. */
+  readonly on?: LibraryListeners
+  readonly limits?: LibraryLimits
+  /** `proxy` keeps image bytes of clients on this server even where the storage could hand out URLs of its own. Default: `auto`. */
+  readonly transfer?: 'auto' | 'proxy'
+  /** false answers 404 to a multipart start: clients then send one PUT. Default: true. */
+  readonly multipart?: boolean
+  /** Default: silent. */
+  readonly logger?: Logger
+  /** New entities start private. Default: false. */
+  readonly defaultPrivate?: boolean
+  /** Refuse bytes that are no SIF file. Default: false. */
+  readonly requireSif?: boolean
+  /** What a reference of one or two parts leaves out (protocol 2.3), and the arch that is meant where none is said. Defaults: `library`, `default`, `amd64`. */
+  readonly defaultEntity?: string
+  readonly defaultCollection?: string
+  readonly defaultArch?: string
+  /** Keyserver that discovery names, without a trailing slash. Default: the public URL, which answers 404 to key look-ups: clients warn and go on. */
+  readonly keyserver?: string
+  /** Page where a user gets a token; `GET auth/tokens`, which `remote login` prints, redirects there. Default: a short text. */
+  readonly tokenPage?: string
+  /** Page of a container, relative to the public URL; the client prints it after a push. Default: its JSON object, `v1/containers/E/C/N`. */
+  readonly containerUrl?: (path: string) => string
+  /** Now, in milliseconds since 1970. Default: Date.now. */
+  readonly clock?: () => number
+  /** A new unguessable id of 24 lower-case hex digits (protocol 2.4). Default: 12 random bytes. */
+  readonly generateId?: () => string
+}
+
+/** The options with every default filled in. */
+export interface Settings {
+  readonly publicUrl: (request: LibraryRequest) => string
+  readonly transfer: 'auto' | 'proxy'
+  readonly multipart: boolean
+  readonly defaultPrivate: boolean
+  readonly requireSif: boolean
+  readonly defaultEntity: string
+  readonly defaultCollection: string
+  readonly defaultArch: string
+  readonly keyserver: string | undefined
+  readonly tokenPage: string | undefined
+  readonly containerUrl: (path: string) => string
+  readonly limits: Required<LibraryLimits>
+  readonly clock: () => number
+  readonly generateId: () => string
+  readonly logger: Logger
+}
+
+const MiB = 1024 * 1024
+const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+function checkUrl(option: string, url: string): string {
+  const trimmed = url.replace(/\/+$/, '')
+  if (!/^https?:\/\/[^/\s?#]+[^\s?#]*$/.test(trimmed)) throw new TypeError(`${option}: ${JSON.stringify(url)} is no absolute http(s) URL without query`)
+  return trimmed
+}
+
+function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<LibraryLimits> {
+  const { maxParts, maxPartSize, maxPutSize } = storage.limits
+  const largest = storage.multipart === undefined ? maxPutSize : Math.max(maxPutSize, Math.min(maxParts * maxPartSize, Number.MAX_SAFE_INTEGER))
+  const filled = {
+    maxImageBytes: Math.min(limits.maxImageBytes ?? 5 * 1024 ** 4, largest),
+    maxJsonBytes: limits.maxJsonBytes ?? 2 * MiB,
+    partBytes: limits.partBytes ?? 64 * MiB,
+    presignSeconds: limits.presignSeconds ?? 86_400,
+    uploadSeconds: limits.uploadSeconds ?? 86_400,
+    idleSeconds: limits.idleSeconds ?? 60,
+    maxEntityBytes: limits.maxEntityBytes ?? 0,
+  }
+  for (const [name, value] of Object.entries(filled)) {
+    if (!Number.isSafeInteger(value) || value < (name === 'maxEntityBytes' ? 0 : 1)) throw new TypeError(`limits.${name}: ${value} is no whole number in range`)
+  }
+  return filled
+}
+
+/** Fills in the defaults; throws TypeError for an option that cannot work. */
+export function resolveOptions(options: LibraryOptions): Settings {
+  const { publicUrl } = options
+  if (options.secret === '') throw new TypeError('secret: is empty; leave it out, or give at least 32 random characters')
+  const logger = options.logger ?? silent
+  if (options.secret !== undefined && options.secret.length < 32)
+    logger.warn({ length: options.secret.length }, 'the secret is short: use at least 32 random characters')
+  const fixedUrl = typeof publicUrl === 'string' ? checkUrl('publicUrl', publicUrl) : undefined
+  return {
+    publicUrl: typeof publicUrl === 'string' ? () => fixedUrl as string : (request) => publicUrl(request).replace(/\/+$/, ''),
+    transfer: options.transfer ?? 'auto',
+    multipart: options.multipart ?? true,
+    defaultPrivate: options.defaultPrivate ?? false,
+    requireSif: options.requireSif ?? false,
+    defaultEntity: options.defaultEntity ?? 'library',
+    defaultCollection: options.defaultCollection ?? 'default',
+    defaultArch: options.defaultArch ?? 'amd64',
+    keyserver: options.keyserver === undefined ? undefined : checkUrl('keyserver', options.keyserver),
+    tokenPage: options.tokenPage,
+    containerUrl: options.containerUrl ?? ((path) => `v1/containers/${path}`),
+    limits: checkLimits(options.limits ?? {}, options.storage),
+    clock: options.clock ?? Date.now,
+    generateId: options.generateId ?? (() => randomBytes(12).toString('hex')),
+    logger,
+  }
+}

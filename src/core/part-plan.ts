@@ -1,0 +1,21 @@
+/** Which parts an upload has. */
+import type { StorageLimits } from '../storage/blob/contract.js'
+import { LibraryError } from './errors.js'
+
+const MiB = 1024 * 1024
+
+/**
+ * Part size and number of parts of a file. The number is exactly ceil(size / partSize): one more makes the client send an empty part, one less cuts the file off
+ * (protocol 5.11, Q14). No client knows the limit of 10,000 parts, so the size grows with the file.
+ */
+export function planParts(
+  size: number,
+  options: { readonly partBytes: number; readonly limits: StorageLimits },
+): { readonly partSize: number; readonly totalParts: number } {
+  const { limits } = options
+  const needed = Math.ceil(size / limits.maxParts / MiB) * MiB
+  const partSize = Math.min(Math.max(options.partBytes, limits.minPartSize, needed), limits.maxPartSize)
+  const totalParts = Math.ceil(size / partSize)
+  if (totalParts > limits.maxParts) throw new LibraryError('too-large', `the image has ${size} bytes, more than the storage takes in ${limits.maxParts} parts`)
+  return { partSize, totalParts }
+}

@@ -1,0 +1,153 @@
+/** One request: match, authenticate, decode, authorize, handle. Every throw ends in the one `catch` here. */
+import { randomBytes } from 'node:crypto'
+import { isStorageError } from '../storage/blob/errors.js'
+import { isMetadataError } from '../storage/metadata/errors.js'
+import { authorize } from './access.js'
+import type { Principal } from './auth.js'
+import { readJsonBody } from './body.js'
+import { isLibraryError, LibraryError } from './errors.js'
+import type { LibraryRequest, LibraryResponse } from './messages.js'
+import { readHeader } from './messages.js'
+import { parseQuery } from './query.js'
+import { errorResponse } from './responses.js'
+import type { RouteInput, RouteRow } from './route-row.js'
+import type { Match, Router } from './router.js'
+import type { Services } from './services.js'
+
+const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
+const instance = randomBytes(6).toString('hex')
+let requests = 0
+
+/** The host's request id where it set a harmless one, otherwise the next of ours. */
+function requestIdOf(request: LibraryRequest): string {
+  const given = readHeader(request, 'x-request-id')
+  if (given !== undefined && requestIdPattern.test(given)) return given
+  requests += 1
+  return `${instance}-${requests.toString(36)}`
+}
+
+/** Maps whatever was thrown to the error that the client reads. The text of unknown errors stays in the log. */
+export function toLibraryError(error: unknown, requestId: string): LibraryError {
+  if (isLibraryError(error)) return error
+  if (isStorageError(error)) {
+    const cause = { cause: error }
+    switch (error.code) {
+      case 'size-mismatch':
+        return new LibraryError('size-mismatch', 'more or fewer bytes came than were announced', cause)
+      case 'digest-mismatch':
+        return new LibraryError('digest-mismatch', 'the bytes do not have the announced SHA-256: they were damaged on the way, send them again', cause)
+      case 'upload-not-found':
+        return new LibraryError('gone', 'the upload is gone: push again', cause)
+      case 'invalid-range':
+        return new LibraryError('invalid-range', undefined, cause)
+      case 'no-space':
+        return new LibraryError('insufficient-storage', undefined, cause)
+      case 'aborted':
+        return new LibraryError('client-closed', undefined, cause)
+      case 'unavailable':
+        return new LibraryError('unavailable', undefined, { ...cause, headers: { 'retry-after': '5' } })
+      default:
+        return new LibraryError('internal', `the storage failed (request ${requestId})`, cause)
+    }
+  }
+  if (isMetadataError(error)) {
+    const cause = { cause: error }
+    switch (error.code) {
+      case 'quota-exceeded':
+        return new LibraryError('quota-exceeded', error.message, cause)
+      case 'parent-missing':
+      case 'image-missing':
+        return new LibraryError('conflict', 'it was deleted in the meantime: push again', cause)
+      case 'unavailable':
+      case 'closed':
+        return new LibraryError('unavailable', undefined, { ...cause, headers: { 'retry-after': '5' } })
+      default:
+        return new LibraryError('internal', `the metadata store failed (request ${requestId})`, cause)
+    }
+  }
+  return new LibraryError('internal', `an internal fault (request ${requestId})`, { cause: error })
+}
+
+async function authenticate(services: Services, request: LibraryRequest): Promise<Principal | null> {
+  return services.auth.authenticate === undefined ? null : services.auth.authenticate(request)
+}
+
+async function prepare(services: Services): Promise<void> {
+  try {
+    await services.ready()
+  } catch (error) {
+    throw new LibraryError('unavailable', 'the registry is not ready: its storage or metadata store does not answer', {
+      cause: error,
+      headers: { 'retry-after': '5' },
+    })
+  }
+}
+
+async function run(
+  services: Services,
+  match: Match,
+  request: LibraryRequest,
+  requestId: string,
+): Promise<{ response: LibraryResponse; principal: Principal | null }> {
+  const { row } = match
+  if (row.standalone === undefined) await prepare(services)
+  // before any byte of the body is read
+  const principal = row.access === 'public' ? null : await authenticate(services, request)
+  const input: RouteInput<unknown> = {
+    services,
+    request,
+    requestId,
+    principal,
+    params: match.params,
+    rest: match.rest,
+    query: parseQuery(request.query),
+    body: undefined,
+  }
+  const decoded = typeof row.body === 'object' ? { ...input, body: await readBody(services, row, request) } : input
+  if (typeof row.access === 'string') {
+    return { response: await row.handler({ ...decoded, record: undefined, resource: undefined }), principal }
+  }
+  const located = await row.access.locate(decoded)
+  const record = await authorize({ auth: services.auth, principal, request }, row.access.action, located)
+  return { response: await row.handler({ ...decoded, record, resource: located?.resource }), principal }
+}
+
+function readBody(services: Services, row: RouteRow, request: LibraryRequest): Promise<unknown> {
+  if (typeof row.body !== 'object') return Promise.resolve(undefined)
+  const { limits } = services.settings
+  return readJsonBody(request, { schema: row.body.schema, limit: limits.maxJsonBytes, idleSeconds: limits.idleSeconds })
+}
+
+function withoutBody(response: LibraryResponse): LibraryResponse {
+  if (response.body !== null && typeof response.body === 'object' && Symbol.asyncIterator in response.body) {
+    void response.body[Symbol.asyncIterator]().return?.()
+  }
+  return { ...response, body: null }
+}
+
+/** Answers one request; undefined = the path is not ours. Never throws. */
+export async function handleRequest(services: Services, router: Router, request: LibraryRequest): Promise<LibraryResponse | undefined> {
+  const { clock, logger } = services.settings
+  const startedAt = clock()
+  const requestId = requestIdOf(request)
+  let route: string | undefined
+  let principal: Principal | null = null
+  let response: LibraryResponse
+  try {
+    const match = router(request.method, request.path)
+    if (match === undefined) return undefined
+    route = match.row.name
+    const done = await run(services, match, request, requestId)
+    principal = done.principal
+    response = request.method === 'HEAD' ? withoutBody(done.response) : done.response
+  } catch (thrown) {
+    const error = toLibraryError(thrown, requestId)
+    response = errorResponse(error.status, error.message, error.headers)
+    if (request.method === 'HEAD') response = { ...response, body: null }
+    if (error.status >= 500) logger.error({ requestId, route, code: error.code, err: error.cause ?? error }, 'request failed')
+    services.emit('request.failed', { requestId, route, code: error.code, status: error.status, error: error.cause ?? error })
+  }
+  // the path and the query stay out of the log: they may carry a capability; the route and the request id find the rest
+  logger.info({ requestId, route, method: request.method, status: response.status, ms: clock() - startedAt, principal: principal?.id ?? null }, 'request')
+  return { ...response, headers: { ...response.headers, 'x-request-id': requestId } }
+}

@@ -1,0 +1,85 @@
+/** From proven bytes to a visible image. */
+import type { FinishedBlob } from '../storage/blob/contract.js'
+import type { ContainerRecord, ImageInContainer, ImageRecord, UploadRecord } from '../storage/metadata/contract.js'
+import type { Principal } from './auth.js'
+import { LibraryError } from './errors.js'
+import type { LibraryRequest } from './messages.js'
+import type { Services } from './services.js'
+import { readSifFacts } from './sif-header.js'
+
+/** Who pushes, with which request: what hooks and events are told. */
+export interface Pusher {
+  readonly principal: Principal | null
+  readonly request: LibraryRequest
+}
+
+export const containerPath = (container: ContainerRecord): string => `${container.entityName}/${container.collectionName}/${container.name}`
+
+/** Drops bytes that nobody will see and ends their upload. What cannot be deleted now is the sweeper's. */
+async function discard(services: Services, upload: UploadRecord, key: string): Promise<void> {
+  const { metadata, storage, settings, emit } = services
+  if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {
+    emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
+  }
+  await storage.delete(key).catch((error: unknown) => settings.logger.warn({ err: error, key }, 'discarded bytes are left to the sweeper'))
+}
+
+/**
+ * Publishes the bytes of an upload in state `completing`. Ends well for the second of two pushers of one image: its bytes are dropped, the image is there.
+ * Whatever refuses (a hook, `requireSif`) ends the upload, and nothing becomes visible.
+ */
+export async function publishUpload(
+  services: Services,
+  target: ImageInContainer & { readonly upload: UploadRecord; readonly blob: FinishedBlob },
+  pusher: Pusher,
+): Promise<void> {
+  const { metadata, storage, settings, hooks, emit } = services
+  const { image, container, upload, blob } = target
+  const path = containerPath(container)
+  let outcome: 'published' | 'already' | 'gone'
+  let arch: string | null
+  try {
+    const facts = await readSifFacts(storage, { key: blob.key, size: upload.size })
+    if (facts === undefined && settings.requireSif) throw new LibraryError('invalid-image', 'the file is no SIF image, and this registry takes nothing else')
+    arch = facts?.arch ?? null
+    await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
+    outcome = await metadata.images.publish({
+      imageId: image.id,
+      uploadId: upload.id,
+      blob: {
+        key: blob.key,
+        size: upload.size,
+        arch,
+        signed: facts?.signed ?? null,
+        encrypted: facts?.encrypted ?? null,
+        fingerprints: facts?.fingerprints ?? [],
+      },
+      state: blob.proof === 'proven' ? 'published' : 'unproven',
+      now: settings.clock(),
+    })
+  } catch (error) {
+    await discard(services, upload, blob.key)
+    throw error
+  }
+  if (outcome === 'gone') {
+    await discard(services, upload, blob.key)
+    throw new LibraryError('gone', 'the image or its upload was deleted in the meantime: push again')
+  }
+  // another pusher of the same image was first: these bytes are a copy
+  if (outcome === 'already')
+    await storage.delete(blob.key).catch((error: unknown) => settings.logger.warn({ err: error, key: blob.key }, 'a copy is left to the sweeper'))
+  emit('upload.completed', { uploadId: upload.id, imageId: image.id, size: upload.size, principal: upload.principal })
+  if (outcome === 'published') emit('image.published', { path, imageId: image.id, digest: image.digest, principal: upload.principal, size: upload.size, arch })
+}
+
+/** Whether the principal who pushes may read an image that already holds these bytes; only then are bytes shared: knowing a hash must open nothing. */
+export async function findAdoptable(
+  services: Services,
+  digest: string,
+  mayPull: (candidate: ImageInContainer) => Promise<boolean>,
+): Promise<ImageRecord | undefined> {
+  for (const candidate of await services.metadata.images.findPublished(digest, 20)) {
+    if (await mayPull(candidate)) return candidate.image
+  }
+  return undefined
+}

@@ -1,0 +1,22 @@
+/** What every handler may use: made once by `createLibrary`, never changed. */
+import type { StorageBackend } from '../storage/blob/contract.js'
+import type { MetadataStore } from '../storage/metadata/contract.js'
+import type { AuthHooks } from './auth.js'
+import type { EmitEvent, LibraryHooks } from './hooks.js'
+import type { Settings } from './options.js'
+import type { Transfers } from './transfers.js'
+
+export interface Services {
+  readonly settings: Settings
+  readonly storage: StorageBackend
+  readonly metadata: MetadataStore
+  readonly auth: AuthHooks
+  readonly hooks: LibraryHooks
+  readonly emit: EmitEvent
+  /** Where the bytes of an upload or a pull go: to the object store, or through us. */
+  readonly transfers: Transfers
+  /** Settles once schema and storage are prepared; instant after the first time. */
+  readonly ready: () => Promise<void>
+  /** The OpenAPI document, made on first use. */
+  readonly openapi: () => object
+}

@@ -1,0 +1,126 @@
+/**
+ * Sweeping: ends stale uploads (in the storage too), deletes blobs that no image refers to, and bytes that no record knows. Safe beside running servers and beside other sweepers: each
+ * step is a compare-and-set, and nothing younger than the grace time is touched.
+ */
+import type { UploadRecord } from '../storage/metadata/contract.js'
+import { blobPrefix } from './blob-keys.js'
+import type { Services } from './services.js'
+import { dropUploadBytes } from './uploads.js'
+
+export interface SweepOptions {
+  /** How long an unreferenced blob stays, in seconds. Default: 86,400 (a day). */
+  readonly graceSeconds?: number
+  /** When a `completing` upload without a sign of life counts as left by a crash, in seconds. Default: 3,600. */
+  readonly stuckSeconds?: number
+  /** Only list what would be done. Default: false. */
+  readonly dryRun?: boolean
+  /** Told of each thing that is (or would be) removed, and why. */
+  readonly onItem?: (item: SweptItem) => void
+}
+
+export interface SweptItem {
+  readonly kind: 'upload' | 'blob' | 'orphan' | 'temporary'
+  /** Upload id, storage key, or a count of temporary files. */
+  readonly what: string
+  readonly bytes: number
+  readonly why: string
+}
+
+export interface SweepResult {
+  readonly uploads: number
+  readonly blobs: number
+  readonly orphans: number
+  readonly temporary: number
+  /** Bytes of blobs and orphans. */
+  readonly bytes: number
+}
+
+const page = 100
+
+async function sweepUploads(services: Services, options: Required<Omit<SweepOptions, 'onItem'>>, report: (item: SweptItem) => void): Promise<void> {
+  const { metadata, settings, emit } = services
+  const seen = new Set<string>()
+  for (;;) {
+    const now = settings.clock()
+    const stale = (await metadata.uploads.findStale({ now, stuckSince: now - options.stuckSeconds * 1000, limit: page + seen.size })).filter(
+      ({ id }) => !seen.has(id),
+    )
+    if (stale.length === 0) return
+    for (const upload of stale) {
+      seen.add(upload.id)
+      const why = upload.state === 'open' ? `no sign of life since ${new Date(upload.updatedAt).toISOString()}` : 'left by a crash while it was completed'
+      if (!options.dryRun && !(await expire(services, upload))) continue
+      report({ kind: 'upload', what: upload.id, bytes: 0, why })
+      if (!options.dryRun)
+        emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'expired' })
+    }
+  }
+}
+
+async function expire(services: Services, upload: UploadRecord): Promise<boolean> {
+  if (!(await services.metadata.uploads.move(upload.id, upload.state, 'expired', services.settings.clock()))) return false
+  await dropUploadBytes(services, upload)
+  // a crash between joining the parts and publishing leaves the joined blob
+  await services.storage.delete(upload.key).catch(() => {})
+  return true
+}
+
+async function sweepBlobs(
+  services: Services,
+  options: { readonly before: number; readonly dryRun: boolean },
+  report: (item: SweptItem) => void,
+): Promise<void> {
+  const { metadata, storage } = services
+  const seen = new Set<string>()
+  for (;;) {
+    const found = (await metadata.blobs.findUnreferenced({ before: options.before, limit: page + seen.size })).filter(({ key }) => !seen.has(key))
+    if (found.length === 0) return
+    for (const blob of found) {
+      seen.add(blob.key)
+      // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
+      if (!options.dryRun) {
+        if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) continue
+        await storage.delete(blob.key)
+      }
+      report({ kind: 'blob', what: blob.key, bytes: blob.size, why: `no image refers to it since ${new Date(blob.unreferencedAt ?? 0).toISOString()}` })
+    }
+  }
+}
+
+async function sweepOrphans(
+  services: Services,
+  options: { readonly before: number; readonly dryRun: boolean },
+  report: (item: SweptItem) => void,
+): Promise<void> {
+  const { metadata, storage } = services
+  for await (const { key, size, modifiedAt } of storage.list(blobPrefix)) {
+    if (modifiedAt.getTime() >= options.before) continue
+    if ((await metadata.blobs.find(key)) !== undefined || (await metadata.uploads.isKeyInUse(key))) continue
+    if (!options.dryRun) await storage.delete(key)
+    report({ kind: 'orphan', what: key, bytes: size, why: 'no record knows it: a push ended between storing and publishing' })
+  }
+}
+
+/** Does one sweep and returns the totals. */
+export async function sweep(services: Services, options: SweepOptions = {}): Promise<SweepResult> {
+  const { metadata, storage, settings } = services
+  const { graceSeconds = 86_400, stuckSeconds = 3600, dryRun = false, onItem } = options
+  const totals = { uploads: 0, blobs: 0, orphans: 0, temporary: 0, bytes: 0 }
+  const counters = { upload: 'uploads', blob: 'blobs', orphan: 'orphans', temporary: 'temporary' } as const
+  const report = (item: SweptItem): void => {
+    totals[counters[item.kind]] += 1
+    totals.bytes += item.bytes
+    onItem?.(item)
+  }
+  const before = settings.clock() - graceSeconds * 1000
+  await sweepUploads(services, { graceSeconds, stuckSeconds, dryRun }, report)
+  await sweepBlobs(services, { before, dryRun }, report)
+  await sweepOrphans(services, { before, dryRun }, report)
+  if (!dryRun) {
+    totals.temporary = (await storage.sweepTemporary?.(new Date(before))) ?? 0
+    if (totals.temporary > 0) onItem?.({ kind: 'temporary', what: String(totals.temporary), bytes: 0, why: 'leftovers of writes that crashed' })
+    await metadata.uploads.forget(before - settings.limits.uploadSeconds * 1000)
+  }
+  settings.logger.info({ ...totals, dryRun }, 'sweep')
+  return totals
+}

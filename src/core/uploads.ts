@@ -1,0 +1,231 @@
+/** The lifecycle of an upload (protocol 5.8-5.14): start, part, complete, abort. Every change of state is a compare-and-set in the metadata store. */
+
+import type { FinishedBlob } from '../storage/blob/contract.js'
+import { isStorageError } from '../storage/blob/errors.js'
+import type { ImageInContainer, UploadKind, UploadRecord } from '../storage/metadata/contract.js'
+import { blobKey } from './blob-keys.js'
+import { LibraryError } from './errors.js'
+import { planParts } from './part-plan.js'
+import { proveByReading } from './prove.js'
+import { containerPath, type Pusher, publishUpload } from './publish.js'
+import { isId } from './references.js'
+import type { Services } from './services.js'
+
+const principalId = (pusher: Pusher): string | null => pusher.principal?.id ?? null
+
+/** Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`. */
+export async function startUpload(
+  services: Services,
+  target: ImageInContainer & { readonly kind: UploadKind; readonly size: number },
+  pusher: Pusher,
+): Promise<UploadRecord> {
+  const { settings, storage, metadata, hooks, emit } = services
+  const { image, container, kind, size } = target
+  const { maxImageBytes, partBytes, uploadSeconds, maxEntityBytes } = settings.limits
+  if (size > maxImageBytes) throw new LibraryError('too-large', `the image has ${size} bytes, this registry takes ${maxImageBytes} at most`)
+  if (kind === 'single' && size > storage.limits.maxPutSize) {
+    throw new LibraryError('too-large', `one PUT takes ${storage.limits.maxPutSize} bytes at most, and this image needs a client that sends parts`)
+  }
+  await hooks.beforePush?.({ ...pusher, path: containerPath(container), digest: image.digest, size })
+  const plan = kind === 'single' ? { partSize: size, totalParts: 1 } : planParts(size, { partBytes, limits: storage.limits })
+  const now = settings.clock()
+  const id = settings.generateId()
+  const key = blobKey(image.digest, id)
+  const backendUploadId = kind === 'single' ? null : ((await storage.multipart?.create(key, { size, partSize: plan.partSize }))?.uploadId ?? null)
+  try {
+    const upload = await metadata.uploads.create({
+      id,
+      kind,
+      imageId: image.id,
+      containerId: container.id,
+      entityId: container.entityId,
+      principal: principalId(pusher),
+      key,
+      size,
+      digest: image.digest,
+      ...plan,
+      backendUploadId,
+      createdAt: now,
+      expiresAt: now + uploadSeconds * 1000,
+      defaultQuotaBytes: maxEntityBytes,
+    })
+    emit('upload.started', { uploadId: id, imageId: image.id, size, principal: upload.principal })
+    return upload
+  } catch (error) {
+    if (backendUploadId !== null) await storage.multipart?.abort({ key, uploadId: backendUploadId }).catch(() => {})
+    throw error
+  }
+}
+
+/**
+ * The multipart upload that a call names. It must belong to this image and this principal: another one's is 404 (it is hidden), an unknown one 410: a 404 would make
+ * the client of a known image fall back to a single PUT from the wrong file position (protocol Q12).
+ */
+export async function findUpload(services: Services, uploadId: string, owner: { readonly imageId: string; readonly pusher: Pusher }): Promise<UploadRecord> {
+  const upload = isId(uploadId) ? await services.metadata.uploads.find(uploadId) : undefined
+  if (upload === undefined) throw new LibraryError('gone', 'there is no such upload (any more): push again')
+  if (upload.kind !== 'multipart' || upload.imageId !== owner.imageId || upload.principal !== principalId(owner.pusher)) {
+    throw new LibraryError('not-found', 'no such upload')
+  }
+  return upload
+}
+
+/** Throws unless the upload takes bytes. */
+export function assertOpen(upload: UploadRecord, now: number): void {
+  if (upload.state === 'open' && upload.expiresAt > now) return
+  if (upload.state === 'completing') throw new LibraryError('conflict', 'the upload is being completed')
+  throw new LibraryError('gone', `the upload is ${upload.state === 'open' ? 'expired' : upload.state}: push again`)
+}
+
+/** Size in bytes of part `partNumber`; throws where the plan has no such part. */
+export function plannedPartSize(upload: UploadRecord, partNumber: number): number {
+  if (partNumber < 1 || partNumber > upload.totalParts) {
+    throw new LibraryError('invalid-request', `partNumber: ${partNumber} is not between 1 and ${upload.totalParts}`)
+  }
+  return partNumber < upload.totalParts ? upload.partSize : upload.size - (upload.totalParts - 1) * upload.partSize
+}
+
+/** Gives an upload that failed to complete back to its client, to try again; or ends it where its bytes are gone. */
+async function afterFailure(services: Services, upload: UploadRecord, error: unknown): Promise<void> {
+  const { metadata, settings, emit } = services
+  const lost =
+    isStorageError(error, 'digest-mismatch') ||
+    isStorageError(error, 'size-mismatch') ||
+    isStorageError(error, 'upload-not-found') ||
+    isStorageError(error, 'not-found')
+  const moved = await metadata.uploads.move(upload.id, 'completing', lost ? 'aborted' : 'open', settings.clock())
+  if (lost && moved) {
+    await services.storage.delete(upload.key).catch(() => {})
+    emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
+  }
+}
+
+/** Keeps an upload from looking stuck while a slow store joins or proves its bytes. */
+async function whileAlive<T>(services: Services, upload: UploadRecord, work: () => Promise<T>): Promise<T> {
+  const { metadata, settings } = services
+  const beat = setInterval(() => {
+    const now = settings.clock()
+    metadata.uploads
+      .touch(upload.id, { now, expiresAt: now + settings.limits.uploadSeconds * 1000 })
+      .catch((err: unknown) => settings.logger.warn({ err }, 'no sign of life recorded'))
+  }, 30_000)
+  beat.unref()
+  try {
+    return await work()
+  } finally {
+    clearInterval(beat)
+  }
+}
+
+async function finishAndPublish(
+  services: Services,
+  target: ImageInContainer & { readonly upload: UploadRecord },
+  pusher: Pusher,
+  finish: () => Promise<FinishedBlob>,
+): Promise<void> {
+  await whileAlive(services, target.upload, async () => {
+    let blob: FinishedBlob
+    try {
+      blob = await finish()
+    } catch (error) {
+      await afterFailure(services, target.upload, error)
+      throw error
+    }
+    await publishUpload(services, { ...target, blob }, pusher)
+  })
+}
+
+/** Proves the bytes of a single PUT; those that came through this server were proven on their way. */
+function finishSingle(services: Services, upload: UploadRecord): Promise<FinishedBlob> {
+  const { storage, transfers } = services
+  if (storage.presign !== undefined && transfers.presignsUploads) return storage.presign.finish(upload.key, { size: upload.size, sha256: upload.digest })
+  return Promise.resolve({ key: upload.key, proof: 'proven' })
+}
+
+/**
+ * Completes a single PUT (protocol 5.10). The call names no upload, so the newest open one of this image and principal whose bytes have arrived is meant. A repeated call, and the
+ * call of a second pusher of the same image, ends well.
+ */
+export async function completeSingle(services: Services, target: ImageInContainer, pusher: Pusher): Promise<void> {
+  const { metadata, storage, settings } = services
+  for (const upload of await metadata.uploads.findOpen(target.image.id, principalId(pusher))) {
+    if (upload.kind !== 'single' || (await storage.stat(upload.key)) === undefined) continue
+    if (!(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))) continue
+    await finishAndPublish(services, { ...target, upload }, pusher, () => finishSingle(services, upload))
+    return
+  }
+  const now = await metadata.images.find(target.image.id)
+  if (now?.image.state === 'published' || now?.image.state === 'unproven') return
+  throw new LibraryError('conflict', 'no bytes were uploaded for this image: push again')
+}
+
+/** Where a complete left the upload before its answer was lost: the blob may lie there already. */
+async function joinParts(
+  services: Services,
+  upload: UploadRecord,
+  parts: readonly { readonly partNumber: number; readonly etag: string }[],
+): Promise<FinishedBlob> {
+  const { storage } = services
+  const { key, size, digest: sha256 } = upload
+  if (storage.multipart === undefined) throw new LibraryError('conflict', 'the storage takes no parts any more: push again')
+  try {
+    return await storage.multipart.complete({ key, uploadId: upload.backendUploadId ?? '', parts, size, sha256 })
+  } catch (error) {
+    if (isStorageError(error, 'invalid-part'))
+      throw new LibraryError('invalid-request', 'completedParts: a part is missing, or is not the one that was uploaded', { cause: error })
+    if (!isStorageError(error, 'upload-not-found') || (await storage.stat(key)) === undefined) throw error
+    await proveBlob(services, { key, size, sha256 })
+    return { key, proof: 'proven' }
+  }
+}
+
+/** Reads a blob back, or asks the backend's cheaper way. Throws StorageError `digest-mismatch`, `size-mismatch`, `not-found`. */
+export async function proveBlob(
+  services: Pick<Services, 'storage'>,
+  blob: { readonly key: string; readonly size: number; readonly sha256: string },
+): Promise<void> {
+  const { storage } = services
+  if (storage.prove !== undefined) return storage.prove(blob.key, { size: blob.size, sha256: blob.sha256 })
+  return proveByReading(storage, blob)
+}
+
+/** Completes a multipart upload (protocol 5.13). Repeating it answers as the first time did. */
+export async function completeMultipart(
+  services: Services,
+  target: ImageInContainer & { readonly upload: UploadRecord; readonly parts: readonly { readonly partNumber: number; readonly etag: string }[] },
+  pusher: Pusher,
+): Promise<void> {
+  const { metadata, settings } = services
+  const { upload, parts } = target
+  if (parts.length !== upload.totalParts)
+    throw new LibraryError('invalid-request', `completedParts: ${parts.length} parts, the upload has ${upload.totalParts}`)
+  const gap = parts.findIndex((part, index) => part.partNumber !== index + 1)
+  if (gap >= 0) throw new LibraryError('invalid-request', `completedParts[${gap}].partNumber: ${parts[gap]?.partNumber} where ${gap + 1} is due`)
+  if (upload.state === 'completed') return
+  assertOpen(upload, settings.clock())
+  if (!(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))) {
+    const now = await metadata.uploads.find(upload.id)
+    if (now?.state === 'completed') return
+    assertOpen(now ?? { ...upload, state: 'expired' }, settings.clock())
+  }
+  await finishAndPublish(services, target, pusher, () => joinParts(services, upload, parts))
+}
+
+/** Ends one's own upload (protocol 5.14); a published image is never touched, and repeating it is fine. */
+export async function abortUpload(services: Services, upload: UploadRecord, reason: 'client' | 'expired'): Promise<void> {
+  const { metadata, settings, emit } = services
+  if (!(await metadata.uploads.move(upload.id, 'open', reason === 'client' ? 'aborted' : 'expired', settings.clock()))) return
+  await dropUploadBytes(services, upload)
+  emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason })
+}
+
+/** Drops what an ended upload left in the storage. */
+export async function dropUploadBytes(services: Pick<Services, 'storage' | 'settings'>, upload: UploadRecord): Promise<void> {
+  const { storage, settings } = services
+  try {
+    if (upload.backendUploadId !== null) await storage.multipart?.abort({ key: upload.key, uploadId: upload.backendUploadId })
+    else await storage.delete(upload.key)
+  } catch (err) {
+    settings.logger.warn({ err, key: upload.key }, 'bytes of an ended upload are left to the sweeper')
+  }
+}
