@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CLI, PACKAGE } from './paths.js'
+import { PACKAGE } from './paths.js'
 import { runOk } from './run.js'
 
 async function newestSource(): Promise<number> {
@@ -12,6 +12,7 @@ async function newestSource(): Promise<number> {
 
 /** Builds the package when its sources are newer than what was built, so that the tests meet what would be published. */
 export async function ensureBuilt(): Promise<void> {
-  if (existsSync(CLI) && (await stat(CLI)).mtimeMs > (await newestSource())) return
+  const built = join(PACKAGE, 'dist/index.js')
+  if (existsSync(built) && (await stat(built)).mtimeMs > (await newestSource())) return
   await runOk('npm', { args: ['run', 'build'], cwd: PACKAGE, timeout: 300_000 })
 }

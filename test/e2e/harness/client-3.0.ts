@@ -132,7 +132,7 @@ export function makeOldClient({ url, token }: OldClientOptions): OldClient {
       body,
       signal: AbortSignal.timeout(10_000),
     })
-    if (response.status !== 200) throw await failure(response, 'creation')
+    if (response.status !== 200 && response.status !== 201) throw await failure(response, 'creation')
     return ((await response.json()) as { data: unknown }).data
   }
 
