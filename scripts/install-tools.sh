@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Debian packages that the tests use; installs what is missing where that is possible, and says what is not.
+set -uo pipefail
+missing=()
+command -v go >/dev/null || missing+=(golang-go)
+command -v psql >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
+python3 -c 'import botocore' 2>/dev/null || /usr/bin/python3 -c 'import botocore' 2>/dev/null || missing+=(python3-botocore)
+command -v openssl >/dev/null || missing+=(openssl)
+command -v nginx >/dev/null || missing+=(nginx-light)
+[ ${#missing[@]} -eq 0 ] && exit 0
+echo "installing: ${missing[*]}"
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "cannot install here; the tests that need them will say so"
+  exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+# servers come from their packages without being started: the tests run their own
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
+trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,78 @@
+/**
+ * `npm test`: everything that a checkout can prove about itself, in one command, ending in one line that counts the tests.
+ *
+ *   npm test                  format, lint, types, build, then unit, package and e2e suites
+ *   npm test -- --unit        unit suites only (what the other Node versions run)
+ *   npm test -- --node 22     the unit suites on another Node, from the npm package `node`
+ *
+ * What needs a tool that this machine lacks (Go, MinIO, PostgreSQL …) is skipped aloud; SIF_LIBRARY_TEST_REQUIRE_ALL=1, or CI=true, makes that a failure.
+ */
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const args = process.argv.slice(2)
+const nodes = args.flatMap((arg, index) => (arg === '--node' && args[index + 1] !== undefined ? [args[index + 1]] : []))
+const unitOnly = args.includes('--unit')
+const env = { ...process.env, ...(process.env.CI === 'true' ? { SIF_LIBRARY_TEST_REQUIRE_ALL: '1' } : {}) }
+const reports = `${root}.cache/reports`
+const totals = { passed: 0, failed: 0, skipped: 0 }
+const failures = []
+
+function run(name, command, commandArgs) {
+  console.log(`\n=== ${name}`)
+  return new Promise((resolve) => {
+    const child = spawn(command, commandArgs, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
+    child.on('error', (error) => {
+      console.error(`${name}: ${error.message}`)
+      resolve(false)
+    })
+    child.on('close', (code) => resolve(code === 0))
+  })
+}
+
+async function step(name, command, commandArgs) {
+  if (!(await run(name, command, commandArgs))) failures.push(name)
+}
+
+/** One vitest project; its counts are added to the totals. `launcher` is the node that runs it. */
+async function suite(project, launcher = [process.execPath]) {
+  const label = launcher.length === 1 ? project : `${project} on ${launcher.at(-1)}`
+  const file = `${reports}/${label.replaceAll(/[^a-z0-9]+/gi, '-')}.json`
+  const [command, ...before] = launcher
+  const ok = await run(label, command, [...before, 'node_modules/vitest/vitest.mjs', 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`])
+  try {
+    const report = JSON.parse(readFileSync(file, 'utf8'))
+    totals.passed += report.numPassedTests
+    totals.failed += report.numFailedTests
+    totals.skipped += report.numPendingTests + report.numTodoTests
+  } catch {
+    failures.push(`${label}: no report`)
+  }
+  if (!ok) failures.push(label)
+}
+
+rmSync(reports, { recursive: true, force: true })
+mkdirSync(reports, { recursive: true })
+const bin = (name) => `node_modules/.bin/${name}`
+console.log(`node ${process.version}, ${availableParallelism()} cores`)
+
+if (nodes.length > 0) {
+  for (const version of nodes) await suite('unit', ['npx', '-y', `node@${version}`])
+} else {
+  await step('format and lint', bin('biome'), ['ci', '.'])
+  await step('types of the package', bin('tsc'), ['-p', 'tsconfig.json'])
+  await step('build', bin('tsup'), ['--silent'])
+  await step('types of tests, benches and examples', bin('tsc'), ['-p', 'tsconfig.test.json'])
+  await suite('unit')
+  if (!unitOnly) {
+    await suite('package')
+    await suite('e2e')
+  }
+}
+
+if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`)
+console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
+process.exitCode = failures.length > 0 || totals.failed > 0 || totals.passed === 0 ? 1 : 0
