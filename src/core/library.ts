@@ -14,6 +14,7 @@ import { routes } from './routes.js'
 import type { Services } from './services.js'
 import { type SweepOptions, type SweepResult, sweep } from './sweep.js'
 import { createTransfers } from './transfers.js'
+import { type VerifyOptions, type VerifyResult, verify } from './verify.js'
 import { type PathVisibility, pathVisibility } from './visibility.js'
 
 export interface Library {
@@ -27,6 +28,8 @@ export interface Library {
   readonly accounts: Accounts
   /** Ends stale uploads and deletes what nothing refers to. */
   sweep(options?: SweepOptions): Promise<SweepResult>
+  /** Reads blobs back, hides what is damaged, shows what is whole again. */
+  verify(options?: VerifyOptions): Promise<VerifyResult>
   /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private. */
   visibility(path: string, change?: 'private' | 'public'): Promise<PathVisibility>
   /** The OpenAPI 3.1 document of the routes. */
@@ -114,6 +117,7 @@ export function createLibrary(options: LibraryOptions): Library {
     },
   })
   const openapi = (): object => (document ??= makeOpenApi(routes))
+  const gate = createGate()
   const services: Services = {
     settings,
     storage,
@@ -124,9 +128,14 @@ export function createLibrary(options: LibraryOptions): Library {
     transfers: createTransfers({ settings, storage, capabilities }),
     openapi,
     ready,
+    inBackground: (work) => {
+      gate.enter()
+      work()
+        .catch((err: unknown) => settings.logger.error({ err }, 'work in the background failed'))
+        .finally(gate.leave)
+    },
   }
   const router = createRouter(routes)
-  const gate = createGate()
 
   const handle = async (request: LibraryRequest): Promise<LibraryResponse | undefined> => {
     if (closing !== undefined) return errorResponse(503, 'the registry is shutting down', { 'retry-after': '5' })
@@ -156,6 +165,10 @@ export function createLibrary(options: LibraryOptions): Library {
     sweep: async (sweepOptions) => {
       await ready()
       return sweep(services, sweepOptions)
+    },
+    verify: async (verifyOptions) => {
+      await ready()
+      return verify(services, verifyOptions)
     },
     visibility: async (path, change) => {
       await ready()

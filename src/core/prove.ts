@@ -19,3 +19,9 @@ export async function proveByReading(
   if (size !== blob.size) throw new StorageError('size-mismatch', `${size} bytes where ${blob.size} were expected`, { backend: storage.name, key })
   if (hash.digest('hex') !== blob.sha256) throw new StorageError('digest-mismatch', 'other bytes than expected', { backend: storage.name, key })
 }
+
+/** Reads a blob back, or asks the backend's cheaper way. Throws StorageError `digest-mismatch`, `size-mismatch`, `not-found`. */
+export async function proveBlob(storage: StorageBackend, blob: { readonly key: string; readonly size: number; readonly sha256: string }): Promise<void> {
+  if (storage.prove !== undefined) return storage.prove(blob.key, { size: blob.size, sha256: blob.sha256 })
+  return proveByReading(storage, blob)
+}

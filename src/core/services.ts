@@ -17,6 +17,8 @@ export interface Services {
   readonly transfers: Transfers
   /** Settles once schema and storage are prepared; instant after the first time. */
   readonly ready: () => Promise<void>
+  /** Work that outlives its request; `close` waits for it, and its errors are logged. */
+  readonly inBackground: (work: () => Promise<unknown>) => void
   /** The OpenAPI document, made on first use. */
   readonly openapi: () => object
 }

@@ -6,10 +6,11 @@ import type { ImageInContainer, UploadKind, UploadRecord } from '../storage/meta
 import { blobKey } from './blob-keys.js'
 import { LibraryError } from './errors.js'
 import { planParts } from './part-plan.js'
-import { proveByReading } from './prove.js'
+import { proveBlob } from './prove.js'
 import { containerPath, type Pusher, publishUpload } from './publish.js'
 import { isId } from './references.js'
 import type { Services } from './services.js'
+import { verifyImage } from './verify.js'
 
 const principalId = (pusher: Pusher): string | null => pusher.principal?.id ?? null
 
@@ -132,7 +133,14 @@ async function finishAndPublish(
       throw error
     }
     await publishUpload(services, { ...target, blob }, pusher)
+    if (blob.proof === 'unproven') services.inBackground(() => verifyById(services, target.image.id))
   })
+}
+
+/** Proves an image that was published before its proof. After a crash `verify` does it. */
+async function verifyById(services: Services, imageId: string): Promise<void> {
+  const found = await services.metadata.images.find(imageId)
+  if (found?.image.state === 'unproven') await verifyImage(services, found)
 }
 
 /** Proves the bytes of a single PUT; those that came through this server were proven on their way. */
@@ -174,19 +182,9 @@ async function joinParts(
     if (isStorageError(error, 'invalid-part'))
       throw new LibraryError('invalid-request', 'completedParts: a part is missing, or is not the one that was uploaded', { cause: error })
     if (!isStorageError(error, 'upload-not-found') || (await storage.stat(key)) === undefined) throw error
-    await proveBlob(services, { key, size, sha256 })
+    await proveBlob(storage, { key, size, sha256 })
     return { key, proof: 'proven' }
   }
-}
-
-/** Reads a blob back, or asks the backend's cheaper way. Throws StorageError `digest-mismatch`, `size-mismatch`, `not-found`. */
-export async function proveBlob(
-  services: Pick<Services, 'storage'>,
-  blob: { readonly key: string; readonly size: number; readonly sha256: string },
-): Promise<void> {
-  const { storage } = services
-  if (storage.prove !== undefined) return storage.prove(blob.key, { size: blob.size, sha256: blob.sha256 })
-  return proveByReading(storage, blob)
 }
 
 /** Completes a multipart upload (protocol 5.13). Repeating it answers as the first time did. */

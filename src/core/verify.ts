@@ -1,0 +1,86 @@
+/** Reading blobs back: proves what was published before its proof, finds damage, hides it, and shows again what was healed. */
+import { isStorageError } from '../storage/blob/errors.js'
+import type { ImageInContainer, ImageState } from '../storage/metadata/contract.js'
+import { proveBlob } from './prove.js'
+import { containerPath } from './publish.js'
+import type { Services } from './services.js'
+
+export interface VerifyOptions {
+  /** Every image; otherwise those that are not proven yet or were found damaged. Default: false. */
+  readonly all?: boolean
+  /** Go on after this image id, as reported by an earlier run. Default: from the start. */
+  readonly after?: string
+  /** Bytes per second at the most, so that users do not feel it. Default: unlimited. */
+  readonly bytesPerSecond?: number
+  /** Told of each image, in order of its id. */
+  readonly onItem?: (item: VerifiedItem) => void
+  readonly signal?: AbortSignal
+}
+
+export interface VerifiedItem {
+  readonly imageId: string
+  /** `entity/collection/container`. */
+  readonly path: string
+  readonly digest: string
+  readonly size: number
+  /** `proven`: whole. `damaged`: other bytes, or none; hidden now. `healed`: was hidden, is whole, and is shown again. `unreadable`: the storage did not answer; nothing was changed. */
+  readonly outcome: 'proven' | 'damaged' | 'healed' | 'unreadable'
+  readonly reason?: string
+}
+
+export interface VerifyResult {
+  readonly proven: number
+  readonly damaged: number
+  readonly healed: number
+  readonly unreadable: number
+  /** Bytes read. */
+  readonly bytes: number
+}
+
+const pageSize = 100
+const isDamage = (error: unknown): boolean =>
+  isStorageError(error, 'digest-mismatch') || isStorageError(error, 'size-mismatch') || isStorageError(error, 'not-found')
+
+/** Proves one image and moves its state. */
+export async function verifyImage(services: Services, { image, container }: ImageInContainer): Promise<VerifiedItem> {
+  const { metadata, settings, emit } = services
+  const item = { imageId: image.id, path: containerPath(container), digest: image.digest, size: image.size }
+  try {
+    if (image.blobKey === null) throw new Error('the image has no blob')
+    await proveBlob(services.storage, { key: image.blobKey, size: image.size, sha256: image.digest })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    if (!isDamage(error)) return { ...item, outcome: 'unreadable', reason }
+    if (await metadata.images.setState(image.id, ['published', 'unproven'], 'damaged', settings.clock())) {
+      settings.logger.error({ ...item, reason }, 'image damaged: it is hidden until it is pushed again')
+      emit('image.damaged', { path: item.path, imageId: image.id, digest: image.digest })
+    }
+    return { ...item, outcome: 'damaged', reason }
+  }
+  await metadata.images.setState(image.id, ['unproven', 'damaged'], 'published', settings.clock())
+  return { ...item, outcome: image.state === 'damaged' ? 'healed' : 'proven' }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
+
+/** Verifies images one after another. Resumable by `after`; stops between images when `signal` fires. */
+export async function verify(services: Services, options: VerifyOptions = {}): Promise<VerifyResult> {
+  const states: readonly ImageState[] = options.all === true ? ['published', 'unproven', 'damaged'] : ['unproven', 'damaged']
+  const totals = { proven: 0, damaged: 0, healed: 0, unreadable: 0, bytes: 0 }
+  let after = options.after
+  for (;;) {
+    const page = await services.metadata.images.list({ states, limit: pageSize, ...(after === undefined ? {} : { after }) })
+    for (const found of page) {
+      if (options.signal?.aborted === true) return totals
+      const item = await verifyImage(services, found)
+      totals[item.outcome] += 1
+      totals.bytes += found.image.size
+      options.onItem?.(item)
+      if (options.bytesPerSecond !== undefined) await pause((found.image.size / options.bytesPerSecond) * 1000)
+    }
+    after = page.at(-1)?.image.id
+    if (page.length < pageSize) return totals
+  }
+}
