@@ -12,7 +12,11 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 const { values: options } = parseArgs({
-  options: { images: { type: 'string', default: '1000,1000000' }, module: { type: 'string', default: 'sif-library/metadata/sqlite' }, keep: { type: 'string' } },
+  options: {
+    images: { type: 'string', default: '1000,1000000' },
+    module: { type: 'string', default: 'sif-library/metadata/sqlite' },
+    keep: { type: 'string' },
+  },
 })
 const { sqliteMetadata } = await import(options.module)
 const perContainer = 1000
@@ -37,7 +41,15 @@ async function fill(file, images) {
   })
   const containers = []
   for (let index = 0; index < Math.ceil(images / perContainer); index += 1) {
-    const container = { id: idOf(1000 + index), collectionId: collection.id, name: `container-${index}`, description: 'No description', private: false, owner: null, now }
+    const container = {
+      id: idOf(1000 + index),
+      collectionId: collection.id,
+      name: `container-${index}`,
+      description: 'No description',
+      private: false,
+      owner: null,
+      now,
+    }
     containers.push((await store.containers.createIfAbsent(container)).record)
   }
   await store.accounts.createUser({ id: idOf(3), name: 'alice', admin: false, groups: ['lab'], createdAt: now })

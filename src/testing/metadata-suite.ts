@@ -1,0 +1,83 @@
+import type { MetadataStore } from '../storage/metadata/contract.js'
+import { accountTests, settingTests } from './metadata-suite-accounts.js'
+import { type MetadataCapability, MetadataContext, type MetadataGroup } from './metadata-suite-context.js'
+import { imageTests } from './metadata-suite-images.js'
+import { lifecycleTests, secondTests, textTests } from './metadata-suite-lifecycle.js'
+import { collectionTests, containerTests, entityTests } from './metadata-suite-names.js'
+import { adoptTests, publishTests } from './metadata-suite-publish.js'
+import { creationRaces, pushRaces, tagRaces } from './metadata-suite-races.js'
+import { hostileSearchTests, searchTests } from './metadata-suite-search.js'
+import { tagTests } from './metadata-suite-tags.js'
+import { blobTests, uploadTests } from './metadata-suite-uploads.js'
+import { registerGroups, type TestRunner } from './runner.js'
+
+export interface MetadataSubject {
+  readonly store: MetadataStore
+  /** Another instance over the same database, as another process would have it. */
+  second?(): Promise<MetadataStore> | MetadataStore
+  /** Called after the test, also when it failed; the suite has closed the instances before. */
+  dispose?(): Promise<void> | void
+}
+
+export interface MetadataSuiteOptions {
+  /** Title of the suite. */
+  readonly name: string
+  /** Called for every test: an empty database of its own. The suite calls `ready`. */
+  create(): Promise<MetadataSubject> | MetadataSubject
+  /** `['second']` for a store that only one instance can use: its group is left out, and concurrent callers share the one instance. Default: nothing lacking. */
+  readonly lacks?: readonly MetadataCapability[]
+  /** Deviations: name of the test -> reason. A name that no test has fails. */
+  readonly skip?: Readonly<Record<string, string>>
+}
+
+const groups: readonly MetadataGroup[] = [
+  lifecycleTests,
+  entityTests,
+  collectionTests,
+  containerTests,
+  imageTests,
+  publishTests,
+  adoptTests,
+  tagTests,
+  uploadTests,
+  blobTests,
+  searchTests,
+  hostileSearchTests,
+  accountTests,
+  settingTests,
+  textTests,
+  creationRaces,
+  pushRaces,
+  tagRaces,
+  secondTests,
+]
+
+/**
+ * Holds a MetadataStore to its contract. Works with any runner that has `describe` and `test`; asserts by node:assert. Where there is a second instance, concurrent
+ * callers are spread over both.
+ *
+ * After every test the counters of every entity must equal what its images and uploads add up to, and a blob must be unreferenced exactly when no image refers to it.
+ */
+export function describeMetadataStore(runner: TestRunner, options: MetadataSuiteOptions): void {
+  const lacks = options.lacks ?? []
+  const run = async (body: (context: MetadataContext) => Promise<void>) => {
+    const subject = await options.create()
+    let second: MetadataStore | undefined
+    try {
+      await subject.store.ready()
+      if (!lacks.includes('second')) {
+        if (subject.second === undefined) throw new Error(`${options.name}: create() gave no second(), so it must be in lacks`)
+        second = await subject.second()
+        await second.ready()
+      }
+      const context = new MetadataContext(subject.store, second)
+      await body(context)
+      await context.assertConsistent()
+    } finally {
+      await second?.close()
+      await subject.store.close()
+      await subject.dispose?.()
+    }
+  }
+  runner.describe(options.name, () => registerGroups(runner, { groups, lacks, skip: options.skip ?? {}, run }))
+}
