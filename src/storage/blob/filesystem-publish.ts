@@ -25,8 +25,9 @@ export async function publishFile({ key, source, target, root, durability }: Pub
       break
     } catch (error) {
       const code = systemCode(error)
-      if (code === 'EEXIST') throw failure('exists', 'the key is taken', { key, cause: error })
-      if (code === 'ENOTDIR') throw failure('invalid-key', 'a part of the key is a blob', { key, cause: error })
+      const making = error instanceof Error && 'syscall' in error && error.syscall === 'mkdir'
+      if (code === 'EEXIST' && !making) throw failure('exists', 'the key is taken', { key, cause: error })
+      if (code === 'EEXIST' || code === 'ENOTDIR') throw failure('invalid-key', 'a part of the key is a blob', { key, cause: error })
       // A delete beside us removes folders that it finds empty: make them again.
       if (code !== 'ENOENT' || attempt === 10) throw error
     }
