@@ -76,6 +76,9 @@ export async function startServe(options: ServeOptions = {}): Promise<Registry> 
   }
 }
 
+/** `remote login --tokenfile` takes no shorter one (protocol 6.3). */
+const TOKEN_LENGTH = 200
+
 export interface ExpressOptions {
   /** Where the middleware is mounted, such as `/library`; empty for the root. */
   readonly prefix: string
@@ -98,8 +101,9 @@ export async function startExpress(options: ExpressOptions): Promise<Registry> {
     data,
     token,
     tokenOf: async (user) => {
-      await tell('/portal/people', { token: `token-of-${user}`, name: user })
-      return `token-of-${user}`
+      const token = `token-of-${user}-`.padEnd(TOKEN_LENGTH, 'x')
+      await tell('/portal/people', { token, name: user })
+      return token
     },
     makePrivate: (path) => tell('/portal/private', { path }),
     stop: async () => {
