@@ -50,7 +50,8 @@ function decodeSegment(segment: string): string {
 
 function pick(rows: Partial<Record<Method, RouteRow>>, method: string): RouteRow {
   // HEAD is GET without the body (RFC 9110 9.3.2)
-  const row = rows[(method === 'HEAD' ? 'GET' : method) as Method]
+  const wanted = method === 'HEAD' ? 'GET' : method
+  const row = Object.hasOwn(rows, wanted) ? rows[wanted as Method] : undefined
   if (row !== undefined) return row
   const allowed = Object.keys(rows)
   throw new LibraryError('method-not-allowed', `${method} is not offered here`, {
@@ -85,7 +86,10 @@ export function createRouter(table: readonly RouteRow[]): Router {
           .slice(index)
           .filter((segment) => segment !== '')
           .map(decodeSegment)
-        return { row: pick(node.rest, method), params: params ?? noParams, rest }
+        // `POST v1/imagefile/{imageId}` stands beside `GET v1/imagefile/{ref...}`: of one segment the method says what it is
+        const single = rest.length === 1 ? node.parameter : undefined
+        if (single === undefined) return { row: pick(node.rest, method), params: params ?? noParams, rest }
+        return { row: pick({ ...single.node.rows, ...node.rest }, method), params: { ...params, [single.name]: rest[0] as string }, rest }
       }
       if (node.parameter === undefined) return undefined
       params ??= {}
