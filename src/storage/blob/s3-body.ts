@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import type { ByteStream } from './contract.js'
 import { StorageError } from './errors.js'
 import { hex, type Sha256 } from './s3-sha256.js'
+import { readBody } from './streams.js'
 
 export interface ExpectedBytes {
   readonly size: number
@@ -27,7 +28,7 @@ export async function sendBody<T>(body: ByteStream, options: BodyOptions, send: 
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal])
   let failure: { readonly error: unknown } | undefined
   const checked = checkBytes(body, options)
-  if (options.size <= BUFFERED_BYTES) return send(await collect(checked, options), signal)
+  if (options.size <= BUFFERED_BYTES) return send(await collect(checked), signal)
 
   const stream = Readable.from(checked, { objectMode: false, highWaterMark: 256 * 1024 })
   stream.on('error', (error) => {
@@ -46,30 +47,22 @@ export async function sendBody<T>(body: ByteStream, options: BodyOptions, send: 
   }
 }
 
-/** Yields the bytes and throws `size-mismatch` or `digest-mismatch` before the last of them. */
-export async function* checkBytes(body: ByteStream, { size, sha256, key, Sha256 }: BodyOptions): AsyncGenerator<Uint8Array, void, undefined> {
+/** Yields the bytes and throws `size-mismatch`, `digest-mismatch` or `aborted` before the last of them. */
+export async function* checkBytes(body: ByteStream, { size, sha256, key, Sha256, signal }: BodyOptions): AsyncGenerator<Uint8Array, void, undefined> {
   const hash = sha256 === undefined ? undefined : new Sha256()
-  let seen = 0
   let held: Uint8Array | undefined
-  for await (const chunk of body) {
-    if (chunk.byteLength === 0) continue
-    seen += chunk.byteLength
-    if (seen > size) throw mismatch('size-mismatch', `more than the announced ${size} bytes`, key)
+  for await (const chunk of readBody(body, { backend: 's3', key, size, signal })) {
     hash?.update(chunk)
     if (held !== undefined) yield held
     held = chunk
   }
-  if (seen !== size) throw mismatch('size-mismatch', `${seen} bytes instead of the announced ${size}`, key)
   if (hash !== undefined && hex(await hash.digest()) !== sha256) throw mismatch('digest-mismatch', 'the bytes do not have the announced SHA-256', key)
   if (held !== undefined) yield held
 }
 
-async function collect(chunks: AsyncIterable<Uint8Array>, { key, signal }: BodyOptions): Promise<Uint8Array> {
+async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
-  for await (const chunk of chunks) {
-    if (signal?.aborted) throw new StorageError('aborted', 'the caller gave up', { backend: 's3', key, cause: signal.reason })
-    parts.push(chunk)
-  }
+  for await (const chunk of chunks) parts.push(chunk)
   return Buffer.concat(parts)
 }
 

@@ -2,6 +2,7 @@ import type { S3Connection } from './s3-connection.js'
 import type { S3Keys } from './s3-keys.js'
 import type { ResolvedS3Options } from './s3-options.js'
 import type { Sha256 } from './s3-sha256.js'
+import type { SignUrl } from './s3-signer.js'
 
 /** What the parts of the S3 backend share. */
 export interface S3Context {
@@ -9,6 +10,12 @@ export interface S3Context {
   readonly connection: S3Connection
   readonly keys: S3Keys
   readonly sha256: () => Promise<Sha256>
+  /** Signs for the endpoint that this server reaches. */
+  readonly signer: () => Promise<SignUrl>
+  /** Line in which hashing threads wait for each other. */
+  readonly hashing: <T>(work: () => Promise<T>) => Promise<T>
+  /** Fires at `close`. */
+  readonly closing: AbortSignal
 }
 
 /** Bytes of one CopyObject, of one PutObject and of one part at the most (AWS "Amazon S3 multipart upload limits"). */

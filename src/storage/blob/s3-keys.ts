@@ -1,4 +1,4 @@
-import { StorageError } from './errors.js'
+import { assertKey } from './keys.js'
 
 /**
  * Bytes whose URL is not bound to their digest arrive below this prefix and reach their own key only by a copy inside the store: no URL that could still
@@ -35,9 +35,7 @@ export function createS3Keys(prefix: string): S3Keys {
 export const INCOMING_PREFIX: string = INCOMING
 
 function checkKey(key: string): string {
-  const segments = key.split('/')
-  // S3 keys end at 1024 bytes; MinIO refuses . and .. segments, versitygw stores them elsewhere (both seen)
-  if (key.length > 900 || key.startsWith(INCOMING) || segments.some((segment) => !/^[A-Za-z0-9._-]+$/.test(segment) || segment === '.' || segment === '..'))
-    throw new StorageError('invalid-key', `invalid key ${JSON.stringify(key.slice(0, 200))}`, { backend: 's3', key })
+  // The entrance is not a key. Segments . and .. are refused by MinIO, and stored elsewhere by versitygw.
+  assertKey(key.startsWith(INCOMING) ? '' : key, 's3')
   return key
 }

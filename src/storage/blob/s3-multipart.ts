@@ -37,8 +37,9 @@ export function createMultipart(context: S3Context): MultipartCapability {
       return { uploadId: uploadRef({ key, incoming, storeId: UploadId }).uploadId }
     },
 
-    async writePart(body, { partNumber, size, sha256, signal, ...upload }) {
-      const { key, object, storeId } = locateUpload(keys, upload)
+    async writePart(body, { partNumber, size, sha256, signal, ...ref }) {
+      const upload = locateUpload(keys, ref)
+      const { key, object, storeId } = upload
       const Sha256 = await context.sha256()
       const expected = { size, key, Sha256, ...(sha256 === undefined ? {} : { sha256 }), ...(signal === undefined ? {} : { signal }) }
       const output = await sendBody(body, expected, (bytes, sendSignal) =>
@@ -46,7 +47,11 @@ export function createMultipart(context: S3Context): MultipartCapability {
           const input = { Bucket, Key: object, UploadId: storeId, PartNumber: partNumber, Body: bytes, ContentLength: size }
           return s3.send(withPayloadHash(new sdk.UploadPartCommand(input), sha256), callOptions)
         }),
-      )
+      ).catch(async (error: unknown) => {
+        // A store that refuses before it has read the body closes the connection, and its answer is lost: ask whether the upload is gone.
+        if (isStorageError(error, 'unavailable')) await listParts(upload)
+        throw error
+      })
       return { partNumber, size, etag: unquote(output.ETag) }
     },
 
@@ -84,8 +89,8 @@ export function createMultipart(context: S3Context): MultipartCapability {
     },
 
     async abort(upload) {
-      const { key, object, storeId } = locateUpload(keys, upload)
       try {
+        const { key, object, storeId } = locateUpload(keys, upload)
         await connection.call({ operation: 'AbortMultipartUpload', key, object }, (s3, callOptions) =>
           s3.abortMultipartUpload({ Bucket, Key: object, UploadId: storeId }, callOptions),
         )
@@ -117,8 +122,14 @@ export function createMultipart(context: S3Context): MultipartCapability {
   }
 }
 
-function publish(context: S3Context, target: S3Object, claim: CompleteMultipartOptions & { readonly incoming: boolean }): Promise<FinishedBlob> {
-  return claim.incoming ? publishIncoming(context, target.key, claim) : publishInPlace(context, target, claim)
+async function publish(context: S3Context, target: S3Object, claim: CompleteMultipartOptions & { readonly incoming: boolean }): Promise<FinishedBlob> {
+  try {
+    return await (claim.incoming ? publishIncoming(context, target.key, claim) : publishInPlace(context, target, claim))
+  } catch (cause) {
+    // versitygw says yes to the second of two completes at once, before the first has put anything there
+    if (!isStorageError(cause, 'not-found')) throw cause
+    throw new StorageError('upload-not-found', 'the upload is gone, and its object is not there (yet)', { backend: 's3', key: target.key, cause })
+  }
 }
 
 /** Compares what the client claims with what the store has, before anything is joined. */

@@ -68,19 +68,33 @@ export async function getObject(
   { key, object }: S3Object,
   { range, signal }: { readonly range?: ByteRange; readonly signal?: AbortSignal } = {},
 ): Promise<BlobContent> {
+  if (range !== undefined && !isRange(range)) throw new StorageError('invalid-range', `no range: ${range.start}-${range.end}`, { backend: 's3', key })
   const output = await connection.call({ operation: 'GetObject', key, object, ...(signal === undefined ? {} : { signal }), pace: 'body' }, (s3, options) =>
     s3.getObject({ Bucket: connection.bucket, Key: object, ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }) }, options),
   )
   const length = output.ContentLength ?? 0
   const total = /\/(\d+)$/.exec(output.ContentRange ?? '')?.[1]
-  return { length, size: total === undefined ? length : Number(total), body: readBody(output.Body as Readable, { key, bucket: connection.bucket, length }) }
+  return {
+    length,
+    size: total === undefined ? length : Number(total),
+    body: readBody(output.Body as Readable, { key, bucket: connection.bucket, length, signal }),
+  }
+}
+
+/** Stores answer a range that is none with the whole object (RFC 9110 14.2), or with their own error. */
+function isRange({ start, end }: ByteRange): boolean {
+  return Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && end >= start
+}
+
+interface ReadOptions {
+  readonly key: string
+  readonly bucket: string
+  readonly length: number
+  readonly signal: AbortSignal | undefined
 }
 
 /** The bytes of an answer; leaving the iteration early closes the connection. A body that ends early is `unavailable`. */
-async function* readBody(
-  body: Readable,
-  { key, bucket, length }: { key: string; bucket: string; length: number },
-): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readBody(body: Readable, { key, bucket, length, signal }: ReadOptions): AsyncGenerator<Uint8Array, void, undefined> {
   let seen = 0
   try {
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
@@ -88,6 +102,7 @@ async function* readBody(
       yield chunk
     }
   } catch (error) {
+    if (signal?.aborted) throw new StorageError('aborted', 'reading was aborted', { backend: 's3', key, cause: signal.reason })
     throw storageErrorFrom(error, { operation: 'reading the body of GetObject', key, bucket })
   } finally {
     body.destroy()

@@ -30,7 +30,7 @@ export function createPresign(context: S3Context, { signer, binding }: PresignDe
       return binding.known ?? false
     },
 
-    get: (key, { expiresSeconds, filename }) =>
+    get: async (key, { expiresSeconds, filename }) =>
       sign('presign GET', {
         method: 'GET',
         object: keys.object(key),

@@ -12,7 +12,12 @@ import { proveObject } from './s3-proof.js'
 export async function publishIncoming(context: S3Context, key: string, expected: PutOptions): Promise<FinishedBlob> {
   const from: S3Object = { key, object: context.keys.incoming(key) }
   const to: S3Object = { key, object: context.keys.object(key) }
-  await copyObject(context, from, to)
+  try {
+    await copyObject(context, from, to)
+  } catch (error) {
+    // somebody who finishes the same upload at this moment may have moved it before us
+    if (!isStorageError(error, 'not-found') || (await statObject(context, to)) === undefined) throw error
+  }
   const finished = await publishInPlace(context, to, expected).catch(async (error: unknown) => {
     if (isMismatch(error)) await deleteObject(context, from)
     throw error

@@ -1,4 +1,5 @@
 import type { MultipartRef } from './contract.js'
+import { StorageError } from './errors.js'
 import type { S3Object } from './s3-context.js'
 import type { S3Keys } from './s3-keys.js'
 
@@ -15,7 +16,11 @@ export function uploadRef({ key, incoming, storeId }: { readonly key: string; re
   return { key, uploadId: incoming ? INCOMING_MARK + storeId : storeId }
 }
 
+/** Throws `upload-not-found` for an id that no store gave out: versitygw takes it for a path. */
 export function locateUpload(keys: S3Keys, { key, uploadId }: MultipartRef): S3Upload {
   const incoming = uploadId.startsWith(INCOMING_MARK)
-  return { key, incoming, object: incoming ? keys.incoming(key) : keys.object(key), storeId: incoming ? uploadId.slice(1) : uploadId }
+  const storeId = incoming ? uploadId.slice(1) : uploadId
+  if (!/^[\x21-\x7e]{1,1024}$/.test(storeId) || storeId.split('/').some((segment) => /^\.{0,2}$/.test(segment)))
+    throw new StorageError('upload-not-found', 'no store gives out such an upload id', { backend: 's3', key })
+  return { key, incoming, object: incoming ? keys.incoming(key) : keys.object(key), storeId }
 }

@@ -10,6 +10,7 @@ import { MAX_SINGLE_BYTES, type S3Context } from './s3-context.js'
 import { createS3Keys } from './s3-keys.js'
 import { createMultipart } from './s3-multipart.js'
 import { deleteObject, getObject, listObjects, putObject, statObject } from './s3-objects.js'
+import { createLine, remember } from './s3-once.js'
 import { resolveS3Options, type S3StorageOptions } from './s3-options.js'
 import { createPresign } from './s3-presign.js'
 import { probeBinding } from './s3-probe.js'
@@ -30,6 +31,9 @@ export interface S3Storage extends StorageBackend {
 /** AWS "Amazon S3 multipart upload limits"; MinIO, Ceph, R2 and versitygw keep to them. */
 const LIMITS: StorageLimits = { minPartSize: 5 * 1024 ** 2, maxPartSize: MAX_SINGLE_BYTES, maxParts: 10_000, maxPutSize: MAX_SINGLE_BYTES }
 
+/** Each holds a core and about 10 MiB; more at once would only share the same network. */
+const HASHING_THREADS = 4
+
 /**
  * Stores blobs in an S3 bucket. Needs the optional peers `@aws-sdk/client-s3`, `@smithy/signature-v4` and `@smithy/protocol-http`, which are imported on
  * first use; where one is missing, that use fails with StorageError `unsupported`, naming it. Throws `unsupported` for options that contradict.
@@ -38,16 +42,26 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
   const options = resolveS3Options(given)
   const connection = connectS3(options)
   const keys = createS3Keys(options.prefix)
-  const context: S3Context = { options, connection, keys, sha256: remember(loadSha256) }
+  const sha256 = remember(loadSha256)
+  const signerFor = async (endpoint: string | undefined): Promise<SignUrl> => {
+    const [region, bucketUrl] = await Promise.all([connection.region(), connection.bucketUrl(endpoint)])
+    return createSigner({ region, bucketUrl, sha256: await sha256(), credentials: connection.credentials, clock: options.clock })
+  }
+  const closing = new AbortController()
+  const context: S3Context = {
+    options,
+    connection,
+    keys,
+    sha256,
+    signer: remember(() => signerFor(options.endpoint)),
+    hashing: createLine(HASHING_THREADS),
+    closing: closing.signal,
+  }
   const at = (key: string) => ({ key, object: keys.object(key) })
 
-  const signerFor = async (endpoint: string | undefined): Promise<SignUrl> => {
-    const [region, bucketUrl, sha256] = await Promise.all([connection.region(), connection.bucketUrl(endpoint), context.sha256()])
-    return createSigner({ region, bucketUrl, sha256, credentials: connection.credentials, clock: options.clock })
-  }
   let known = options.bindPayload === 'probe' ? undefined : options.bindPayload
   const find = remember(async () => {
-    known = await probeBinding(context, await signerFor(options.endpoint))
+    known = await probeBinding(context)
     return known
   })
 
@@ -58,19 +72,19 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
       await prepareBucket(context)
       if (known === undefined) await find()
     }),
-    put: (key, body, putOptions) => putObject(context, at(key), body, putOptions),
-    get: (key, getOptions) => getObject(context, at(key), getOptions),
+    put: async (key, body, putOptions) => putObject(context, at(key), body, putOptions),
+    get: async (key, getOptions) => getObject(context, at(key), getOptions),
     stat: async (key) => {
       const found = await statObject(context, at(key))
       return found && { size: found.size, ...(found.modifiedAt === undefined ? {} : { modifiedAt: found.modifiedAt }) }
     },
-    delete: (key) => deleteObject(context, at(key)),
+    delete: async (key) => deleteObject(context, at(key)),
     async *list(prefix) {
       for await (const { key, size, modifiedAt } of listObjects(context, { prefix, incoming: false })) yield { key, size, modifiedAt }
     },
     multipart: createMultipart(context),
     presign: createPresign(context, {
-      signer: remember(() => signerFor(options.publicEndpoint ?? options.endpoint)),
+      signer: options.publicEndpoint === undefined ? context.signer : remember(() => signerFor(options.publicEndpoint)),
       binding: {
         get known() {
           return known
@@ -78,7 +92,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
         find,
       },
     }),
-    prove: (key, expected) => proveObject(context, at(key), expected),
+    prove: async (key, expected) => proveObject(context, at(key), expected),
 
     async sweepTemporary(olderThan) {
       let swept = 0
@@ -101,18 +115,9 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
       }
     },
 
-    close: async () => connection.close(),
-  }
-}
-
-/** Runs `work` once and remembers what came of it; a failure is not remembered. */
-function remember<T>(work: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | undefined
-  return () => {
-    running ??= work().catch((error: unknown) => {
-      running = undefined
-      throw error
-    })
-    return running
+    async close() {
+      closing.abort(new Error('the storage was closed'))
+      connection.close()
+    },
   }
 }
