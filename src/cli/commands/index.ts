@@ -1,0 +1,9 @@
+import type { Command } from '../command.js'
+import { serve } from './serve.js'
+import { sweep } from './sweep.js'
+import { tokenCreate, tokenList, tokenRevoke } from './token.js'
+import { userAdd, userList, userRemove } from './user.js'
+import { visibility } from './visibility.js'
+
+/** In the order that help shows them in. */
+export const commands: readonly Command[] = [serve, userAdd, userList, userRemove, tokenCreate, tokenList, tokenRevoke, visibility, sweep]

@@ -1,0 +1,101 @@
+import { packageVersion } from 'sif-library'
+import { type Address, defaultPublicUrl, localUrl } from '../addresses.js'
+import type { Command, CommandContext } from '../command.js'
+import { type DataFolder, dataFolder, isOpenToOthers, loadSecret, prepareDataFolder, type ServerRecord, writePrivateFile } from '../data-folder.js'
+import { createAdmin, nextLines } from '../first-start.js'
+import { invocation, quote } from '../invocation.js'
+import { createLogger } from '../log.js'
+import type { Settings } from '../option-table.js'
+import { openLibrary } from '../registry.js'
+import { onHangup, untilStopped } from '../signals.js'
+import { startSweeping } from '../sweep-timer.js'
+import { createApp, createWebServer } from '../web-server.js'
+
+export const serve: Command = {
+  name: 'serve',
+  summary: 'run the registry',
+  options: [
+    'host',
+    'port',
+    'publicUrl',
+    'tlsCert',
+    'tlsKey',
+    'secretFile',
+    'transfer',
+    'noMultipart',
+    'defaultPrivate',
+    'requireSif',
+    'maxImageSize',
+    'maxEntitySize',
+    'defaultEntity',
+    'defaultCollection',
+    'keyserver',
+    'tokenPage',
+    'grace',
+    'uploadTime',
+    'noSweep',
+    'logLevel',
+    'logFormat',
+  ],
+  run: runServer,
+}
+
+async function runServer({ settings, terminal }: CommandContext): Promise<undefined> {
+  const folder = dataFolder(settings)
+  await prepareDataFolder(folder)
+  const logger = createLogger(settings, { isTerminal: process.stderr.isTTY, write: (text) => process.stderr.write(text) })
+  let address: Address = { scheme: settings.tlsCert === undefined ? 'http' : 'https', host: settings.host, port: settings.port }
+  const { library } = await openLibrary(settings, {
+    mayCreate: true,
+    publicUrl: settings.publicUrl ?? defaultPublicUrl(() => address),
+    secret: await loadSecret(folder, { settings, environment: terminal.environment }),
+    logger,
+  })
+  const stopped = untilStopped()
+  try {
+    const server = await createWebServer(settings, createApp(library, settings.publicUrl))
+    await library.ready()
+    const isFirst = await createAdmin(library.accounts, folder)
+    address = { ...address, port: await server.listen() }
+    const url = localUrl(address)
+    await writePrivateFile(folder.serverFile, `${JSON.stringify(serverRecord(url, settings), null, 2)}\n`)
+    terminal.out(`listening on ${url}`)
+    if (isFirst) for (const line of linesToType(folder, { settings, url })) terminal.out(line)
+    logger.info({ version: packageVersion, data: folder.directory, node: process.version }, 'listening')
+    if (await isOpenToOthers(folder))
+      logger.warn({ data: folder.directory }, 'other users of this machine may look into the data folder: chmod 700 keeps them out')
+    if (settings.publicUrl === undefined && url !== localUrl({ ...address, host: settings.host })) logger.warn({}, 'set --public-url')
+
+    onHangup(() => {
+      server.reloadCertificate().then(
+        () => logger.info({}, 'certificate read again'),
+        (error: unknown) => logger.error({ err: error }, 'the certificate could not be read again; the old one stays'),
+      )
+    })
+    const stopSweeping = settings.noSweep ? () => {} : startSweeping(library, { graceSeconds: settings.grace, logger })
+    const signal = await stopped
+    logger.info({ signal }, 'stopping: requests under way are finished first')
+    stopSweeping()
+    await server.drain()
+  } finally {
+    await library.close()
+  }
+  logger.info({}, 'stopped')
+}
+
+function serverRecord(url: string, { publicUrl }: Settings): ServerRecord {
+  return { url, publicUrl: publicUrl ?? null, pid: process.pid, startedAt: new Date().toISOString() }
+}
+
+/** The command lines carry the options that find this registry, made absolute: they may be typed anywhere. */
+function linesToType(folder: DataFolder, { settings, url }: { readonly settings: Settings; readonly url: string }): readonly string[] {
+  const call = invocation({ script: process.argv[1] ?? '', path: process.env.PATH ?? '', cwd: process.cwd() })
+  const options = [
+    ...(settings.config === undefined ? [] : ['--config', quote(settings.config)]),
+    '--data',
+    quote(folder.directory),
+    // a PostgreSQL URL may carry a password, which belongs on no screen
+    ...(settings.metadata?.startsWith('sqlite:') === true ? ['--metadata', quote(settings.metadata)] : []),
+  ].join(' ')
+  return nextLines({ url: settings.publicUrl ?? url, tokenFile: folder.adminToken, command: (words) => `${call} ${words} ${options}` })
+}

@@ -1,0 +1,126 @@
+/** The data folder of the standalone server: private to its user. */
+import { randomBytes } from 'node:crypto'
+import { constants, existsSync } from 'node:fs'
+import { mkdir, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { systemCode, systemReason, WorkError } from './failure.js'
+import type { Settings } from './option-table.js'
+import { type Environment, secretVariable } from './settings.js'
+
+export interface DataFolder {
+  readonly directory: string
+  readonly registryFile: string
+  readonly blobs: string
+  readonly secretFile: string
+  readonly adminToken: string
+  /** Where `serve` listened last. */
+  readonly serverFile: string
+}
+
+export function dataFolder({ data }: Pick<Settings, 'data'>): DataFolder {
+  const directory = resolve(data)
+  const at = (name: string): string => join(directory, name)
+  return {
+    directory,
+    registryFile: at('registry.db'),
+    blobs: at('blobs'),
+    secretFile: at('secret'),
+    adminToken: at('admin-token'),
+    serverFile: at('server.json'),
+  }
+}
+
+/** Creates the folder (0700) where it is missing, and proves that files can be made in it. One that exists keeps its mode. */
+export async function prepareDataFolder({ directory }: DataFolder): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new WorkError(`cannot create the data folder ${directory}: ${systemReason(error)}; name another one with --data`)
+  }
+  const probe = join(directory, `.probe-${randomBytes(6).toString('hex')}`)
+  try {
+    await writeFile(probe, '', { flag: 'wx', mode: 0o600 })
+    await unlink(probe)
+  } catch (error) {
+    throw new WorkError(`cannot write in the data folder ${directory}: ${systemReason(error)}; make it writable for this user, or name another one with --data`)
+  }
+}
+
+/** For commands that work on what `serve` made: a mistyped --data must not found a second, empty registry. */
+export function requireRegistry(folder: DataFolder): void {
+  if (!existsSync(folder.registryFile))
+    throw new WorkError(`there is no registry in ${folder.directory}: run "sif-library serve" on it first, or name another data folder with --data`)
+}
+
+/** Others than the user may read or enter the folder. */
+export async function isOpenToOthers({ directory }: DataFolder): Promise<boolean> {
+  return ((await stat(directory)).mode & 0o077) !== 0
+}
+
+/** Writes a private file whole or not at all. */
+export async function writePrivateFile(file: string, content: string): Promise<void> {
+  const fresh = join(dirname(file), `.${randomBytes(6).toString('hex')}.new`)
+  const handle = await open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(fresh, file)
+}
+
+async function readSecret(file: string): Promise<string> {
+  const secret = (await readFile(file, 'utf8')).trim()
+  if (secret === '') throw new WorkError(`the secret file ${file} is empty`)
+  return secret
+}
+
+async function readOrMakeSecret(file: string): Promise<string> {
+  try {
+    return await readSecret(file)
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+  }
+  try {
+    await writeFile(file, `${randomBytes(32).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    // another process made it in this moment: then that one counts
+    if (systemCode(error) !== 'EEXIST') throw error
+  }
+  return readSecret(file)
+}
+
+/**
+ * The signing secret: SIF_LIBRARY_SECRET, else --secret-file, else DATA/secret, which is made. undefined where the records lie in PostgreSQL and nothing was
+ * said: several machines then share the secret that the registry keeps there.
+ */
+export async function loadSecret(folder: DataFolder, options: { readonly settings: Settings; readonly environment: Environment }): Promise<string | undefined> {
+  const { settings, environment } = options
+  const given = environment[secretVariable]
+  if (given !== undefined && given !== '') return given
+  try {
+    if (settings.secretFile !== undefined) return await readSecret(settings.secretFile)
+    return settings.metadata?.startsWith('postgres') === true ? undefined : await readOrMakeSecret(folder.secretFile)
+  } catch (error) {
+    if (error instanceof WorkError) throw error
+    throw new WorkError(`cannot read the secret: ${systemReason(error)}`)
+  }
+}
+
+export interface ServerRecord {
+  /** URL that reaches the server from this machine. */
+  readonly url: string
+  readonly publicUrl: string | null
+  readonly pid: number
+  readonly startedAt: string
+}
+
+export async function readServerRecord({ serverFile }: DataFolder): Promise<ServerRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(serverFile, 'utf8')) as ServerRecord
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw new WorkError(`cannot read ${serverFile}: ${systemReason(error)}`)
+  }
+}

@@ -1,0 +1,26 @@
+/** Results for people (a table) or programs (JSON). */
+import type { Terminal } from './command.js'
+
+/** Columns as wide as their widest cell; nothing at all for no rows. */
+export function formatTable(rows: readonly Readonly<Record<string, string>>[]): readonly string[] {
+  const [first] = rows
+  if (first === undefined) return []
+  const names = Object.keys(first)
+  const lines = [names.map((name) => name.toUpperCase()), ...rows.map((row) => names.map((name) => row[name] ?? ''))]
+  const widths = names.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  return lines.map((line) =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+export function printJson(terminal: Terminal, value: unknown): void {
+  terminal.out(JSON.stringify(value, null, 2))
+}
+
+/** A time as people and programs read it; a dash for none. */
+export function formatTime(milliseconds: number | null): string {
+  return milliseconds === null ? '-' : new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z')
+}

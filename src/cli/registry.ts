@@ -1,0 +1,89 @@
+/** Opens storage, metadata and the registry that the settings name. */
+import { type Accounts, createAccounts, createLibrary, type Library, type LibraryOptions } from 'sif-library'
+import type { MetadataStore } from 'sif-library/metadata'
+import { sqliteMetadata } from 'sif-library/metadata/sqlite'
+import type { StorageBackend } from 'sif-library/storage'
+import { filesystemStorage } from 'sif-library/storage/filesystem'
+import { type DataFolder, dataFolder, requireRegistry } from './data-folder.js'
+import { UsageError } from './failure.js'
+import type { Settings } from './option-table.js'
+
+/** `mayCreate`: only `serve` founds a registry. */
+export async function openMetadata(settings: Settings, { mayCreate = false }: { readonly mayCreate?: boolean } = {}): Promise<MetadataStore> {
+  const { metadata: url } = settings
+  const folder = dataFolder(settings)
+  if (url === undefined) {
+    if (!mayCreate) requireRegistry(folder)
+    return sqliteMetadata({ file: folder.registryFile })
+  }
+  if (url.startsWith('sqlite:') && url.length > 'sqlite:'.length) return sqliteMetadata({ file: url.slice('sqlite:'.length) })
+  if (/^postgres(ql)?:\/\//.test(url)) {
+    const { postgresMetadata } = await import('sif-library/metadata/postgres')
+    return postgresMetadata({ url })
+  }
+  // the URL is not repeated: it may carry a password
+  throw new UsageError('metadata: expected sqlite:FILE or postgres://USER@HOST/DATABASE')
+}
+
+export async function openStorage(settings: Settings, folder: DataFolder): Promise<StorageBackend> {
+  const { storage: url } = settings
+  if (url === undefined) return filesystemStorage({ directory: folder.blobs })
+  if (url.startsWith('filesystem:') && url.length > 'filesystem:'.length) return filesystemStorage({ directory: url.slice('filesystem:'.length) })
+  if (url.startsWith('s3:')) {
+    const { s3OptionsFromUrl, s3Storage } = await import('sif-library/storage/s3')
+    return s3Storage(s3OptionsFromUrl(url))
+  }
+  throw new UsageError('storage: expected filesystem:DIR or s3://BUCKET[/PREFIX][?endpoint=URL&…]')
+}
+
+/** Runs with the accounts alone: the storage is not touched. */
+export async function withAccounts<T>(settings: Settings, work: (accounts: Accounts) => Promise<T>): Promise<T> {
+  const metadata = await openMetadata(settings)
+  try {
+    return await work(createAccounts({ metadata }))
+  } finally {
+    await metadata.close()
+  }
+}
+
+type Given = Pick<LibraryOptions, 'publicUrl' | 'secret' | 'logger'>
+
+/** The registry as `serve` runs it. */
+export async function openLibrary(
+  settings: Settings,
+  { mayCreate, ...given }: Given & { readonly mayCreate: boolean },
+): Promise<{ readonly library: Library; readonly metadata: MetadataStore; readonly storage: StorageBackend }> {
+  const storage = await openStorage(settings, dataFolder(settings))
+  const metadata = await openMetadata(settings, { mayCreate })
+  const { maxImageSize, maxEntitySize, keyserver, tokenPage } = settings
+  const library = createLibrary({
+    ...given,
+    storage,
+    metadata,
+    transfer: settings.transfer,
+    multipart: !settings.noMultipart,
+    defaultPrivate: settings.defaultPrivate,
+    requireSif: settings.requireSif,
+    defaultEntity: settings.defaultEntity,
+    defaultCollection: settings.defaultCollection,
+    ...(keyserver === undefined ? {} : { keyserver }),
+    ...(tokenPage === undefined ? {} : { tokenPage }),
+    limits: {
+      uploadSeconds: settings.uploadTime,
+      ...(maxImageSize === undefined ? {} : { maxImageBytes: maxImageSize }),
+      ...(maxEntitySize === undefined ? {} : { maxEntityBytes: maxEntitySize }),
+    },
+  })
+  return { library, metadata, storage }
+}
+
+/** For commands that do one piece of work on the registry beside a running server. */
+export async function withLibrary<T>(settings: Settings, work: (library: Library) => Promise<T>): Promise<T> {
+  // no URL is made by such work
+  const { library } = await openLibrary(settings, { mayCreate: false, publicUrl: settings.publicUrl ?? 'http://localhost' })
+  try {
+    return await work(library)
+  } finally {
+    await library.close()
+  }
+}
