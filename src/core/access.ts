@@ -30,17 +30,17 @@ const notFound = (resource?: Resource): LibraryError =>
     resource === undefined ? undefined : `no such ${resource.kind}: ${resource.path}${resource.selector === undefined ? '' : `:${resource.selector}`}`,
   )
 
+const notLoggedIn = (action: Action, resource?: Resource): LibraryError =>
+  new LibraryError('unauthorized', `log in to ${action}${resource === undefined ? '' : ` ${resource.path}`}`, { headers: { 'www-authenticate': 'Bearer' } })
+
 async function refuse(question: AccessQuestion, action: Action, located: Located<unknown>): Promise<LibraryError> {
   const { principal } = question
   const { resource } = located
-  if (principal === null) {
-    return action === 'pull'
-      ? notFound(resource)
-      : new LibraryError('unauthorized', `log in to ${action} ${resource.path}`, { headers: { 'www-authenticate': 'Bearer' } })
-  }
+  const named = located.byId === true ? undefined : resource
+  if (principal === null) return action === 'pull' ? notFound(named) : notLoggedIn(action, named)
   const seen = located.creates ?? (located.record === undefined ? undefined : resource)
   const visible = seen === true || (seen !== undefined && action !== 'pull' && (await may(question, 'pull', seen)))
-  if (!visible) return notFound(resource)
+  if (!visible) return notFound(named)
   const scoped = scopesAllow(principal.scopes, action, resource.path) ? '' : ': the access token is not good for that'
   return new LibraryError('forbidden', `${principal.name} may not ${action} ${resource.path}${scoped}`)
 }
@@ -48,8 +48,7 @@ async function refuse(question: AccessQuestion, action: Action, located: Located
 /** Returns the record that the action may be done to; throws `unauthorized`, `forbidden` or `not-found`. */
 export async function authorize<R>(question: AccessQuestion, action: Action, located: Located<R> | undefined): Promise<R> {
   if (located === undefined) {
-    if (question.principal === null && action !== 'pull')
-      throw new LibraryError('unauthorized', `log in to ${action}`, { headers: { 'www-authenticate': 'Bearer' } })
+    if (question.principal === null && action !== 'pull') throw notLoggedIn(action)
     throw notFound()
   }
   const absent = located.record === undefined && located.creates === undefined

@@ -236,8 +236,8 @@ export function isVisible(image: ImageRecord): boolean {
 export function archTagsOf(tags: readonly TagRecord[]): ArchTags {
   const byArch: Record<string, Record<string, string>> = {}
   for (const { arch, tag, imageId } of tags) {
-    byArch[arch] ??= {}
-    setOwn(byArch[arch], tag, imageId)
+    if (!Object.hasOwn(byArch, arch)) setOwn(byArch, arch, {})
+    setOwn(byArch[arch] as Record<string, string>, tag, imageId)
   }
   return byArch
 }
@@ -251,7 +251,7 @@ export function imageTagsOf(tags: readonly TagRecord[], defaultArch: string): Re
   return byTag
 }
 
-// `__proto__` is a legal tag: plain assignment would lose it
-function setOwn(target: Record<string, string>, key: string, value: string): void {
+// `__proto__` is a legal tag and a legal arch: plain assignment would lose it, or write to what all objects share
+function setOwn<T>(target: Record<string, T>, key: string, value: T): void {
   Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
 }

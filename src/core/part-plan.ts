@@ -13,7 +13,7 @@ export function planParts(
   options: { readonly partBytes: number; readonly limits: StorageLimits },
 ): { readonly partSize: number; readonly totalParts: number } {
   const { limits } = options
-  const needed = Math.ceil(size / limits.maxParts / MiB) * MiB
+  const needed = size <= options.partBytes * limits.maxParts ? 0 : Math.ceil(size / limits.maxParts / MiB) * MiB
   const partSize = Math.min(Math.max(options.partBytes, limits.minPartSize, needed), limits.maxPartSize)
   const totalParts = Math.ceil(size / partSize)
   if (totalParts > limits.maxParts) throw new LibraryError('too-large', `the image has ${size} bytes, more than the storage takes in ${limits.maxParts} parts`)

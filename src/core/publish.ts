@@ -15,13 +15,18 @@ export interface Pusher {
 
 export const containerPath = (container: ContainerRecord): string => `${container.entityName}/${container.collectionName}/${container.name}`
 
-/** Drops bytes that nobody will see and ends their upload. What cannot be deleted now is the sweeper's. */
+/** Drops bytes that nobody will see and ends their upload. What cannot be deleted now is the sweeper's. Never throws: the reason of the discard is what the client must read. */
 async function discard(services: Services, upload: UploadRecord, key: string): Promise<void> {
   const { metadata, storage, settings, emit } = services
-  if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {
-    emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
+  try {
+    if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {
+      emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
+    }
+    // a publish may have gone through although its answer was lost: then the image needs these bytes
+    if ((await metadata.blobs.find(key)) === undefined) await storage.delete(key)
+  } catch (err) {
+    settings.logger.warn({ err, key }, 'discarded bytes are left to the sweeper')
   }
-  await storage.delete(key).catch((error: unknown) => settings.logger.warn({ err: error, key }, 'discarded bytes are left to the sweeper'))
 }
 
 /**

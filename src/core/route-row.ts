@@ -17,6 +17,8 @@ export interface Located<R> {
    * Rows that create: the record may be absent. A denied principal who may see this resource (the parent; `true` = nothing is hidden by saying no) reads 403, another one 404.
    */
   readonly creates?: Resource | true
+  /** The request named it by id: who may not see it must not read its path in the answer either. */
+  readonly byId?: true
 }
 
 /** A request on its way: what the pipeline knows before it asks who may. */

@@ -95,9 +95,24 @@ async function sweepOrphans(
   const { metadata, storage } = services
   for await (const { key, size, modifiedAt } of storage.list(blobPrefix)) {
     if (modifiedAt.getTime() >= options.before) continue
-    if ((await metadata.blobs.find(key)) !== undefined || (await metadata.uploads.isKeyInUse(key))) continue
+    // in this order: publishing turns the upload into a blob record at once, so that one of the two answers knows the key
+    if ((await metadata.uploads.isKeyInUse(key)) || (await metadata.blobs.find(key)) !== undefined) continue
     if (!options.dryRun) await storage.delete(key)
     report({ kind: 'orphan', what: key, bytes: size, why: 'no record knows it: a push ended between storing and publishing' })
+  }
+}
+
+/** Parts in the storage whose upload has ended or was never recorded: a crash, or an image that was deleted while it was pushed. */
+async function sweepParts(
+  services: Services,
+  options: { readonly before: number; readonly dryRun: boolean },
+  report: (item: SweptItem) => void,
+): Promise<void> {
+  const { metadata, storage } = services
+  for await (const { key, uploadId, createdAt } of storage.multipart?.listUploads() ?? []) {
+    if (createdAt.getTime() >= options.before || (await metadata.uploads.isKeyInUse(key))) continue
+    if (!options.dryRun) await storage.multipart?.abort({ key, uploadId })
+    report({ kind: 'upload', what: key, bytes: 0, why: 'no record of an open upload has its parts' })
   }
 }
 
@@ -116,8 +131,11 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
   await sweepUploads(services, { graceSeconds, stuckSeconds, dryRun }, report)
   await sweepBlobs(services, { before, dryRun }, report)
   await sweepOrphans(services, { before, dryRun }, report)
+  // what no record protects may belong to a request that is running: without a grace it still gets the time of a stuck upload
+  const unrecordedBefore = Math.min(before, settings.clock() - stuckSeconds * 1000)
+  await sweepParts(services, { before: unrecordedBefore, dryRun }, report)
   if (!dryRun) {
-    totals.temporary = (await storage.sweepTemporary?.(new Date(before))) ?? 0
+    totals.temporary = (await storage.sweepTemporary?.(new Date(unrecordedBefore))) ?? 0
     if (totals.temporary > 0) onItem?.({ kind: 'temporary', what: String(totals.temporary), bytes: 0, why: 'leftovers of writes that crashed' })
     await metadata.uploads.forget(before - settings.limits.uploadSeconds * 1000)
   }

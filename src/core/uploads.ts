@@ -156,11 +156,16 @@ function finishSingle(services: Services, upload: UploadRecord): Promise<Finishe
  */
 export async function completeSingle(services: Services, target: ImageInContainer, pusher: Pusher): Promise<void> {
   const { metadata, storage, settings } = services
-  for (const upload of await metadata.uploads.findOpen(target.image.id, principalId(pusher))) {
-    if (upload.kind !== 'single' || (await storage.stat(upload.key)) === undefined) continue
-    if (!(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))) continue
-    await finishAndPublish(services, { ...target, upload }, pusher, () => finishSingle(services, upload))
-    return
+  for (let lost = true; lost; ) {
+    lost = false
+    for (const upload of await metadata.uploads.findOpen(target.image.id, principalId(pusher))) {
+      if (upload.kind !== 'single' || (await storage.stat(upload.key)) === undefined) continue
+      // another client of the same principal took this one; its own may have arrived after the list was read
+      lost = !(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))
+      if (lost) continue
+      await finishAndPublish(services, { ...target, upload }, pusher, () => finishSingle(services, upload))
+      return
+    }
   }
   const now = await metadata.images.find(target.image.id)
   if (now?.image.state === 'published' || now?.image.state === 'unproven') return

@@ -84,7 +84,12 @@ export async function locateNewCollection({
   if (parent === undefined) return undefined
   const path = { entity: parent.name, collection: name }
   const existing = await services.metadata.collections.findByPath(path.entity, name)
-  return { resource: collectionResource(path, existing, parent.defaultPrivate), record: { parent, existing }, creates: entityResource(parent.name, parent) }
+  return {
+    resource: collectionResource(path, existing, parent.defaultPrivate),
+    record: { parent, existing },
+    creates: entityResource(parent.name, parent),
+    byId: true,
+  }
 }
 
 export async function createCollection(context: RouteContext<CreateCollectionBody, Child<EntityRecord, CollectionRecord>>): Promise<LibraryResponse> {
@@ -113,7 +118,7 @@ export async function locateNewContainer({
   if (parent === undefined) return undefined
   const path = { entity: parent.entityName, collection: parent.name, container: name }
   const existing = await services.metadata.containers.findByPath(path)
-  return { resource: containerResource(path, existing, parent.private), record: { parent, existing }, creates: collectionResource(path, parent) }
+  return { resource: containerResource(path, existing, parent.private), record: { parent, existing }, creates: collectionResource(path, parent), byId: true }
 }
 
 export async function createContainer(context: RouteContext<CreateContainerBody, Child<CollectionRecord, ContainerRecord>>): Promise<LibraryResponse> {

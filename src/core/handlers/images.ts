@@ -72,7 +72,7 @@ export async function getImage({ record, services }: RouteContext<unknown, Image
 export async function locateNewImage({ services, body }: RouteInput<CreateImageBody>): Promise<Located<ContainerRecord> | undefined> {
   digestFromHash('hash', body.hash)
   const container = isId(body.container) ? await services.metadata.containers.find(body.container) : undefined
-  return container === undefined ? undefined : { resource: imageResource(container, body.hash), record: container }
+  return container === undefined ? undefined : { resource: imageResource(container, body.hash), record: container, byId: true }
 }
 
 /** Idempotent on (container, hash). Bytes that the principal may read elsewhere are shared, so that nothing has to be uploaded; others have to be sent. */

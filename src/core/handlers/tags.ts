@@ -14,7 +14,7 @@ export async function locateContainerById({ services, params }: RouteInput<unkno
   const id = params.containerId ?? ''
   const record = isId(id) ? await services.metadata.containers.find(id) : undefined
   if (record === undefined) return undefined
-  return { resource: containerResource({ entity: record.entityName, collection: record.collectionName, container: record.name }, record), record }
+  return { resource: containerResource({ entity: record.entityName, collection: record.collectionName, container: record.name }, record), record, byId: true }
 }
 
 export async function getTagsV1({ services, record }: RouteContext<unknown, ContainerRecord>): Promise<LibraryResponse> {

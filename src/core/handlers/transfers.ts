@@ -1,5 +1,6 @@
 /** Our own transfer URLs: bytes in and out, by capability alone. An Authorization header is ignored: some clients send their token to any redirect target (protocol 5.7). */
 
+import { createHash } from 'node:crypto'
 import type { ByteRange } from '../../storage/blob/contract.js'
 import { isStorageError } from '../../storage/blob/errors.js'
 import { readByteStream } from '../body.js'
@@ -83,9 +84,17 @@ async function openBlob(
   }
 }
 
-/** Reads to the end without keeping: an answer before the last byte makes the client send the rest of the file from the wrong place (protocol 5.12). */
-async function drain(stream: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const _ of stream);
+/** Reads to the end without keeping: 200 is only for the same bytes, and only after the last of them (protocol 5.12). */
+async function compare(stream: AsyncIterable<Uint8Array>, expected: { readonly size: number; readonly sha256: string }): Promise<void> {
+  const hash = createHash('sha256')
+  let size = 0
+  for await (const chunk of stream) {
+    size += chunk.length
+    if (size > expected.size) break
+    hash.update(chunk)
+  }
+  if (size !== expected.size) throw new LibraryError('size-mismatch')
+  if (hash.digest('hex') !== expected.sha256) throw new LibraryError('digest-mismatch')
 }
 
 /** `PUT transfers/{capability}`: the bytes of a single upload, or of one part; the upload must be open. 200 only after the whole body was read and proven. */
@@ -116,7 +125,7 @@ async function receiveSingle(
   const etag = hexEtag(sha256)
   if ((await storage.stat(key)) !== undefined) {
     // sent again after a lost answer: the key is bound to these very bytes
-    await drain(stream)
+    await compare(stream, { size, sha256 })
     return etag
   }
   try {

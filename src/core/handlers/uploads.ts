@@ -16,7 +16,7 @@ import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload,
 export async function locateImageById({ services, params }: RouteInput<unknown>): Promise<Located<ImageInContainer> | undefined> {
   const id = params.imageId ?? ''
   const record = isId(id) ? await services.metadata.images.find(id) : undefined
-  return record === undefined ? undefined : { resource: imageResource(record.container), record }
+  return record === undefined ? undefined : { resource: imageResource(record.container), record, byId: true }
 }
 
 const pusherOf = ({ principal, request }: { readonly principal: Pusher['principal']; readonly request: Pusher['request'] }): Pusher => ({ principal, request })
