@@ -9,13 +9,13 @@ import type { Library } from '../core/index.js'
 import { serveNode } from './node-http.js'
 
 /** Fits `app.use` of Express and connect. */
-export type LibraryMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
+export type LibraryMiddleware = (req: IncomingMessage & { readonly body?: unknown }, res: ServerResponse, next: (error?: unknown) => void) => void
 
-/** Mounts a registry; paths that are not its own go on to the next handler with their request untouched. */
+/** Mounts a registry; paths that are not its own go on to the next handler with their request untouched. Hooks see the host's `req` as `request.native`. */
 export function libraryMiddleware(library: Pick<Library, 'handle'>): LibraryMiddleware {
   return (req, res, next) => {
     // both strip the mount from req.url, and leave it raw otherwise
-    serveNode(library, req, { res, url: req.url ?? '/', native: req }).then((served) => {
+    serveNode(library, req, { res, url: req.url ?? '/', native: req, parsed: req.body }).then((served) => {
       if (!served) next()
     }, next)
   }

@@ -1,18 +1,30 @@
 /** What the hosts on Node's http have in common: from IncomingMessage to LibraryRequest, from LibraryResponse to the socket. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
 import type { Library, LibraryRequest, LibraryResponse, RequestBody } from '../core/index.js'
 
-/** A request of Node's http, or of a framework that extends it. */
-export type NodeRequest = IncomingMessage & { readonly body?: unknown }
+/** How long a client that was answered early may go on sending before it is cut off: enough to read the answer. */
+const lingerMs = 30_000
 
-function readBody(req: NodeRequest): RequestBody {
+export interface NodeExchange {
+  readonly res: ServerResponse
+  /** Raw path and query, below the mount. */
+  readonly url: string
+  /** What hooks get to see as the host's own request. */
+  readonly native: unknown
+  /** Where a body parser of the host leaves what it read. Looked at only when the stream was really read. */
+  readonly parsed?: unknown
+  /** A stream that the host put in front of the request. */
+  readonly payload?: AsyncIterable<Uint8Array> | undefined
+}
+
+function readBody(req: IncomingMessage, { parsed, payload }: NodeExchange): RequestBody {
+  if (payload !== undefined) return { kind: 'stream', stream: payload }
   // Only what a parser really read counts: body-parser of Express 4 and Koa sets `{}` without having read a byte
-  if (req.readableDidRead) {
-    const { body } = req
-    return body instanceof Uint8Array ? { kind: 'bytes', bytes: body } : { kind: 'parsed', value: body }
-  }
+  if (req.readableDidRead) return parsed instanceof Uint8Array ? { kind: 'bytes', bytes: parsed } : { kind: 'parsed', value: parsed }
   const length = req.headers['content-length']
-  if (length === undefined && req.headers['transfer-encoding'] === undefined) return { kind: 'none' }
+  // HTTP/2 has bodies without either header
+  if (length === undefined && req.headers['transfer-encoding'] === undefined && req.httpVersionMajor < 2) return { kind: 'none' }
   // an early end of the iteration must not destroy the socket, or the client never reads our answer
   const stream: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => req.iterator({ destroyOnReturn: false }) }
   return length === undefined ? { kind: 'stream', stream } : { kind: 'stream', stream, length: Number(length) }
@@ -25,21 +37,21 @@ class NodeLibraryRequest implements LibraryRequest {
   readonly headers: IncomingMessage['headers']
   readonly body: RequestBody
   readonly native: unknown
-  readonly #req: NodeRequest
+  readonly #req: IncomingMessage
   readonly #res: ServerResponse
   #signal: AbortSignal | undefined
 
-  constructor(req: NodeRequest, options: { readonly res: ServerResponse; readonly url: string; readonly native: unknown; readonly body?: RequestBody }) {
-    const { url } = options
+  constructor(req: IncomingMessage, exchange: NodeExchange) {
+    const { url } = exchange
     const mark = url.indexOf('?')
     this.method = req.method ?? 'GET'
     this.path = mark < 0 ? url : url.slice(0, mark)
     this.query = mark < 0 ? '' : url.slice(mark + 1)
     this.headers = req.headers
-    this.body = options.body ?? readBody(req)
-    this.native = options.native
+    this.body = readBody(req, exchange)
+    this.native = exchange.native
     this.#req = req
-    this.#res = options.res
+    this.#res = exchange.res
   }
 
   get remote(): string | undefined {
@@ -59,55 +71,91 @@ class NodeLibraryRequest implements LibraryRequest {
   }
 }
 
-/** `url` is raw, below the mount; `native` is what hooks get; `body` where the host knows better than the stream. */
-export function toLibraryRequest(
-  req: NodeRequest,
-  options: { readonly res: ServerResponse; readonly url: string; readonly native: unknown; readonly body?: RequestBody },
-): LibraryRequest {
-  return new NodeLibraryRequest(req, options)
-}
-
-/** Settles when the socket takes more, or is gone. */
-function drained(res: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      res.off('drain', done)
-      res.off('close', done)
-      resolve()
-    }
-    res.on('drain', done)
-    res.on('close', done)
+/**
+ * After the answer, drops what a refused upload still sends, so that the client can read the answer and the connection serves its next request. Node does that only for
+ * bodies that nobody began to read, and without an end.
+ */
+function dropRest(req: IncomingMessage, res: ServerResponse): void {
+  if (req.readableEnded || req.destroyed) return
+  res.once('finish', () => {
+    if (req.readableEnded || req.destroyed) return
+    const timer = setTimeout(() => req.destroy(), lingerMs)
+    timer.unref()
+    req.once('close', () => clearTimeout(timer))
+    req.resume()
   })
 }
 
-/** Writes a response with backpressure. A body that fails midway cuts the connection: the client must not take it for the whole. */
+/** Asks the library; undefined = the path is not ours, and nothing was touched. */
+export async function askLibrary(library: Pick<Library, 'handle'>, req: IncomingMessage, exchange: NodeExchange): Promise<LibraryResponse | undefined> {
+  const request = new NodeLibraryRequest(req, exchange)
+  const response = await library.handle(request)
+  if (response !== undefined && request.body.kind === 'stream') dropRest(req, exchange.res)
+  return response
+}
+
+/**
+ * A body as a stream, for hosts that pipe it themselves. When it fails midway the connection is cut: the client must not take what it has for the whole, and the host's
+ * error page has no place behind bytes that went out.
+ */
+export function toReadable(body: AsyncIterable<Uint8Array>, res: ServerResponse): Readable {
+  const source: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => {
+      const iterator = body[Symbol.asyncIterator]()
+      return {
+        next: () =>
+          iterator.next().catch(() => {
+            res.destroy()
+            return { done: true, value: undefined }
+          }),
+        return: async () => {
+          await iterator.return?.()
+          return { done: true, value: undefined }
+        },
+      }
+    },
+  }
+  return Readable.from(source, { objectMode: false })
+}
+
+/** Writes a response with backpressure; a body that fails midway cuts the connection. */
 export async function writeResponse(res: ServerResponse, response: LibraryResponse): Promise<void> {
   const { body } = response
+  const streams = body !== null && typeof body !== 'string' && !(body instanceof Uint8Array)
+  // the host has answered in the meantime, such as by a timeout of its own
+  if (res.headersSent) {
+    if (streams) await body[Symbol.asyncIterator]().return?.()
+    return
+  }
   res.writeHead(response.status, response.headers as Record<string, string>)
-  if (body === null || typeof body === 'string' || body instanceof Uint8Array) {
+  if (!streams) {
     res.end(body ?? undefined)
     return
   }
+  let gone = res.destroyed
+  let wake = (): void => {}
+  res.once('close', () => {
+    gone = true
+    wake()
+  })
+  res.on('drain', () => wake())
   try {
     for await (const chunk of body) {
-      if (res.destroyed) return
-      if (!res.write(chunk)) await drained(res)
-      if (res.destroyed) return
+      if (gone) return
+      if (!res.write(chunk)) await new Promise<void>((resolve) => (wake = resolve))
+      if (gone) return
     }
     res.end()
-  } catch (error) {
-    res.destroy(error instanceof Error ? error : undefined)
+  } catch {
+    // without the error: it would reach the host as a fault of the client
+    res.destroy()
   }
 }
 
-/** Answers one request of a Node host; false = the path is not ours, and nothing was touched. */
-export async function serveNode(
-  library: Pick<Library, 'handle'>,
-  req: NodeRequest,
-  options: { readonly res: ServerResponse; readonly url: string; readonly native: unknown },
-): Promise<boolean> {
-  const response = await library.handle(toLibraryRequest(req, options))
+/** Answers one request of a host on plain Node responses; false = the path is not ours, and nothing was touched. */
+export async function serveNode(library: Pick<Library, 'handle'>, req: IncomingMessage, exchange: NodeExchange): Promise<boolean> {
+  const response = await askLibrary(library, req, exchange)
   if (response === undefined) return false
-  await writeResponse(options.res, response)
+  await writeResponse(exchange.res, response)
   return true
 }

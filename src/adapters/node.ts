@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Library } from '../core/index.js'
 import { serveNode } from './node-http.js'
+import { normalizePrefix, urlBelow } from './prefix.js'
 
 export interface ListenerOptions {
   /** Path that the registry lives under, such as `/library`. Default: the root. */
@@ -17,27 +18,26 @@ export interface ListenerOptions {
 
 const notFound = JSON.stringify({ error: { code: 404, message: 'no such path' } })
 
-/** Makes a request listener. */
+function answerNotFound(_req: IncomingMessage, res: ServerResponse): void {
+  res.writeHead(404, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(notFound) }).end(notFound)
+}
+
+/** Makes a request listener. Hooks see the `IncomingMessage` as `request.native`. */
 export function libraryListener(library: Pick<Library, 'handle'>, options: ListenerOptions = {}): (req: IncomingMessage, res: ServerResponse) => void {
-  const prefix = (options.prefix ?? '').replace(/\/+$/, '')
-  const fallback =
-    options.fallback ??
-    ((_req, res) => {
-      res.writeHead(404, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(notFound) }).end(notFound)
-    })
+  const prefix = normalizePrefix(options.prefix)
+  const fallback = options.fallback ?? answerNotFound
   return (req, res) => {
-    const full = req.url ?? '/'
-    const next = full[prefix.length]
-    if (!full.startsWith(prefix) || (prefix !== '' && next !== undefined && next !== '/' && next !== '?')) {
+    const url = urlBelow(prefix, req.url ?? '/')
+    if (url === undefined) {
       fallback(req, res)
       return
     }
-    const rest = full.slice(prefix.length)
-    serveNode(library, req, { res, url: rest.startsWith('/') ? rest : `/${rest}`, native: req }).then(
+    serveNode(library, req, { res, url, native: req }).then(
       (served) => {
         if (!served) fallback(req, res)
       },
-      (error: unknown) => res.destroy(error instanceof Error ? error : undefined),
+      // only a response that Node itself refuses to write comes here
+      () => res.destroy(),
     )
   }
 }

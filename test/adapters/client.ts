@@ -1,0 +1,88 @@
+/** A client that sends a request as it is told, and shows the answer as it came: nothing escaped, nothing followed, nothing decoded. */
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { readAll } from './host.js'
+
+export interface Call {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | Uint8Array
+  readonly agent?: Agent
+}
+
+export interface Answer {
+  readonly status: number
+  /** The one value of a header; throws when it came twice. */
+  header(name: string): string | undefined
+  readonly body: Buffer
+  readonly text: string
+  json(): Record<string, unknown>
+}
+
+function start(origin: string, path: string, { method = 'GET', headers = {}, agent }: Omit<Call, 'body'>): ClientRequest {
+  const { hostname, port } = new URL(origin)
+  return request({ hostname, port, path, method, headers, ...(agent === undefined ? { agent: false } : { agent }) })
+}
+
+const responseOf = (sent: ClientRequest): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    sent.once('response', resolve)
+    sent.on('error', reject)
+  })
+
+function valuesOf(response: IncomingMessage, name: string): string[] {
+  return response.rawHeaders.filter((_, index, all) => index % 2 === 1 && all[index - 1]?.toLowerCase() === name)
+}
+
+/** Sends a whole request and reads the whole answer. */
+export async function call(origin: string, path: string, options: Call = {}): Promise<Answer> {
+  const sent = start(origin, path, options)
+  sent.end(options.body)
+  const response = await responseOf(sent)
+  const body = await readAll(response)
+  return {
+    status: response.statusCode ?? 0,
+    header: (name) => {
+      const values = valuesOf(response, name)
+      if (values.length > 1) throw new Error(`${name} came ${values.length} times`)
+      return values[0]
+    },
+    body,
+    text: body.toString(),
+    json: () => JSON.parse(body.toString()) as Record<string, unknown>,
+  }
+}
+
+/** Begins a request whose body the test sends itself. */
+export function open(
+  origin: string,
+  path: string,
+  options: Omit<Call, 'body'> = {},
+): { readonly sent: ClientRequest; readonly response: Promise<IncomingMessage> } {
+  const sent = start(origin, path, options)
+  const response = responseOf(sent)
+  // looked at by most tests only later, or never
+  response.catch(() => {})
+  return { sent, response }
+}
+
+/** Writes `bytes` bytes in chunks as fast as the server takes them; stops when it takes nothing for `patience` milliseconds. Returns how many it took. */
+export async function flood(sent: ClientRequest, bytes: number, patience = 5_000): Promise<number> {
+  const chunk = Buffer.alloc(1024 * 1024, 1)
+  let written = 0
+  while (written < bytes) {
+    written += chunk.length
+    if (sent.write(chunk)) continue
+    const more = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), patience)
+      sent.once('drain', () => {
+        clearTimeout(timer)
+        resolve(true)
+      })
+    })
+    if (!more) return written - chunk.length
+  }
+  return written
+}
+
+/** One connection that is kept. */
+export const oneConnection = (): Agent => new Agent({ keepAlive: true, maxSockets: 1 })

@@ -1,0 +1,99 @@
+/** A real registry in a host: push, pull, search, delete, refusals, faults, close. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createLibrary, type Library, LibraryError } from '../../src/core/index.js'
+import { memoryStorage } from '../../src/storage/blob/memory.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { makeSif } from '../fixtures/sif.js'
+import type { Host, RunningHost } from './host.js'
+import { ask, pull, push, type Registry } from './push.js'
+
+/** Of the kinds that a server holds open. */
+const openHandles = (): number => process.getActiveResourcesInfo().filter((kind) => /^TCP|Timeout|Immediate|FSReqPromise/.test(kind)).length
+
+export function describeRegistry(host: Host, prefix: string, company: boolean): void {
+  describe('with a real registry', () => {
+    let library: Library
+    let running: RunningHost
+    let alice: Registry
+    let anonymous: Registry
+    let handlesBefore: number
+    const path = 'alice/tools/bwa'
+    const image = makeSif({ size: 300_000 })
+
+    beforeAll(async () => {
+      handlesBefore = openHandles()
+      library = createLibrary({
+        publicUrl: (request) => `http://${String(request.headers.host)}${prefix}`,
+        storage: memoryStorage(),
+        metadata: sqliteMetadata({ file: ':memory:' }),
+        limits: { partBytes: 131_072 },
+        hooks: {
+          beforeCreate: ({ path }) => {
+            if (path === 'alice/fault') throw new Error('secret text of the host')
+            if (path === 'alice/refused') throw new LibraryError('refused', 'not in this house')
+          },
+        },
+      })
+      running = await host.start({ library, prefix, company })
+      await library.accounts.addUser({ name: 'alice' })
+      const url = `${running.origin}${prefix}`
+      alice = { url, token: (await library.accounts.createToken({ user: 'alice' })).token }
+      anonymous = { url }
+    })
+    afterAll(async () => {
+      await running.close()
+      await library.close()
+    })
+
+    test('an image is pushed in one piece, found and pulled', async () => {
+      await push(alice, { path, bytes: image })
+      expect((await pull(anonymous, `${path}:latest`)).equals(image)).toBe(true)
+      const found = (await ask(anonymous, 'GET', '/v1/search?value=bwa')).json().data as { container: { name: string }[] }
+      expect(found.container.map(({ name }) => name)).toEqual(['bwa'])
+    })
+
+    test('an image is pushed in parts, and pulled by hash', async () => {
+      const bytes = makeSif({ size: 500_001, seed: 2 })
+      await push(alice, { path, bytes, tag: 'parts', multipart: true })
+      expect((await pull(alice, `${path}:parts`)).equals(bytes)).toBe(true)
+    })
+
+    test('the odd spellings of clients are understood', async () => {
+      expect((await ask(anonymous, 'GET', `/v1//images///${path}%3Alatest`)).status).toBe(200)
+      expect((await ask(anonymous, 'HEAD', `/v1/images/${path}:latest?arch=amd64`)).status).toBe(200)
+      const deleted = await ask(alice, 'DELETE', `/v1/images/${path}:parts?arch%3Damd64`)
+      expect(deleted.status).toBe(200)
+      expect((await ask(alice, 'GET', `/v1/images/${path}:parts`)).status).toBe(404)
+    })
+
+    test('refusals are the envelope of the registry', async () => {
+      for (const [registry, status] of [
+        [anonymous, 401],
+        [{ ...alice, token: 'wrong' }, 401],
+      ] as const) {
+        const refused = await ask(registry, 'POST', '/v1/entities', { name: 'alice' })
+        expect([refused.status, refused.header('content-type'), (refused.json().error as { code: number }).code]).toEqual([status, 'application/json', status])
+      }
+      const broken = await ask(alice, 'POST', '/v1/entities', 'no object')
+      expect([broken.status, broken.header('content-type')]).toEqual([400, 'application/json'])
+    })
+
+    test('what a hook throws becomes the envelope with a request id, never the page of the host', async () => {
+      const { id } = (await ask(alice, 'GET', '/v1/entities/alice')).json().data as { id: string }
+      const refused = await ask(alice, 'POST', '/v1/collections', { name: 'refused', entity: id })
+      expect([refused.status, refused.json()]).toEqual([403, { error: { code: 403, message: 'not in this house' } }])
+      const failed = await ask(alice, 'POST', '/v1/collections', { name: 'fault', entity: id })
+      expect(failed.status).toBe(500)
+      const { message } = failed.json().error as { message: string }
+      expect(message).toContain(failed.header('x-request-id'))
+      expect(message).not.toContain('secret')
+    })
+
+    test('close leaves no handle and no timer', async () => {
+      await running.close()
+      await library.close()
+      for (let turn = 0; turn < 100 && openHandles() > handlesBefore; turn += 1) await new Promise((resolve) => setTimeout(resolve, 20).unref())
+      expect(openHandles()).toBeLessThanOrEqual(handlesBefore)
+    })
+  })
+}
