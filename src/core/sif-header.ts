@@ -36,10 +36,11 @@ const archs: Readonly<Record<string, string>> = {
   '10': 'mips64le',
   '11': 's390x',
   '12': 'riscv64',
+  '13': 'loong64',
 }
 const partitionType = 0x4004
 const signatureType = 0x4005
-const encryptedSquashfs = 4
+const encryptedSquashfs = 5
 /** Offset of `extra` in a descriptor. */
 const extraOffset = 201
 
