@@ -7,7 +7,8 @@ export interface Address {
   readonly port: number
 }
 
-const isEverywhere = (host: string): boolean => host === '0.0.0.0' || host === '::'
+/** All addresses of the machine. */
+export const isEverywhere = (host: string): boolean => host === '0.0.0.0' || host === '::'
 
 /** A port that the scheme implies is left out: `remote add` of the clients takes only URLs without one (protocol 6.1). */
 function toUrl({ scheme, host, port }: Address): string {

@@ -50,7 +50,7 @@ export function nextLines({ url, command, tokenFile }: NextLinesOptions): readon
       ...use(client),
       '',
     ]),
-    'A user of one’s own, and a token for somebody:',
+    'Another user, and a token for them:',
     '',
     `  ${command('user add alice')}`,
     `  ${command('token create --user alice')}`,

@@ -40,6 +40,8 @@ export interface Settings {
   readonly url: string | undefined
   readonly write: boolean
   readonly dryRun: boolean
+  readonly all: boolean
+  readonly rate: number | undefined
 }
 
 export type OptionKey = keyof Settings
@@ -109,6 +111,8 @@ export const optionTable: OptionTable = {
   url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder last listened'),
   write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
   dryRun: off('change nothing, only say what would be done and why'),
+  all: off('every image; otherwise those that are not proven yet or were found damaged'),
+  rate: open(size(), 'bytes read per second at the most, such as 50MB', 'unlimited'),
 }
 
 export const optionKeys: readonly OptionKey[] = Object.keys(optionTable) as OptionKey[]

@@ -1,9 +1,11 @@
 import type { Command } from '../command.js'
+import { remote } from './remote.js'
 import { serve } from './serve.js'
 import { sweep } from './sweep.js'
 import { tokenCreate, tokenList, tokenRevoke } from './token.js'
 import { userAdd, userList, userRemove } from './user.js'
+import { verify } from './verify.js'
 import { visibility } from './visibility.js'
 
 /** In the order that help shows them in. */
-export const commands: readonly Command[] = [serve, userAdd, userList, userRemove, tokenCreate, tokenList, tokenRevoke, visibility, sweep]
+export const commands: readonly Command[] = [serve, userAdd, userList, userRemove, tokenCreate, tokenList, tokenRevoke, visibility, remote, sweep, verify]

@@ -1,6 +1,6 @@
-import { packageVersion } from 'sif-library'
-import { type Address, defaultPublicUrl, localUrl } from '../addresses.js'
-import type { Command, CommandContext } from '../command.js'
+import { type Library, type Logger, packageVersion } from 'sif-library'
+import { type Address, defaultPublicUrl, isEverywhere, localUrl } from '../addresses.js'
+import type { Command, CommandContext, Terminal } from '../command.js'
 import { type DataFolder, dataFolder, isOpenToOthers, loadSecret, prepareDataFolder, type ServerRecord, writePrivateFile } from '../data-folder.js'
 import { createAdmin, nextLines } from '../first-start.js'
 import { invocation, quote } from '../invocation.js'
@@ -55,32 +55,49 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
   try {
     const server = await createWebServer(settings, createApp(library, settings.publicUrl))
     await library.ready()
-    const isFirst = await createAdmin(library.accounts, folder)
     address = { ...address, port: await server.listen() }
-    const url = localUrl(address)
-    await writePrivateFile(folder.serverFile, `${JSON.stringify(serverRecord(url, settings), null, 2)}\n`)
-    terminal.out(`listening on ${url}`)
-    if (isFirst) for (const line of linesToType(folder, { settings, url })) terminal.out(line)
-    logger.info({ version: packageVersion, data: folder.directory, node: process.version }, 'listening')
-    if (await isOpenToOthers(folder))
-      logger.warn({ data: folder.directory }, 'other users of this machine may look into the data folder: chmod 700 keeps them out')
-    if (settings.publicUrl === undefined && url !== localUrl({ ...address, host: settings.host })) logger.warn({}, 'set --public-url')
-
-    onHangup(() => {
-      server.reloadCertificate().then(
-        () => logger.info({}, 'certificate read again'),
-        (error: unknown) => logger.error({ err: error }, 'the certificate could not be read again; the old one stays'),
-      )
-    })
-    const stopSweeping = settings.noSweep ? () => {} : startSweeping(library, { graceSeconds: settings.grace, logger })
-    const signal = await stopped
-    logger.info({ signal }, 'stopping: requests under way are finished first')
-    stopSweeping()
-    await server.drain()
+    try {
+      await announce({ settings, terminal, folder, library, logger, address })
+      onHangup(() => {
+        server.reloadCertificate().then(
+          () => logger.info({}, 'certificate read again'),
+          (error: unknown) => logger.error({ err: error }, 'the certificate could not be read again; the old one stays'),
+        )
+      })
+      const stopSweeping = settings.noSweep ? () => {} : startSweeping(library, { graceSeconds: settings.grace, logger })
+      const signal = await stopped
+      logger.info({ signal }, 'stopping: requests under way are finished first')
+      stopSweeping()
+    } finally {
+      await server.drain()
+    }
   } finally {
     await library.close()
   }
   logger.info({}, 'stopped')
+}
+
+interface Running {
+  readonly settings: Settings
+  readonly terminal: Terminal
+  readonly folder: DataFolder
+  readonly library: Library
+  readonly logger: Logger
+  readonly address: Address
+}
+
+/** Says on stdout, to `remote` and to the log where the server is; on the first start makes the admin before. */
+async function announce({ settings, terminal, folder, library, logger, address }: Running): Promise<void> {
+  const url = localUrl(address)
+  const isFirst = await createAdmin(library.accounts, folder)
+  await writePrivateFile(folder.serverFile, `${JSON.stringify(serverRecord(url, settings), null, 2)}\n`)
+  terminal.out(`listening on ${url}`)
+  if (isFirst) for (const line of linesToType(folder, { settings, url })) terminal.out(line)
+  logger.info({ version: packageVersion, data: folder.directory, node: process.version }, 'listening')
+  if (await isOpenToOthers(folder))
+    logger.warn({ data: folder.directory }, 'other users of this machine may look into the data folder: chmod 700 keeps them out')
+  if (settings.publicUrl === undefined && isEverywhere(address.host))
+    logger.warn({ host: address.host }, 'listening on all addresses: clients are sent to the Host that they ask for; set --public-url')
 }
 
 function serverRecord(url: string, { publicUrl }: Settings): ServerRecord {

@@ -1,0 +1,43 @@
+import { join } from 'node:path'
+import type { Command, CommandContext } from '../command.js'
+import { dataFolder, readServerRecord } from '../data-folder.js'
+import { UsageError, WorkError } from '../failure.js'
+import { printJson } from '../print.js'
+import { withAccounts } from '../registry.js'
+import { mergeRemote, type RemoteEntry, writeRemote } from '../remote-file.js'
+
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
+const clients = ['singularity', 'apptainer'] as const
+
+export const remote: Command = {
+  name: 'remote',
+  summary: 'print the entry for this registry in remote.yaml of Singularity and Apptainer, with a fresh token; --write puts it there',
+  args: [{ name: 'name', help: 'what the remote is called (default: sif-library)', optional: true }],
+  options: ['user', 'url', 'publicUrl', 'write', 'expires', 'json'],
+  run: runRemote,
+}
+
+async function runRemote({ settings, args: [name = 'sif-library'], terminal }: CommandContext): Promise<undefined> {
+  const { user, expires } = settings
+  if (user === undefined) throw new UsageError('--user is missing: whose token shall the entry carry?')
+  if (!namePattern.test(name)) throw new UsageError(`the name ${JSON.stringify(name)} must be of letters, digits and . _ -`)
+  const record = await readServerRecord(dataFolder(settings))
+  const url = settings.url ?? settings.publicUrl ?? record?.publicUrl ?? record?.url
+  if (url === undefined) throw new WorkError('serve has not run on this data folder yet: say where the registry is with --url')
+
+  const token = await withAccounts(settings, async (accounts) => {
+    const expiry = expires === undefined ? {} : { expiresAt: new Date(Date.now() + expires * 1000) }
+    return (await accounts.createToken({ user, label: `remote ${name}`, ...expiry })).token
+  })
+  const entry: RemoteEntry = { name, url, token }
+  if (!settings.write) {
+    if (settings.json) printJson(terminal, entry)
+    else terminal.out(mergeRemote('', entry).trimEnd())
+    return
+  }
+  const written = []
+  for (const client of clients) written.push(await writeRemote(join(terminal.home, `.${client}`, 'remote.yaml'), entry))
+  if (settings.json) printJson(terminal, { name, url, files: written })
+  else for (const { file, backup } of written) terminal.out(`wrote ${file}${backup === undefined ? '' : ` (before: ${backup})`}`)
+  terminal.note(`${name} is the active remote now: ${url}`)
+}
