@@ -57,7 +57,7 @@ const imageSchema: z.ZodType<ImageObject> = z
     signed: z.boolean().optional(),
     encrypted: z.boolean().optional(),
     fingerprints: z.array(z.string()),
-    tags: z.array(z.string()),
+    tags: z.array(z.string()).optional(),
     containerDescription: z.string(),
     containerDownloads: z.int(),
     ...common,
@@ -126,7 +126,8 @@ export interface ImageObject extends CommonObject {
   readonly signed?: boolean | undefined
   readonly encrypted?: boolean | undefined
   readonly fingerprints: readonly string[]
-  readonly tags: readonly string[]
+  /** In search results. */
+  readonly tags?: readonly string[] | undefined
   readonly containerDescription: string
   readonly containerDownloads: number
 }
@@ -202,7 +203,7 @@ export function containerObject(record: ContainerRecord, tags?: { readonly recor
   }
 }
 
-export function imageObject(image: ImageRecord, container: ContainerRecord, tags: readonly string[] = []): ImageObject {
+export function imageObject(image: ImageRecord, container: ContainerRecord, tags?: readonly string[]): ImageObject {
   return {
     id: image.id,
     // always the sha256 form: the CLI uses it as cache key and compares it with the file (protocol 2.5)
@@ -220,7 +221,7 @@ export function imageObject(image: ImageRecord, container: ContainerRecord, tags
     ...(image.signed === null ? {} : { signed: image.signed }),
     ...(image.encrypted === null ? {} : { encrypted: image.encrypted }),
     fingerprints: [...image.fingerprints],
-    tags: [...tags],
+    ...(tags === undefined ? {} : { tags: [...tags] }),
     containerDescription: container.description,
     containerDownloads: container.downloadCount,
     ...commonOf(image),

@@ -152,6 +152,9 @@ export async function handleRequest(services: Services, router: Router, request:
     services.emit('request.failed', { requestId, route, code: error.code, status: error.status, error: error.cause ?? error })
   }
   // the path and the query stay out of the log: they may carry a capability; the route and the request id find the rest
-  logger.info({ requestId, route, method: request.method, status: response.status, ms: clock() - startedAt, principal: context?.principal?.id ?? null }, 'request')
+  logger.info(
+    { requestId, route, method: request.method, status: response.status, ms: clock() - startedAt, principal: context?.principal?.id ?? null },
+    'request',
+  )
   return { status: response.status, headers: Object.assign({ 'x-request-id': requestId }, response.headers), body: response.body }
 }

@@ -6,6 +6,8 @@ export type Query = Readonly<Record<string, string | undefined>>
 const empty: Query = Object.freeze(Object.create(null))
 
 function decode(text: string): string {
+  // nearly all are plain
+  if (!/[%+]/.test(text)) return text
   try {
     return decodeURIComponent(text.replace(/\+/g, ' '))
   } catch {

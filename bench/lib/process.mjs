@@ -1,0 +1,77 @@
+/** Servers under measurement, each in a process of its own. */
+import { fork, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+
+/** Starts a node module that answers `{ port }` over IPC. */
+export async function startModule(url, options = {}) {
+  const child = fork(url, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const started = await new Promise((resolve, reject) => {
+    child.once('message', resolve)
+    child.once('exit', (code) => reject(new Error(`${url} ended with ${code}`)))
+  })
+  return wrap(child, started)
+}
+
+/** Starts a program and waits until its port takes connections. */
+export async function startProgram(command, args, { port, env = {} }) {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
+  let errors = ''
+  child.stderr.on('data', (chunk) => {
+    errors = (errors + chunk).slice(-2000)
+  })
+  for (let attempt = 0; ; attempt += 1) {
+    if (child.exitCode !== null) throw new Error(`${command} ended: ${errors}`)
+    if (await isOpen(port)) return wrap(child, { port })
+    if (attempt > 100) throw new Error(`${command} does not listen: ${errors}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+async function isOpen(port) {
+  try {
+    await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual' }).then((response) => response.body?.cancel())
+    return true
+  } catch {
+    return false
+  }
+}
+
+export function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+const ticks = 100
+
+function wrap(child, started) {
+  const { pid } = child
+  return {
+    ...started,
+    pid,
+    /** CPU of the process so far, in seconds (user and system, all threads). */
+    cpu: () => {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ')
+      return (Number(fields[11]) + Number(fields[12])) / ticks
+    },
+    /** Resident set in MiB: now, and the most so far. */
+    rss: () => memoryOf(pid, 'VmRSS'),
+    peakRss: () => memoryOf(pid, 'VmHWM'),
+    stop: () =>
+      new Promise((resolve) => {
+        if (child.exitCode !== null) return resolve()
+        child.once('exit', resolve)
+        child.kill('SIGTERM')
+        setTimeout(() => child.kill('SIGKILL'), 5000).unref()
+      }),
+  }
+}
+
+function memoryOf(pid, field) {
+  const match = new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'latin1'))
+  return Number(match?.[1] ?? 0) / 1024
+}

@@ -1,0 +1,21 @@
+/**
+ * `npm run bench`: ratios in one run, medians of interleaved rounds; a table on stdout, JSON in bench/results/.
+ *
+ *   npm run bench                         everything (about 15 minutes; needs Go and nginx for the peers)
+ *   npm run bench -- requests transfers   some of: requests, transfers, memory
+ *   npm run bench -- --quick              fewer rounds, less data, to see that it works
+ */
+import { benchMemory } from './memory.mjs'
+import { benchRequests } from './requests.mjs'
+import { benchTransfers } from './transfers.mjs'
+
+const args = process.argv.slice(2)
+const quick = args.includes('--quick')
+const benches = {
+  requests: () => benchRequests(quick ? { rounds: 3, requests: 2000, images: 20_000 } : {}),
+  transfers: () => benchTransfers(quick ? { rounds: 1, size: 2 ** 27 } : {}),
+  memory: () => benchMemory(quick ? { gibibytes: 1, slow: 50 } : {}),
+}
+const wanted = args.filter((arg) => !arg.startsWith('--'))
+for (const name of wanted) if (!(name in benches)) throw new Error(`no such bench: ${name}; there are ${Object.keys(benches).join(', ')}`)
+for (const [name, bench] of Object.entries(benches)) if (wanted.length === 0 || wanted.includes(name)) await bench()
