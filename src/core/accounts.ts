@@ -32,7 +32,7 @@ export interface Accounts {
   updateUser(name: string, change: { readonly admin?: boolean; readonly groups?: readonly string[] }): Promise<UserRecord>
   /** With all tokens; images stay. False when there was none. */
   removeUser(name: string): Promise<boolean>
-  /** The token is shown here once and stored only as a hash. Throws `not-found` for an unknown user, `invalid-request` for a scope that says nothing. */
+  /** The token is shown here once and stored only as a hash. Throws `not-found` for an unknown user, `invalid-request` for a scope that says nothing and an invalid date. */
   createToken(options: CreateTokenOptions): Promise<{ readonly token: string; readonly info: TokenInfo }>
   /** Of one user, or all; newest first. */
   listTokens(user?: string): Promise<readonly TokenInfo[]>
@@ -73,7 +73,11 @@ export function createAccounts(options: {
   const generateId = options.generateId ?? (() => randomBytes(12).toString('hex'))
   let prepared: Promise<void> | undefined
   const store = async () => {
-    prepared ??= options.ready === undefined ? options.metadata.ready() : options.ready()
+    prepared ??= (options.ready ?? (() => options.metadata.ready()))().catch((error: unknown) => {
+      // the next call tries again
+      prepared = undefined
+      throw error
+    })
     await prepared
     return options.metadata.accounts
   }
@@ -130,6 +134,8 @@ export function createAccounts(options: {
     removeUser: async (name) => (await store()).removeUser(name),
     createToken: async ({ user: name, label = '', scopes = [], expiresAt }) => {
       for (const scope of scopes) checkScope(scope)
+      // stored as no expiry at all, an invalid date would make a token that never expires
+      if (expiresAt !== undefined && Number.isNaN(expiresAt.getTime())) throw new LibraryError('invalid-request', 'expiresAt: is no date')
       const user = await existingUser(name)
       const token = `sif_${randomBytes(tokenBytes).toString('base64url')}`
       const record = await (await store()).createToken({
