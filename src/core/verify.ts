@@ -51,6 +51,9 @@ export async function verifyImage(services: Services, { image, container }: Imag
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     if (!isDamage(error)) return { ...item, outcome: 'unreadable', reason }
+    // pushed again meanwhile: what is damaged is a blob that the image no longer has
+    const now = await metadata.images.find(image.id)
+    if (now !== undefined && now.image.blobKey !== image.blobKey) return verifyImage(services, now)
     if (await metadata.images.setState(image.id, ['published', 'unproven'], 'damaged', settings.clock())) {
       settings.logger.error({ ...item, reason }, 'image damaged: it is hidden until it is pushed again')
       emit('image.damaged', { path: item.path, imageId: image.id, digest: image.digest })

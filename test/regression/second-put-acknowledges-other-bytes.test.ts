@@ -1,5 +1,5 @@
 /** A PUT to an upload URL whose bytes had arrived was read to its end and answered 200, whatever it carried. */
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, test } from 'vitest'
 import { expectStatus, hashOf, makeImage } from '../support/push.js'
 import { createTestRegistry, type TestRegistry } from '../support/registry.js'
 
