@@ -8,7 +8,6 @@ import type { LibraryRequest, LibraryResponse } from './messages.js'
 import { makeOpenApi } from './openapi.js'
 import { type LibraryOptions, resolveOptions } from './options.js'
 import { handleRequest } from './pipeline.js'
-import { errorResponse } from './responses.js'
 import { createRouter } from './router.js'
 import { routes } from './routes.js'
 import type { Services } from './services.js'
@@ -22,7 +21,10 @@ export interface Library {
   ready(): Promise<void>
   /** Answers a request; undefined = the path is not ours, hand it on. Never throws. */
   handle(request: LibraryRequest): Promise<LibraryResponse | undefined>
-  /** Waits for requests under way (`handle` and the bodies it gave out), then closes storage and metadata. Later requests get 503. */
+  /**
+   * Waits for requests under way (`handle` and the bodies it gave out), for a sweep, and for the image that `verify` reads, then closes storage and metadata. Later requests
+   * get 503.
+   */
   close(): Promise<void>
   /** The built-in accounts: users, groups, tokens. */
   readonly accounts: Accounts
@@ -128,6 +130,7 @@ export function createLibrary(options: LibraryOptions): Library {
     transfers: createTransfers({ settings, storage, capabilities }),
     openapi,
     ready,
+    isClosing: () => closing !== undefined,
     inBackground: (work) => {
       gate.enter()
       work()
@@ -136,9 +139,19 @@ export function createLibrary(options: LibraryOptions): Library {
     },
   }
   const router = createRouter(routes)
+  const stopping = new AbortController()
+  /** Work that no request asked for: `close` waits for it too. */
+  const tend = async <T>(work: () => Promise<T>): Promise<T> => {
+    gate.enter()
+    try {
+      await ready()
+      return await work()
+    } finally {
+      gate.leave()
+    }
+  }
 
   const handle = async (request: LibraryRequest): Promise<LibraryResponse | undefined> => {
-    if (closing !== undefined) return errorResponse(503, 'the registry is shutting down', { 'retry-after': '5' })
     gate.enter()
     let handedOut = false
     try {
@@ -155,25 +168,23 @@ export function createLibrary(options: LibraryOptions): Library {
     ready,
     handle,
     close: () => {
+      stopping.abort()
       closing ??= gate.idle().then(async () => {
-        await storage.close?.()
-        await metadata.close()
+        try {
+          await storage.close?.()
+        } finally {
+          await metadata.close()
+        }
       })
       return closing
     },
     accounts,
-    sweep: async (sweepOptions) => {
-      await ready()
-      return sweep(services, sweepOptions)
+    sweep: (sweepOptions) => tend(() => sweep(services, sweepOptions)),
+    verify: (verifyOptions = {}) => {
+      const { signal } = verifyOptions
+      return tend(() => verify(services, { ...verifyOptions, signal: signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal]) }))
     },
-    verify: async (verifyOptions) => {
-      await ready()
-      return verify(services, verifyOptions)
-    },
-    visibility: async (path, change) => {
-      await ready()
-      return pathVisibility({ metadata, clock }, path, change)
-    },
+    visibility: (path, change) => tend(() => pathVisibility({ metadata, clock }, path, change)),
     openapi,
   }
 }

@@ -124,7 +124,7 @@ function readBody(services: Services, row: RouteRow, request: LibraryRequest): P
 
 function withoutBody(response: LibraryResponse): LibraryResponse {
   if (response.body !== null && typeof response.body === 'object' && Symbol.asyncIterator in response.body) {
-    void response.body[Symbol.asyncIterator]().return?.()
+    Promise.resolve(response.body[Symbol.asyncIterator]().return?.()).catch(() => {})
   }
   return { ...response, body: null }
 }
@@ -141,6 +141,7 @@ export async function handleRequest(services: Services, router: Router, request:
     const match = router(request.method, request.path)
     if (match === undefined) return undefined
     route = match.row.name
+    if (services.isClosing()) throw new LibraryError('unavailable', 'the registry is shutting down', { headers: { 'retry-after': '5' } })
     context = begin(services, match, request, requestId)
     const answer = await run(match.row, context)
     response = request.method === 'HEAD' ? withoutBody(answer) : answer

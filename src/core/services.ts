@@ -17,6 +17,8 @@ export interface Services {
   readonly transfers: Transfers
   /** Settles once schema and storage are prepared; instant after the first time. */
   readonly ready: () => Promise<void>
+  /** Once `close` was called: what is ours is answered with 503. */
+  readonly isClosing: () => boolean
   /** Work that outlives its request; `close` waits for it, and its errors are logged. */
   readonly inBackground: (work: () => Promise<unknown>) => void
   /** The OpenAPI document, made on first use. */

@@ -1,5 +1,6 @@
 /** What the clients ask before anything else, and what operators ask (protocol 5.1, 6, 8; surface 3). */
-import { LibraryError } from '../errors.js'
+import type { Principal } from '../auth.js'
+import { isLibraryError, LibraryError } from '../errors.js'
 import type { LibraryResponse } from '../messages.js'
 import { dataResponse, emptyResponse, jsonResponse, textResponse } from '../responses.js'
 import type { RouteContext } from '../route-row.js'
@@ -22,8 +23,10 @@ export function getConfig({ services, request }: Context): LibraryResponse {
 
 /** 404 for a bad token: `remote login` then prints "Invalid Credentials"; for 401 it prints "Unknown" (protocol 6.3, Q39). */
 export async function getTokenStatus({ services, request }: Context): Promise<LibraryResponse> {
-  const principal = await Promise.resolve(services.auth.authenticate?.(request) ?? null).catch((error: unknown) => {
-    if (error instanceof Error && 'status' in error && error.status === 401) return null
+  // a hook may throw at once as well as later
+  const authenticated = async (): Promise<Principal | null> => services.auth.authenticate?.(request) ?? null
+  const principal = await authenticated().catch((error: unknown) => {
+    if (isLibraryError(error, 'unauthorized')) return null
     throw error
   })
   if (principal === null) throw new LibraryError('not-found', 'the access token is not valid')
