@@ -17,7 +17,7 @@ const names: Migration = ({ text }) => [
     private INTEGER NOT NULL, owner ${text}, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (entity_name, name))`,
   'CREATE UNIQUE INDEX collections_of_entity ON collections (entity_id, name)',
   `CREATE TABLE containers (
-    id ${text} PRIMARY KEY, entity_id ${text} NOT NULL REFERENCES entities (id), entity_name ${text} NOT NULL,
+    id ${text} PRIMARY KEY, entity_id ${text} NOT NULL, entity_name ${text} NOT NULL,
     collection_id ${text} NOT NULL REFERENCES collections (id), collection_name ${text} NOT NULL, collection_private INTEGER NOT NULL,
     name ${text} NOT NULL, description ${text} NOT NULL, private INTEGER NOT NULL, download_count BIGINT NOT NULL DEFAULT 0,
     owner ${text}, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (entity_name, collection_name, name))`,
@@ -41,10 +41,10 @@ const images: Migration = ({ text, clustered }) => [
 ]
 
 const uploads: Migration = ({ text }) => [
-  // no reference to the image: the record of an upload outlives it
+  // no references: the record of an upload outlives its image
   `CREATE TABLE uploads (
     id ${text} PRIMARY KEY, kind ${text} NOT NULL, state ${text} NOT NULL, image_id ${text} NOT NULL, container_id ${text} NOT NULL,
-    entity_id ${text} NOT NULL REFERENCES entities (id), principal ${text}, blob_key ${text} NOT NULL, size BIGINT NOT NULL, digest ${text} NOT NULL,
+    entity_id ${text} NOT NULL, principal ${text}, blob_key ${text} NOT NULL, size BIGINT NOT NULL, digest ${text} NOT NULL,
     part_size BIGINT NOT NULL, total_parts INTEGER NOT NULL, backend_upload_id ${text}, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL)`,
   'CREATE INDEX uploads_of_image ON uploads (image_id, state)',

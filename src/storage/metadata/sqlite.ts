@@ -16,7 +16,7 @@ export interface SqliteMetadataOptions {
    * `-shm` too). Keep it on a local disk: SQLite's locks do not work on most network file systems.
    */
   readonly file: string
-  /** How long a call waits for another process (a command beside a running server) that is writing, milliseconds. Default 5000. The event loop waits as well. */
+  /** How long a call waits for another process (a command beside a running server) that is writing, milliseconds. Default 5000. */
   readonly busyMs?: number
 }
 
