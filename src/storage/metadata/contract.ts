@@ -5,6 +5,8 @@
  * also when the process dies in it. "Two callers" below means two processes as well. Times are milliseconds since 1970, sizes are bytes, ids are 24
  * lower-case hex digits made by the caller (protocol 2.4), digests are 64 lower-case hex digits.
  *
+ * Text is well-formed Unicode without NUL: every such character, and half a surrogate pair, may be kept as U+FFFD.
+ *
  * Reads that find nothing give undefined. Everything else that fails throws a MetadataError.
  */
 
@@ -16,7 +18,7 @@ export interface EntityRecord {
   readonly defaultPrivate: boolean
   /** Bytes that the entity may hold; null = the registry's default. */
   readonly quotaBytes: number | null
-  /** Bytes of published images, each counted where it is (a blob that two containers share counts twice). */
+  /** Bytes of images that have some (published, unproven and damaged ones), each counted where it is: a blob that two containers share counts twice. */
   readonly usedBytes: number
   /** Bytes announced by uploads under way. */
   readonly reservedBytes: number
@@ -164,7 +166,7 @@ export interface ContainerPath {
   readonly container: string
 }
 
-/** What a list or a search may show: everything, what is public, or what is public plus everything in these entities. */
+/** What a list or a search may show: everything, what is public, or what is public plus everything in the entities of these names. */
 export type VisibilityFilter = 'all' | 'public' | { readonly entities: readonly string[] }
 
 export interface EntityStore {
@@ -250,7 +252,7 @@ export interface ImageStore {
    * Publishes verified bytes: the image refers to `blob.key`, the blob is recorded, the upload becomes `completed`, its reservation becomes usage. Only from state
    * `pending` or `damaged`, and only while the upload is `completing`. Result `published` for the one caller that did it. `already` when the image was published
    * before (the upload becomes `completed`, its reservation is released, and the caller owns `blob.key` and should delete it).
-   * `gone` when image or upload is not there (in that state) any more.
+   * `gone` when image or upload is not there (in that state) any more; a reservation that the upload of a deleted image still held is given back then.
    */
   publish(change: {
     readonly imageId: string
@@ -259,8 +261,8 @@ export interface ImageStore {
     readonly state: 'published' | 'unproven'
     readonly now: number
   }): Promise<'published' | 'already' | 'gone'>
-  /** Compare-and-set of the state, for proving in the background and for checks. False when it was not in `from`. */
-  setState(id: string, from: readonly ImageState[], to: ImageState, now: number): Promise<boolean>
+  /** Compare-and-set of the state, for proving in the background and for checks. False when it was not in `from`, and for an image without bytes. */
+  setState(id: string, from: readonly ImageState[], to: Exclude<ImageState, 'pending'>, now: number): Promise<boolean>
   /** Records the arch of an image that has none. The first caller wins; returns the record as it is now. */
   setArchIfUnknown(id: string, arch: string, now: number): Promise<ImageRecord | undefined>
   /** Deletes the image and its tags; a blob without other images becomes unreferenced; usage is given back; open uploads of the image are `aborted`. False when it was gone. */
@@ -305,7 +307,7 @@ export interface UploadStore {
   findCompleted(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /**
    * Compare-and-set of the state. True for exactly one of two callers. Moving to `aborted` or `expired` gives the reservation back. `completed` is only reached
-   * through `images.publish`.
+   * through `images.publish`. Always false from `completed`, `aborted` and `expired`. From `completing` to `completing` is a sign of life of a long completion.
    */
   move(id: string, from: UploadState, to: Exclude<UploadState, 'completed'>, now: number): Promise<boolean>
   /** Sign of life: moves `updatedAt` and `expiresAt`, for an upload that is `open` or `completing`. */
@@ -332,22 +334,23 @@ export interface BlobStore {
 }
 
 export interface SearchQuery {
-  /** Three characters at least. Case-insensitive substring of a name path, a tag or a description. */
+  /** Case-insensitive substring of a name path, a tag or a description. Three to 256 characters; a shorter or longer one finds nothing. */
   readonly value: string
   /** Images of these only (empty or absent = all). */
   readonly archs?: readonly string[]
   readonly signed?: boolean
   readonly visibility: VisibilityFilter
   readonly limit: number
-  /** As returned by the page before. */
+  /** As returned by the page before; what no page returned is the first page. */
   readonly after?: string
 }
 
 export interface SearchPage {
+  /** Public are those whose things do not start private (`defaultPrivate`). */
   readonly entities: readonly EntityRecord[]
   readonly collections: readonly CollectionRecord[]
   readonly containers: readonly ContainerRecord[]
-  /** Published images only. */
+  /** Published images only, the one that became so last comes first. */
   readonly images: readonly (ImageInContainer & { readonly tags: readonly string[] })[]
   /** Give it back as `after` for the next page; undefined on the last one. Pages cover images; entities, collections and containers come with the first page, `limit` of each at the most. */
   readonly next: string | undefined
