@@ -52,9 +52,14 @@ function toStream(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
-        const { done, value } = await iterator.next()
-        if (done === true) controller.close()
-        else controller.enqueue(value)
+        try {
+          const { done, value } = await iterator.next()
+          if (done === true) controller.close()
+          else controller.enqueue(value)
+        } catch {
+          // some hosts write the message of this error to the client
+          controller.error(new Error('the body was cut short'))
+        }
       },
       cancel: async () => {
         await iterator.return?.()

@@ -20,7 +20,10 @@ export interface Answer {
 
 function start(origin: string, path: string, { method = 'GET', headers = {}, agent }: Omit<Call, 'body'>): ClientRequest {
   const { hostname, port } = new URL(origin)
-  return request({ hostname, port, path, method, headers, ...(agent === undefined ? { agent: false } : { agent }) })
+  const sent = request({ hostname, port, path, method, headers, ...(agent === undefined ? { agent: false } : { agent }) })
+  // a server that cuts an upload after its answer: the request is over by then and nobody else hears of it
+  sent.once('socket', (socket) => socket.on('error', () => {}))
+  return sent
 }
 
 const responseOf = (sent: ClientRequest): Promise<IncomingMessage> =>

@@ -125,7 +125,8 @@ export function createProbe(): Probe {
       if (answer !== undefined) return request.method === 'HEAD' ? { ...answer, body: null } : answer
       const size = Number(request.query)
       if (path === '/probe/source' || path === '/probe/breaks' || path === '/probe/fails') {
-        const headers = { ...type, 'content-length': String(size) }
+        // as for every image: or middlewares such as compression would compress them
+        const headers = { ...type, 'content-length': String(size), 'cache-control': 'private, no-transform' }
         if (request.method === 'HEAD') return { status: 200, headers, body: null }
         return { status: 200, headers, body: source(size, path === '/probe/breaks' ? size / 2 : path === '/probe/fails' ? 0 : undefined) }
       }

@@ -24,7 +24,7 @@ function logger(log: string[]): Handler {
   }
 }
 
-const company = (log: string[]) => [
+const company = (log: string[], json = express.json) => [
   logger(log),
   helmet(),
   cors(),
@@ -32,7 +32,7 @@ const company = (log: string[]) => [
   cookieParser(),
   session({ secret: 'portal', resave: false, saveUninitialized: true }),
   rateLimit({ limit: 100_000, validate: false }),
-  express.json(),
+  json(),
   express.static('docs'),
 ]
 
@@ -62,7 +62,7 @@ function expressHost(name: string, make: typeof express): Host {
     start: async (options: HostOptions) => {
       const app = make()
       const log: string[] = []
-      if (options.company) for (const middleware of company(log)) app.use(middleware)
+      if (options.company) for (const middleware of company(log, make.json)) app.use(middleware)
       app.use('/portal/echo', make.json(), echo)
       app.use('/portal/boom', boom)
       if (options.prefix === '') app.use(libraryMiddleware(options.library))
