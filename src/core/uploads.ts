@@ -59,14 +59,13 @@ export async function startUpload(
 }
 
 /**
- * The multipart upload that a call names. It must belong to this image and this principal: another one's is 404 (it is hidden), an unknown one 410: a 404 would make
- * the client of a known image fall back to a single PUT from the wrong file position (protocol Q12).
+ * The multipart upload that a call names; it must belong to this image and this principal. Another one's and an unknown one are 410 alike: a 404 would make the client of
+ * a known image fall back to a single PUT from the wrong file position (protocol Q12), and two answers would tell which ids exist.
  */
 export async function findUpload(services: Services, uploadId: string, owner: { readonly imageId: string; readonly pusher: Pusher }): Promise<UploadRecord> {
   const upload = isId(uploadId) ? await services.metadata.uploads.find(uploadId) : undefined
-  if (upload === undefined) throw new LibraryError('gone', 'there is no such upload (any more): push again')
-  if (upload.kind !== 'multipart' || upload.imageId !== owner.imageId || upload.principal !== principalId(owner.pusher)) {
-    throw new LibraryError('not-found', 'no such upload')
+  if (upload === undefined || upload.kind !== 'multipart' || upload.imageId !== owner.imageId || upload.principal !== principalId(owner.pusher)) {
+    throw new LibraryError('gone', 'there is no such upload (any more): push again')
   }
   return upload
 }
@@ -129,7 +128,10 @@ async function finishAndPublish(
     try {
       blob = await finish()
     } catch (error) {
-      await afterFailure(services, target.upload, error)
+      // the first failure is what the client must read
+      await afterFailure(services, target.upload, error).catch((err: unknown) =>
+        services.settings.logger.warn({ err }, 'a failed upload is left to the sweeper'),
+      )
       throw error
     }
     await publishUpload(services, { ...target, blob }, pusher)
@@ -210,14 +212,16 @@ export async function completeMultipart(
     const now = await metadata.uploads.find(upload.id)
     if (now?.state === 'completed') return
     assertOpen(now ?? { ...upload, state: 'expired' }, settings.clock())
+    // somebody else had it, failed and gave it back; without the claim it must not go on
+    throw new LibraryError('conflict', 'the upload was being completed: try again')
   }
   await finishAndPublish(services, target, pusher, () => joinParts(services, upload, parts))
 }
 
-/** Ends one's own upload (protocol 5.14); a published image is never touched, and repeating it is fine. */
-export async function abortUpload(services: Services, upload: UploadRecord, reason: 'client' | 'expired'): Promise<void> {
+/** Ends an open upload (protocol 5.14); a published image is never touched, and repeating it is fine. */
+export async function abortUpload(services: Services, upload: UploadRecord, reason: 'client' | 'failed'): Promise<void> {
   const { metadata, settings, emit } = services
-  if (!(await metadata.uploads.move(upload.id, 'open', reason === 'client' ? 'aborted' : 'expired', settings.clock()))) return
+  if (!(await metadata.uploads.move(upload.id, 'open', 'aborted', settings.clock()))) return
   await dropUploadBytes(services, upload)
   emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason })
 }

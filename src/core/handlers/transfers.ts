@@ -50,21 +50,28 @@ export async function sendBlob(context: RouteContext<unknown, unknown>): Promise
   const headers = entityHeaders(capability)
   const etag = hexEtag(capability.sha256)
   if (isFresh(readHeader(request, 'if-none-match'), etag)) return { status: 304, headers: { etag, 'cache-control': 'private, immutable' }, body: null }
+  if (request.method === 'HEAD') return headBlob(context, { capability, headers })
   const ifRange = readHeader(request, 'if-range')
   const wanted = ifRange === undefined || ifRange.trim() === etag ? readHeader(request, 'range') : undefined
   const range = parseRange(wanted, capability.size)
   if (range === 'unsatisfiable') return errorResponse(416, 'the range starts past the end of the blob', { 'content-range': `bytes */${capability.size}` })
-  return request.method === 'HEAD' ? headBlob(capability, headers, range) : openBlob(context, { capability, headers, range })
+  return openBlob(context, { capability, headers, range })
 }
 
-const lengthOf = (range: ByteRange | undefined, size: number): number => (range === undefined ? size : range.end - range.start + 1)
+const deleted = (cause?: unknown): LibraryError => new LibraryError('gone', 'the image was deleted', { cause })
 
 function rangeHeaders(range: ByteRange | undefined, size: number): Record<string, string> {
-  return { 'content-length': String(lengthOf(range, size)), ...(range === undefined ? {} : { 'content-range': `bytes ${range.start}-${range.end}/${size}` }) }
+  if (range === undefined) return { 'content-length': String(size) }
+  return { 'content-length': String(range.end - range.start + 1), 'content-range': `bytes ${range.start}-${range.end}/${size}` }
 }
 
-function headBlob(capability: GetCapability, headers: Record<string, string>, range: ByteRange | undefined): LibraryResponse {
-  return { status: range === undefined ? 200 : 206, headers: { ...headers, ...rangeHeaders(range, capability.size) }, body: null }
+/** A Range has a meaning for GET only (RFC 9110 14.2). */
+async function headBlob(
+  { services }: RouteContext<unknown, unknown>,
+  { capability, headers }: { readonly capability: GetCapability; readonly headers: Record<string, string> },
+): Promise<LibraryResponse> {
+  if ((await services.storage.stat(capability.key)) === undefined) throw deleted()
+  return { status: 200, headers: { ...headers, ...rangeHeaders(undefined, capability.size) }, body: null }
 }
 
 async function openBlob(
@@ -79,7 +86,7 @@ async function openBlob(
     })
     return { status: range === undefined ? 200 : 206, headers: { ...headers, ...rangeHeaders(range, capability.size) }, body: content.body }
   } catch (error) {
-    if (isStorageError(error, 'not-found')) throw new LibraryError('gone', 'the image was deleted', { cause: error })
+    if (isStorageError(error, 'not-found')) throw deleted(error)
     throw error
   }
 }

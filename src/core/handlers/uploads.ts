@@ -46,7 +46,8 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
     if (!(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock())))
       throw new LibraryError('gone', 'the upload was ended in the meantime')
   } catch (error) {
-    await abortUpload(services, upload, 'client')
+    // the first failure is what the client must read
+    await abortUpload(services, upload, 'failed').catch((err: unknown) => settings.logger.warn({ err }, 'a failed upload is left to the sweeper'))
     throw error
   }
   await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
@@ -86,7 +87,7 @@ export async function startMultipart(context: RouteContext<StartMultipartBody, I
   })
 }
 
-/** `PUT v2/imagefile/{id}/_multipart`: a URL for one part (protocol 5.12). Never 404 for one's own upload (Q12). */
+/** `PUT v2/imagefile/{id}/_multipart`: a URL for one part (protocol 5.12). Never 404 for a known image (Q12). */
 export async function presignPart(context: RouteContext<PresignPartBody, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, body, request } = context
   const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })
