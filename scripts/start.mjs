@@ -12,7 +12,10 @@ function newest(folder) {
 
 if (!existsSync(main) || newest(`${root}src`) > statSync(main).mtimeMs) {
   console.error('building …')
-  const built = spawnSync(process.execPath, [`${root}node_modules/tsup/dist/cli-default.js`, '--silent'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  const built = spawnSync(process.execPath, [`${root}node_modules/tsup/dist/cli-default.js`, '--silent'], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
   if (built.status !== 0) process.exit(built.status ?? 1)
 }
 process.argv.splice(1, process.argv.length - 1, main, 'serve', ...process.argv.slice(2))

@@ -42,7 +42,16 @@ async function suite(project, launcher = [process.execPath]) {
   const label = launcher.length === 1 ? project : `${project} on ${launcher.at(-1)}`
   const file = `${reports}/${label.replaceAll(/[^a-z0-9]+/gi, '-')}.json`
   const [command, ...before] = launcher
-  const ok = await run(label, command, [...before, 'node_modules/vitest/vitest.mjs', 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`])
+  const ok = await run(label, command, [
+    ...before,
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${file}`,
+  ])
   try {
     const report = JSON.parse(readFileSync(file, 'utf8'))
     totals.passed += report.numPassedTests
