@@ -24,7 +24,6 @@ export async function hashFile(file: string): Promise<string> {
 
 /** A folder of images: each is made once by the ordinary SIF library, then copied with another UUID, so that every one has a hash of its own. */
 export interface ImageFolder {
-  readonly folder: string
   readonly fresh: (options: SifToMake) => Promise<Image>
   /** A path in the folder that does not exist yet. */
   readonly target: () => string
@@ -38,7 +37,6 @@ export async function makeImageFolder(): Promise<ImageFolder> {
   let count = 0
   const target = (): string => join(folder, `file-${++count}.sif`)
   return {
-    folder,
     target,
     fresh: async (options) => {
       const template = join(folder, `template-${createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 8)}`)

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startMinio, startVersitygw } from '../../../scripts/s3-servers.mjs'
 import { createSigner } from '../../../src/storage/blob/s3-signer.js'
 import { rawRequest } from './requests.js'
-import { MiB, readAll, startOrSkip, storageOn, testBytes } from './servers.js'
+import { describeOn, MiB, readAll, startOrSkip, storageOn, testBytes } from './servers.js'
 
 const minio = await startOrSkip('MinIO', startMinio)
 const versitygw = await startOrSkip('versitygw', startVersitygw)
@@ -12,8 +13,8 @@ const right = testBytes(1000)
 const other = testBytes(1000)
 const minutes = { expiresSeconds: 300 }
 
-describe.skipIf(minio === undefined)('MinIO holds a bound URL to its bytes', () => {
-  const storage = storageOn(minio!)
+describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
+  const storage = storageOn(minio)
   beforeAll(() => storage.ready?.())
   afterAll(() => storage.close?.())
 
@@ -67,7 +68,7 @@ describe.skipIf(minio === undefined)('MinIO holds a bound URL to its bytes', () 
     })
 
     test(`${kind}: an expired URL is refused`, async () => {
-      const anHourAgo = storageOn(minio!, { bindPayload: true, clock: () => new Date(Date.now() - 3600_000), prefix: 'expired' })
+      const anHourAgo = storageOn(minio, { bindPayload: true, clock: () => new Date(Date.now() - 3600_000), prefix: 'expired' })
       const key = `blobs/expired-${kind.length}`
       const upload = { key, ...(await anHourAgo.multipart.create(key, { size: 1000, partSize: 5 * MiB })) }
       const signed = await (kind === 'a part'
@@ -94,7 +95,6 @@ describe.skipIf(minio === undefined)('MinIO holds a bound URL to its bytes', () 
       // the client hands the ETag back with its quotes
       claims.push({ partNumber: index + 1, etag: String(answer.headers.etag) })
     }
-    const { createHash } = await import('node:crypto')
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     expect(await storage.multipart.complete({ ...upload, parts: claims, size: bytes.length, sha256 })).toEqual({ key: 'blobs/whole', proof: 'proven' })
     const { url } = await storage.presign.get('blobs/whole', { ...minutes, filename: 'größe "x"_latest.sif' })
@@ -105,8 +105,8 @@ describe.skipIf(minio === undefined)('MinIO holds a bound URL to its bytes', () 
   })
 
   test('objects with every character that S3 allows are signed as they are sent', async () => {
-    const bucketUrl = new URL(`${minio!.endpoint}/sif-library`)
-    const signUrl = await createSigner({ credentials: async () => minio!, region: minio!.region, bucketUrl, clock: () => new Date() })
+    const bucketUrl = new URL(`${minio.endpoint}/sif-library`)
+    const signUrl = await createSigner({ credentials: async () => minio, region: minio.region, bucketUrl, clock: () => new Date() })
     for (const object of ["odd/!-_.*'()", 'odd/&$@=;:+ ,?', 'odd/ü漢字🚀', 'odd/%2F%41', 'odd/a~b', 'odd/{}^%`[]"<>#|', `odd/${'x'.repeat(200)}`]) {
       const headers = { 'content-length': '1000', 'x-amz-content-sha256': right.sha256 }
       const put = await signUrl({ method: 'PUT', object, headers, expiresSeconds: 300 })
@@ -129,10 +129,10 @@ describe.skipIf(minio === undefined)('MinIO holds a bound URL to its bytes', () 
   })
 })
 
-describe.skipIf(minio === undefined)('endpoints', () => {
+describeOn(minio, 'endpoints', (minio) => {
   test('a URL is signed for the public endpoint, and is good for no other name', async () => {
-    const publicEndpoint = minio!.endpoint.replace('127.0.0.1', 'localhost')
-    const storage = storageOn(minio!, { publicEndpoint })
+    const publicEndpoint = minio.endpoint.replace('127.0.0.1', 'localhost')
+    const storage = storageOn(minio, { publicEndpoint })
     await storage.ready?.()
     const signed = await storage.presign.put('blobs/public', { ...right, ...minutes })
     expect(new URL(signed.url).origin).toBe(publicEndpoint)
@@ -165,7 +165,7 @@ describe.skipIf(minio === undefined)('endpoints', () => {
 
   test('region, wrong secret and missing bucket say what they are', async () => {
     const wrong = async (options: Parameters<typeof storageOn>[1]) => {
-      const storage = storageOn(minio!, options)
+      const storage = storageOn(minio, options)
       const error = await storage.ready?.().then(
         () => undefined,
         (reason: unknown) => reason as { code: string; message: string; retryable: boolean },
@@ -175,7 +175,7 @@ describe.skipIf(minio === undefined)('endpoints', () => {
     }
     expect(await wrong({ region: 'eu-west-1' })).toMatchObject({ code: 'access-denied', message: expect.stringContaining('us-east-1') })
     const secretAccessKey = 'not-the-secret-of-this-server'
-    const denied = await wrong({ credentials: { accessKeyId: minio!.accessKeyId, secretAccessKey } })
+    const denied = await wrong({ credentials: { accessKeyId: minio.accessKeyId, secretAccessKey } })
     expect(denied).toMatchObject({ code: 'access-denied', message: expect.stringContaining('SignatureDoesNotMatch') })
     expect(denied?.message).not.toContain(secretAccessKey)
     expect(await wrong({ bucket: 'not-there-yet', createBucket: false })).toMatchObject({
@@ -187,8 +187,8 @@ describe.skipIf(minio === undefined)('endpoints', () => {
   })
 })
 
-describe.skipIf(versitygw === undefined)('versitygw refuses bound URLs', () => {
-  const storage = storageOn(versitygw!)
+describeOn(versitygw, 'versitygw refuses bound URLs', (versitygw) => {
+  const storage = storageOn(versitygw)
   beforeAll(() => storage.ready?.())
   afterAll(() => storage.close?.())
 
@@ -222,7 +222,7 @@ describe.skipIf(versitygw === undefined)('versitygw refuses bound URLs', () => {
   })
 
   test('the wrong region is named', async () => {
-    const wrong = storageOn(versitygw!, { region: 'eu-west-1' })
+    const wrong = storageOn(versitygw, { region: 'eu-west-1' })
     await expect(wrong.ready?.()).rejects.toMatchObject({ code: 'access-denied', message: expect.stringContaining('AuthorizationHeaderMalformed') })
     await wrong.close?.()
   })

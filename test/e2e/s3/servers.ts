@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { describe, test } from 'vitest'
 import { type RunningS3Server, S3ServerMissing } from '../../../scripts/s3-servers.mjs'
 import { type S3Storage, type S3StorageOptions, s3Storage } from '../../../src/storage/blob/s3.js'
 
@@ -11,6 +12,12 @@ export async function startOrSkip(name: string, start: () => Promise<RunningS3Se
     console.warn(`SKIPPED: the tests on ${name}: ${error.message}`)
     return undefined
   }
+}
+
+/** A group of tests on a server, skipped where there is none. */
+export function describeOn(server: RunningS3Server | undefined, name: string, body: (server: RunningS3Server) => void): void {
+  if (server === undefined) describe.skip(name, () => test('needs a server that is not on this machine', () => {}))
+  else describe(name, () => body(server))
 }
 
 /** A backend over a running server, with a prefix of its own unless one is given. */
@@ -37,10 +44,15 @@ export async function* stream(bytes: Uint8Array, chunk = 65_536): AsyncGenerator
   for (let at = 0; at < bytes.length; at += chunk) yield bytes.subarray(at, at + chunk)
 }
 
-export async function readAll(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+export async function readAll(body: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   for await (const chunk of body) chunks.push(chunk)
   return new Uint8Array(Buffer.concat(chunks))
+}
+
+/** SHA-256 of a blob as it is read; comparing long arrays with `expect` takes a minute. */
+export async function readDigest(storage: S3Storage, key: string): Promise<string> {
+  return describeBytes(await readAll((await storage.get(key)).body)).sha256
 }
 
 export const MiB: number = 1024 ** 2
