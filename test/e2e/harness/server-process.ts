@@ -8,6 +8,8 @@ export interface ServerProcess {
   readonly logs: () => string
   /** SIGTERM, then waits; resolves with the exit code. Kills it after 10 seconds and rejects then. Safe to call twice. */
   readonly stop: () => Promise<number | null>
+  /** SIGKILL, for tests of what a crash leaves behind. Safe when it has ended. */
+  readonly kill: () => Promise<void>
 }
 
 export interface ServerCommand {
@@ -61,6 +63,10 @@ export function startProcess(command: ServerCommand): Promise<ServerProcess> {
         url,
         logs,
         stop: () => stop(child, logs),
+        kill: async () => {
+          child.kill('SIGKILL')
+          await exited(child)
+        },
       })
     })
   })
