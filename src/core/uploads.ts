@@ -59,13 +59,14 @@ export async function startUpload(
 }
 
 /**
- * The multipart upload that a call names; it must belong to this image and this principal. Another one's and an unknown one are 410 alike: a 404 would make the client of
- * a known image fall back to a single PUT from the wrong file position (protocol Q12), and two answers would tell which ids exist.
+ * The multipart upload that a call names. It must belong to this image and this principal: another one's is 404 (it is hidden), an unknown one 410: a 404 would make
+ * the client of a known image fall back to a single PUT from the wrong file position (protocol Q12).
  */
 export async function findUpload(services: Services, uploadId: string, owner: { readonly imageId: string; readonly pusher: Pusher }): Promise<UploadRecord> {
   const upload = isId(uploadId) ? await services.metadata.uploads.find(uploadId) : undefined
-  if (upload === undefined || upload.kind !== 'multipart' || upload.imageId !== owner.imageId || upload.principal !== principalId(owner.pusher)) {
-    throw new LibraryError('gone', 'there is no such upload (any more): push again')
+  if (upload === undefined) throw new LibraryError('gone', 'there is no such upload (any more): push again')
+  if (upload.kind !== 'multipart' || upload.imageId !== owner.imageId || upload.principal !== principalId(owner.pusher)) {
+    throw new LibraryError('not-found', 'no such upload')
   }
   return upload
 }

@@ -87,7 +87,7 @@ export async function startMultipart(context: RouteContext<StartMultipartBody, I
   })
 }
 
-/** `PUT v2/imagefile/{id}/_multipart`: a URL for one part (protocol 5.12). Never 404 for a known image (Q12). */
+/** `PUT v2/imagefile/{id}/_multipart`: a URL for one part (protocol 5.12). Never 404 for one's own upload (Q12). */
 export async function presignPart(context: RouteContext<PresignPartBody, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, body, request } = context
   const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })

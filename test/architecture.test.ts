@@ -1,0 +1,328 @@
+/** The storeys of the house: imports point down only. Reads the syntax of src and examples, and fails with the place of each offence. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative, sep } from 'node:path'
+import ts from 'typescript'
+import { describe, expect, it } from 'vitest'
+import packageJson from '../package.json' with { type: 'json' }
+
+interface SourceText {
+  /** Below the root, with `/`. */
+  readonly path: string
+  readonly text: string
+}
+
+interface Import {
+  readonly from: string
+  /** `src/…` for a file of ours, otherwise the name of a package. */
+  readonly target: string
+  /** Leaves nothing in the running code. */
+  readonly typeOnly: boolean
+  readonly line: number
+}
+
+const posix = (path: string): string => path.split(sep).join('/')
+
+function lineOf(file: ts.SourceFile, node: ts.Node): number {
+  return file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1
+}
+
+const parse = ({ path, text }: SourceText): ts.SourceFile => ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true)
+
+function walk(node: ts.Node, visit: (node: ts.Node) => void): void {
+  visit(node)
+  node.forEachChild((child) => walk(child, visit))
+}
+
+function isTypeOnly(node: ts.ImportDeclaration | ts.ExportDeclaration): boolean {
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly
+  const clause = node.importClause
+  if (clause === undefined) return false
+  if (clause.isTypeOnly) return true
+  const names = clause.namedBindings
+  return clause.name === undefined && names !== undefined && ts.isNamedImports(names) && names.elements.every((element) => element.isTypeOnly)
+}
+
+/** Every import, export from, dynamic import, import type and require. */
+function importsOf(source: SourceText): Import[] {
+  const file = parse(source)
+  const found: Import[] = []
+  const add = (specifier: ts.Node | undefined, typeOnly: boolean): void => {
+    if (specifier === undefined) return
+    if (!ts.isStringLiteralLike(specifier)) {
+      found.push({ from: source.path, target: '(computed)', typeOnly, line: lineOf(file, specifier) })
+      return
+    }
+    const { text } = specifier
+    const target = text.startsWith('.') ? posix(normalize(join(dirname(source.path), text))).replace(/\.js$/, '.ts') : text
+    found.push({ from: source.path, target, typeOnly, line: lineOf(file, specifier) })
+  }
+  walk(file, (node) => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) add(node.moduleSpecifier, isTypeOnly(node))
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true)
+    else if (ts.isCallExpression(node)) {
+      const { expression } = node
+      const loads = expression.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(expression) && /^require$/i.test(expression.text))
+      if (loads) add(node.arguments[0], false)
+    }
+  })
+  return found
+}
+
+type Rule = (source: SourceText) => string[]
+
+const at = (source: SourceText, line: number, offence: string): string => `${source.path}:${line}: ${offence}`
+const isNode = (target: string): boolean => target.startsWith('node:')
+const isInside = (target: string, folder: string): boolean => target.startsWith(`${folder}/`)
+
+/** A rule about what the files of a folder may import. */
+function importRule(folder: string, isAllowed: (found: Import) => boolean, words: string): Rule {
+  return (source) => {
+    if (!isInside(source.path, folder)) return []
+    return importsOf(source)
+      .filter((found) => !isAllowed(found))
+      .map((found) => at(source, found.line, `${words}, but imports ${found.target}`))
+  }
+}
+
+const storageWords = /^src\/storage\/(blob|metadata)\/(contract|errors|index)\.ts$/
+const blobPeers = ['@aws-sdk/client-s3', '@smithy/protocol-http', '@smithy/signature-v4', '@smithy/node-http-handler', '@smithy/types', '@aws-crypto/sha256-js']
+const metadataPeers = ['better-sqlite3', 'pg', 'node:sqlite']
+const frameworks = ['express', 'connect', 'koa', 'fastify']
+
+const coreImports = importRule(
+  'src/core',
+  ({ target }) =>
+    isInside(target, 'src/core') ||
+    storageWords.test(target) ||
+    target === 'zod' ||
+    (isNode(target) && target !== 'node:sqlite' && !/^node:https?$/.test(target)),
+  'core knows itself, the contracts and errors of storage, zod and Node without its HTTP',
+)
+
+const blobImports = importRule(
+  'src/storage/blob',
+  ({ target }) => isInside(target, 'src/storage/blob') || blobPeers.includes(target) || isNode(target),
+  'a backend knows backends and its SDK',
+)
+
+const metadataImports = importRule(
+  'src/storage/metadata',
+  ({ target }) => isInside(target, 'src/storage/metadata') || metadataPeers.includes(target) || isNode(target),
+  'a store knows stores and its driver',
+)
+
+const adapterImports = importRule(
+  'src/adapters',
+  ({ target, typeOnly }) => isInside(target, 'src/adapters') || target === 'src/core/index.ts' || isNode(target) || (frameworks.includes(target) && typeOnly),
+  'an adapter knows the public surface of core and types of its framework',
+)
+
+const testingImports = importRule(
+  'src/testing',
+  ({ target }) => isInside(target, 'src/testing') || storageWords.test(target) || isNode(target) || target === 'vitest',
+  'a conformance suite knows contracts and errors',
+)
+
+const publicNames = Object.keys(packageJson.exports).map((entry) => packageJson.name + entry.slice(1))
+const ownDependencies = Object.keys(packageJson.dependencies)
+
+const cliImports = importRule(
+  'src/cli',
+  ({ target }) => isInside(target, 'src/cli') || isNode(target) || publicNames.includes(target) || ownDependencies.includes(target),
+  'the command line knows the package by its public entry points, and its dependencies',
+)
+
+const exampleImports: Rule = (source) => {
+  if (!isInside(source.path, 'examples')) return []
+  return importsOf(source)
+    .filter(({ target }) => isInside(target, 'src') || isInside(target, 'dist') || (target.split('/')[0] === packageJson.name && !publicNames.includes(target)))
+    .map((found) => at(source, found.line, `an example knows the package by its public entry points, but imports ${found.target}`))
+}
+
+/** A rule about words in the code (names, texts and templates, not comments). */
+function wordRule(applies: (path: string) => boolean, pattern: RegExp, words: string): Rule {
+  return (source) => {
+    if (!applies(source.path)) return []
+    const file = parse(source)
+    const found: string[] = []
+    walk(file, (node) => {
+      const isText = ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node)
+      if (!(isText || ts.isIdentifier(node) || ts.isPrivateIdentifier(node)) || !pattern.test(node.text)) return
+      // what is imported is not a word of the file
+      if (ts.isImportDeclaration(node.parent) || ts.isExportDeclaration(node.parent)) return
+      found.push(at(source, lineOf(file, node), `${words}: ${node.text}`))
+    })
+    return found
+  }
+}
+
+const adapterNouns = wordRule((path) => isInside(path, 'src/adapters'), /image|tag(?!e[dr])|upload/i, 'an adapter mentions a noun of the registry')
+
+/** Statuses as numbers of their own, and words of HTTP. S3 speaks HTTP: its errors and its connection know the store's statuses, and nothing of ours. */
+const s3Speaks = /^src\/storage\/blob\/s3/
+const isAnswer = (parent: ts.Node): boolean =>
+  ts.isPropertyAssignment(parent) || ts.isBinaryExpression(parent) || ts.isCallExpression(parent) || ts.isReturnStatement(parent) || ts.isCaseClause(parent)
+
+const statusNumbers: Rule = (source) => {
+  if (!isInside(source.path, 'src/storage') || s3Speaks.test(source.path)) return []
+  const file = parse(source)
+  const found: string[] = []
+  walk(file, (node) => {
+    // a number may be anything; as a code, or compared, it is a status
+    const isStatus = ts.isNumericLiteral(node) && isAnswer(node.parent) && /^(20[0146]|30[1-478]|40[0-9]|41[0-6]|42[29]|50[0-7])$/.test(node.text)
+    const isWord = (ts.isIdentifier(node) || ts.isStringLiteralLike(node)) && /^(status|statusCode|httpStatus|content-type|authorization)$/i.test(node.text)
+    if (isStatus || isWord) found.push(at(source, lineOf(file, node), `storage knows no HTTP: ${node.getText(file)}`))
+  })
+  return found
+}
+
+const surroundings: Rule = (source) => {
+  if (!isInside(source.path, 'src') || isInside(source.path, 'src/cli')) return []
+  const file = parse(source)
+  const found: string[] = []
+  walk(file, (node) => {
+    if (ts.isPropertyAccessExpression(node) && node.name.text === 'env' && node.expression.getText(file) === 'process')
+      found.push(at(source, lineOf(file, node), 'process.env belongs to the command line'))
+    if (ts.isElementAccessExpression(node) && node.expression.getText(file) === 'process')
+      found.push(at(source, lineOf(file, node), 'process.env belongs to the command line'))
+    if (ts.isIdentifier(node) && node.text === 'console' && ts.isPropertyAccessExpression(node.parent) && node.parent.expression === node)
+      found.push(at(source, lineOf(file, node), 'console belongs to the command line'))
+    if (ts.isVariableDeclaration(node) && node.initializer?.getText(file) === 'process' && ts.isObjectBindingPattern(node.name))
+      found.push(at(source, lineOf(file, node), 'process.env belongs to the command line'))
+  })
+  return found
+}
+
+const ownErrors: Readonly<Record<string, string>> = {
+  LibraryError: 'src/core/errors.ts',
+  StorageError: 'src/storage/blob/errors.ts',
+  MetadataError: 'src/storage/metadata/errors.ts',
+}
+
+const brands: Rule = (source) => {
+  if (!isInside(source.path, 'src')) return []
+  const file = parse(source)
+  const found: string[] = []
+  walk(file, (node) => {
+    if (!ts.isBinaryExpression(node) || node.operatorToken.kind !== ts.SyntaxKind.InstanceOfKeyword) return
+    const name = node.right.getText(file)
+    const home = ownErrors[name.split('.').at(-1) ?? '']
+    if (home !== undefined && home !== source.path)
+      found.push(at(source, lineOf(file, node), `instanceof ${name}: each CJS entry point carries its own copy, use its guard`))
+  })
+  return found
+}
+
+const rules = {
+  coreImports,
+  blobImports,
+  metadataImports,
+  adapterImports,
+  testingImports,
+  cliImports,
+  exampleImports,
+  adapterNouns,
+  statusNumbers,
+  surroundings,
+  brands,
+} satisfies Record<string, Rule>
+
+function filesOf(folder: string): SourceText[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.(ts|mts|js|mjs|cjs)$/.test(entry.name) && !entry.parentPath.includes('node_modules'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => ({ path: posix(relative('.', path)), text: readFileSync(path, 'utf8') }))
+}
+
+const sources = [...filesOf('src'), ...filesOf('examples')]
+
+describe('the house', () => {
+  it('is read at all', () => {
+    expect(sources.filter(({ path }) => isInside(path, 'src/core')).length).toBeGreaterThan(30)
+    expect(sources.flatMap(importsOf).length).toBeGreaterThan(200)
+  })
+
+  it.each(Object.entries(rules))('%s', (_, rule) => {
+    expect(sources.flatMap(rule)).toEqual([])
+  })
+
+  it('has no storey that no rule looks at', () => {
+    const folders = new Set(
+      filesOf('src').map(({ path }) =>
+        path
+          .split('/')
+          .slice(0, path.startsWith('src/storage') ? 3 : 2)
+          .join('/'),
+      ),
+    )
+    expect([...folders].sort()).toEqual(['src/adapters', 'src/cli', 'src/core', 'src/storage/blob', 'src/storage/metadata', 'src/testing'])
+  })
+})
+
+/** Each rule sees its offence, at its line, and leaves the same code alone where it is allowed. */
+const samples: readonly (readonly [keyof typeof rules, path: string, text: string, line: number | undefined])[] = [
+  ['coreImports', 'src/core/x.ts', "import { a } from './a.js'\nimport { serveNode } from '../adapters/node-http.js'", 2],
+  ['coreImports', 'src/core/handlers/x.ts', "import { memoryStorage } from '../../storage/blob/memory.js'", 1],
+  ['coreImports', 'src/core/x.ts', "import type { SqliteDriver } from '../storage/metadata/sqlite-driver.js'", 1],
+  ['coreImports', 'src/core/x.ts', "import express from 'express'", 1],
+  ['coreImports', 'src/core/x.ts', "import type { IncomingMessage } from 'node:http'", 1],
+  ['coreImports', 'src/core/x.ts', "export { S3Client } from '@aws-sdk/client-s3'", 1],
+  ['coreImports', 'src/core/x.ts', "\nconst pg = await import('pg')", 2],
+  ['coreImports', 'src/core/x.ts', "const pg = require('pg')", 1],
+  ['coreImports', 'src/core/x.ts', "type Pool = import('pg').Pool", 1],
+  ['coreImports', 'src/core/x.ts', 'const m = await import(name)', 1],
+  [
+    'coreImports',
+    'src/core/handlers/x.ts',
+    "import { isStorageError } from '../../storage/blob/errors.js'\nimport { z } from 'zod'\nimport { createHash } from 'node:crypto'",
+    undefined,
+  ],
+  ['blobImports', 'src/storage/blob/x.ts', "import type { MetadataStore } from '../metadata/contract.js'", 1],
+  ['blobImports', 'src/storage/blob/x.ts', "import { LibraryError } from '../../core/errors.js'", 1],
+  ['blobImports', 'src/storage/blob/x.ts', "import pg from 'pg'", 1],
+  ['blobImports', 'src/storage/blob/s3.ts', "import { S3 } from '@aws-sdk/client-s3'", undefined],
+  ['metadataImports', 'src/storage/metadata/x.ts', "import type { StorageBackend } from '../blob/contract.js'", 1],
+  ['metadataImports', 'src/storage/metadata/x.ts', "import pg from 'pg'", undefined],
+  ['adapterImports', 'src/adapters/x.ts', "import { LibraryError } from '../core/errors.js'", 1],
+  ['adapterImports', 'src/adapters/x.ts', "import fastify from 'fastify'", 1],
+  ['adapterImports', 'src/adapters/x.ts', "import type { FastifyInstance } from 'fastify'\nimport { isLibraryError } from '../core/index.js'", undefined],
+  ['testingImports', 'src/testing/x.ts', "import { memoryStorage } from '../storage/blob/memory.js'", 1],
+  ['cliImports', 'src/cli/commands/x.ts', "import { createLibrary } from '../../core/index.js'", 1],
+  ['cliImports', 'src/cli/x.ts', "import { createLibrary } from 'sif-library/core'", 1],
+  ['cliImports', 'src/cli/x.ts', "import { createLibrary } from 'sif-library'\nimport { libraryMiddleware } from 'sif-library/express'", undefined],
+  ['exampleImports', 'examples/express/app.mjs', "import { createLibrary } from '../../src/core/index.js'", 1],
+  ['exampleImports', 'examples/express/app.mjs', "import { createLibrary } from '../../dist/index.js'", 1],
+  ['exampleImports', 'examples/express/app.mjs', "import { createLibrary } from 'sif-library'\nimport express from 'express'", undefined],
+  ['adapterNouns', 'src/adapters/x.ts', "// an image\nif (path.includes('/v1/imagefile')) return", 2],
+  ['adapterNouns', 'src/adapters/x.ts', 'const isUpload = true', 1],
+  ['adapterNouns', 'src/adapters/x.ts', "const text = 'some ' + `tags`", 1],
+  ['adapterNouns', 'src/adapters/x.ts', '// images, tags and uploads\nconst staged = 1', undefined],
+  ['statusNumbers', 'src/storage/blob/x.ts', 'return { code: 404 }', 1],
+  ['statusNumbers', 'src/storage/metadata/x.ts', 'error.statusCode = x', 1],
+  ['statusNumbers', 'src/storage/blob/x.ts', 'const blockSize = 4096\nconst maxTags = 500', undefined],
+  ['surroundings', 'src/core/x.ts', 'const a = 1\nconst secret = process.env.SECRET', 2],
+  ['surroundings', 'src/storage/blob/x.ts', 'const { env } = process', 1],
+  ['surroundings', 'src/storage/blob/x.ts', "process['env']", 1],
+  ['surroundings', 'src/adapters/x.ts', "console.log('x')", 1],
+  ['surroundings', 'src/cli/x.ts', 'console.log(process.env.X)', undefined],
+  ['brands', 'src/core/x.ts', 'if (error instanceof LibraryError) return', 1],
+  ['brands', 'src/storage/blob/x.ts', 'x = error instanceof errors.StorageError', 1],
+  ['brands', 'src/core/errors.ts', 'return error instanceof LibraryError', undefined],
+  ['brands', 'src/core/x.ts', 'return error instanceof Error', undefined],
+]
+
+describe('each rule', () => {
+  it.each(samples)('%s in %s: %j', (name, path, text, line) => {
+    const found = rules[name]({ path, text })
+    if (line === undefined) expect(found).toEqual([])
+    else {
+      expect(found.length).toBeGreaterThan(0)
+      expect(found[0]).toMatch(new RegExp(`^${path.replaceAll('.', '\\.')}:${line}: `))
+    }
+  })
+
+  it('has a sample that offends', () => {
+    for (const name of Object.keys(rules)) expect(samples.some(([rule, , , line]) => rule === name && line !== undefined)).toBe(true)
+  })
+})
