@@ -1,7 +1,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { MetadataError } from './errors.js'
+import { isMetadataError, MetadataError } from './errors.js'
 import { type Dialect, type Row, type RunMode, type SqlDriver, type Steps, storable, type Value } from './sql-steps.js'
 import { sqliteDialect, withoutRowLocks } from './sqlite-dialect.js'
 import type { SqliteCode, SqliteConnection, SqliteLibrary } from './sqlite-library.js'
@@ -168,7 +168,7 @@ const messages: Readonly<Record<SqliteCode, string>> = {
 }
 
 function translated(error: unknown, file: string, code?: SqliteCode): unknown {
-  if (error instanceof MetadataError) return error
+  if (isMetadataError(error)) return error
   const text = error instanceof Error ? error.message : String(error)
   if (code === 'unique') return new MetadataError('exists', messages.unique, { cause: error })
   if (code === 'foreign-key') return new MetadataError('parent-missing', messages['foreign-key'], { cause: error })
