@@ -125,7 +125,7 @@ export const uploadTests: MetadataGroup = {
       )
       assert.deepEqual(await store.uploads.findCompleted(image.id, null), [])
     },
-    'touch moves the times of an open upload only': async (context) => {
+    'touch moves the times of an upload that is open or completing': async (context) => {
       const { store } = context
       const place = await context.place()
       const upload = await context.upload(await context.image(place.container), place)
@@ -133,7 +133,11 @@ export const uploadTests: MetadataGroup = {
       assert.deepEqual(await store.uploads.find(upload.id), { ...upload, expiresAt: 5000, updatedAt: 900 })
       await store.uploads.move(upload.id, 'open', 'completing', 901)
       await store.uploads.touch(upload.id, { expiresAt: 6000, now: 902 })
-      assert.deepEqual(await store.uploads.find(upload.id), { ...upload, state: 'completing', expiresAt: 5000, updatedAt: 901 })
+      // a completion that takes hours must not look like one that was left by a crash
+      assert.deepEqual(await store.uploads.find(upload.id), { ...upload, state: 'completing', expiresAt: 6000, updatedAt: 902 })
+      await store.uploads.move(upload.id, 'completing', 'aborted', 903)
+      await store.uploads.touch(upload.id, { expiresAt: 7000, now: 904 })
+      assert.deepEqual(await store.uploads.find(upload.id), { ...upload, state: 'aborted', expiresAt: 6000, updatedAt: 903 })
       await store.uploads.touch(context.id(), { expiresAt: 1, now: 1 })
     },
     'findStale finds the expired and the stuck, oldest first': async (context) => {

@@ -60,7 +60,9 @@ export function uploadStore(runner: SqlRunner): UploadStore {
     move: (...change) => runner.run('transaction', () => moveUpload(...change)),
 
     touch: async (id, { expiresAt, now }) => {
-      await runner.run('statement', () => changed(`UPDATE uploads SET updated_at = ?, expires_at = ? WHERE id = ? AND state = 'open'`, now, expiresAt, id))
+      await runner.run('statement', () =>
+        changed(`UPDATE uploads SET updated_at = ?, expires_at = ? WHERE id = ? AND state IN ('open', 'completing')`, now, expiresAt, id),
+      )
     },
 
     findStale: ({ now, stuckSince, limit }) =>
