@@ -21,6 +21,7 @@ export interface Settings {
   readonly requireSif: boolean
   readonly maxImageSize: number | undefined
   readonly maxEntitySize: number | undefined
+  readonly partSize: number
   readonly defaultEntity: string
   readonly defaultCollection: string
   readonly keyserver: string | undefined
@@ -87,6 +88,7 @@ export const optionTable: OptionTable = {
   requireSif: off('refuse what is no SIF file'),
   maxImageSize: open(size(), 'largest image', '5TiB, or what the storage takes'),
   maxEntitySize: open(size(), 'quota of entities that have none of their own', 'unlimited'),
+  partSize: preset(size(), 'size of the parts of an upload; larger where the storage or 10,000 parts ask for it', '64MiB'),
   defaultEntity: preset(text('NAME'), 'entity of references that name none', 'library'),
   defaultCollection: preset(text('NAME'), 'collection of references that name none', 'default'),
   keyserver: open(url(), 'keyserver that clients are told of', 'none: clients warn and go on'),

@@ -70,6 +70,7 @@ export async function openLibrary(
     ...(tokenPage === undefined ? {} : { tokenPage }),
     limits: {
       uploadSeconds: settings.uploadTime,
+      partBytes: settings.partSize,
       ...(maxImageSize === undefined ? {} : { maxImageBytes: maxImageSize }),
       ...(maxEntitySize === undefined ? {} : { maxEntityBytes: maxEntitySize }),
     },

@@ -27,6 +27,7 @@ export const serve: Command = {
     'requireSif',
     'maxImageSize',
     'maxEntitySize',
+    'partSize',
     'defaultEntity',
     'defaultCollection',
     'keyserver',
