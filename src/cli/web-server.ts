@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import connect from 'connect'
 import type { Library } from 'sif-library'
@@ -73,12 +73,6 @@ export async function createWebServer(settings: Settings, app: RequestListener):
   server.headersTimeout = 60_000
   // longer than proxies keep their side (60 s most often), so that none sends into a connection that we are closing
   server.keepAliveTimeout = 65_000
-  let draining = false
-  server.prependListener('request', (_req: IncomingMessage, res: ServerResponse) => {
-    if (draining) res.setHeader('connection', 'close')
-    // a connection that was busy when draining began is idle now
-    res.once('close', () => (draining ? setImmediate(() => server.closeIdleConnections()) : undefined))
-  })
   return {
     scheme: pair === undefined ? 'http' : 'https',
     listen: () => listen(server, settings),
@@ -86,13 +80,37 @@ export async function createWebServer(settings: Settings, app: RequestListener):
       const fresh = await readKeyPair(settings)
       if (fresh !== undefined && server instanceof HttpsServer) server.setSecureContext(fresh)
     },
-    drain: () =>
-      new Promise((resolve) => {
-        draining = true
-        server.close(() => resolve())
-        server.closeIdleConnections()
-      }),
+    drain: makeDrain(server),
   }
+}
+
+/** Watches what is under way from now on; the returned function stops the server and waits for it. */
+function makeDrain(server: Server | HttpsServer): () => Promise<void> {
+  let draining = false
+  const sockets = new Set<Socket>()
+  const underWay = new Set<ServerResponse>()
+  server.on(server instanceof HttpsServer ? 'secureConnection' : 'connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.prependListener('request', (_req: IncomingMessage, res: ServerResponse) => {
+    underWay.add(res)
+    if (draining) res.setHeader('connection', 'close')
+    res.once('close', () => {
+      underWay.delete(res)
+      // a connection that was busy when draining began is idle now
+      if (draining) setImmediate(() => server.closeIdleConnections())
+    })
+  })
+  return () =>
+    new Promise((resolve) => {
+      draining = true
+      server.close(() => resolve())
+      const busy = new Set([...underWay].map((res) => res.req.socket))
+      for (const res of underWay) if (!res.headersSent) res.setHeader('connection', 'close')
+      // Node's closeIdleConnections leaves alone those that never sent a request, such as the spare ones of browsers and proxies
+      for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
+    })
 }
 
 function listen(server: Server | HttpsServer, { host, port }: Settings): Promise<number> {

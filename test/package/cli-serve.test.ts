@@ -1,0 +1,264 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { get as httpsGet } from 'node:https'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ensureBuilt } from '../e2e/harness/build.js'
+import { runOk } from '../e2e/harness/run.js'
+import { cleanUpAfterEach, clientOf, command, serve, succeed, temporaryFolder } from './cli-support.js'
+
+beforeAll(ensureBuilt)
+cleanUpAfterEach()
+
+const mode = (file: string): string => (statSync(file).mode & 0o777).toString(8)
+const read = (file: string): string => readFileSync(file, 'utf8')
+
+describe('the first start and the next one', () => {
+  it('makes a private data folder and an admin whose token works, and says what to type next', async () => {
+    const data = join(await temporaryFolder(), 'new', 'data')
+    const server = await serve(data, ['--log-level', 'silent'])
+    expect(server.logs()).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n/)
+    await expect.poll(() => server.logs(), { timeout: 5000 }).toContain(`remote --user admin --write --data ${data}`)
+    expect(mode(data)).toBe('700')
+    expect(readdirSync(data).sort()).toEqual(expect.arrayContaining(['admin-token', 'blobs', 'registry.db', 'secret', 'server.json']))
+    for (const file of readdirSync(data)) expect(mode(join(data, file)), file).toBe(file === 'blobs' ? '700' : '600')
+
+    const token = read(join(data, 'admin-token')).trim()
+    expect(token.length).toBeGreaterThanOrEqual(200)
+    expect(server.logs()).not.toContain(token)
+    const bytes = randomBytes(1000)
+    await clientOf(server.url, token).push('admin/demo/hello', bytes)
+    expect((await clientOf(server.url).pull('admin/demo/hello:latest')).bytes.equals(bytes)).toBe(true)
+  })
+
+  it('keeps secret, token and images, and makes no second admin', async () => {
+    const data = await temporaryFolder()
+    const before = await serve(data)
+    const kept = [read(join(data, 'secret')), read(join(data, 'admin-token'))]
+    const token = kept[1]?.trim() ?? ''
+    await clientOf(before.url, token).push('admin/demo/hello', Buffer.from('hello'))
+    expect(await before.stop()).toBe(0)
+
+    const after = await serve(data, ['--log-level', 'silent'])
+    expect([read(join(data, 'secret')), read(join(data, 'admin-token'))]).toEqual(kept)
+    expect(after.logs()).toBe(`listening on ${after.url}\n`)
+    expect((await clientOf(after.url).pull('admin/demo/hello:latest')).bytes.toString()).toBe('hello')
+    expect(JSON.parse(await succeed(['token', 'list', '--json', '--data', data]))).toHaveLength(1)
+  })
+
+  it('an upload started before a restart goes on after it: the secret signs both', async () => {
+    const data = await temporaryFolder()
+    const before = await serve(data)
+    const port = new URL(before.url).port
+    const bytes = randomBytes(1000)
+    const { uploadUrl } = await clientOf(before.url, read(join(data, 'admin-token')).trim()).startPush('admin/demo/hello', bytes)
+    await before.stop()
+    await serve(data, ['--port', port])
+    expect((await fetch(uploadUrl, { method: 'PUT', body: bytes })).status).toBe(200)
+  })
+})
+
+describe('options of serve', () => {
+  it('come from a configuration file and the environment', async () => {
+    const folder = await temporaryFolder()
+    const config = join(folder, 'registry.yaml')
+    writeFileSync(config, `data: ${join(folder, 'from-file')}\nport: 1\nno-multipart: true\n`)
+    // serve() sets --data and --port, which win
+    const server = await serve(join(folder, 'from-flag'), ['--config', config], { SIF_LIBRARY_DEFAULT_PRIVATE: 'true' })
+    const client = clientOf(server.url, read(join(folder, 'from-flag', 'admin-token')).trim())
+    const { imageId } = await client.startPush('admin/demo/hello', Buffer.from('hello'))
+    expect((await client.call('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: 100_000_000 })).status).toBe(404)
+    expect((await client.call('GET', '/v1/entities/admin')).data.defaultPrivate).toBe(true)
+  })
+
+  it('a public URL with a path is served with the path and without it', async () => {
+    const data = await temporaryFolder()
+    const server = await serve(data, ['--public-url', 'https://portal.example/library/'])
+    for (const path of ['', '/library']) {
+      const response = await fetch(`${server.url}${path}/assets/config/config.prod.json`)
+      expect(await response.json()).toMatchObject({ libraryAPI: { uri: 'https://portal.example/library' } })
+    }
+  })
+
+  it('listening on all addresses sends a client to the host that it asked for', async () => {
+    const server = await serve(await temporaryFolder(), ['--host', '0.0.0.0'])
+    const { port } = new URL(server.url)
+    const response = await fetch(`http://localhost:${port}/assets/config/config.prod.json`)
+    expect(await response.json()).toMatchObject({ libraryAPI: { uri: `http://localhost:${port}` } })
+    expect(server.logs()).toContain('set --public-url')
+  })
+
+  it('answers 404 with the error envelope outside the routes', async () => {
+    const server = await serve(await temporaryFolder())
+    for (const path of ['/', '/pks/lookup?op=get&search=0x1', '/v9/nothing']) {
+      const response = await fetch(`${server.url}${path}`)
+      expect([response.status, await response.json()]).toEqual([404, { error: { code: 404, message: expect.any(String) } }])
+    }
+  })
+})
+
+describe('stopping', () => {
+  /** An upload of which the first half is sent. */
+  async function halfAnUpload(
+    data: string,
+    url: string,
+  ): Promise<{ readonly upload: ClientRequest; readonly bytes: Buffer; readonly answer: Promise<IncomingMessage> }> {
+    const bytes = randomBytes(2_000_000)
+    const { uploadUrl } = await clientOf(url, read(join(data, 'admin-token')).trim()).startPush('admin/demo/hello', bytes)
+    const upload = request(uploadUrl, { method: 'PUT', headers: { 'content-length': bytes.length } })
+    const answer = once(upload, 'response').then(([response]) => response as IncomingMessage)
+    answer.catch(() => {})
+    await new Promise((resolve) => upload.write(bytes.subarray(0, 1_000_000), resolve))
+    // until the server has taken the first bytes in
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    return { upload, bytes, answer }
+  }
+
+  function isRunning(pid: number): boolean {
+    try {
+      return process.kill(pid, 0)
+    } catch {
+      return false
+    }
+  }
+
+  function refuses(url: string): Promise<boolean> {
+    const { hostname, port } = new URL(url)
+    return new Promise((resolve) => {
+      const socket = connect(Number(port), hostname)
+      socket.once('connect', () => resolve(false)).once('error', () => resolve(true))
+      socket.once('connect', () => socket.destroy())
+    })
+  }
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s: no new connection, the upload under way ends well, exit code 0', async (signal) => {
+    const data = await temporaryFolder()
+    const server = await serve(data)
+    const { upload, bytes, answer } = await halfAnUpload(data, server.url)
+    const { pid } = JSON.parse(read(join(data, 'server.json'))) as { pid: number }
+    process.kill(pid, signal)
+    await expect.poll(() => refuses(server.url), { timeout: 5000 }).toBe(true)
+    upload.end(bytes.subarray(1_000_000))
+    const response = await answer
+    expect(response.statusCode).toBe(200)
+    expect(response.headers.connection).toBe('close')
+    response.resume()
+    // stop() sends a SIGTERM, which as the second one would end it at once: so only after it has ended
+    await expect.poll(() => isRunning(pid), { timeout: 5000 }).toBe(false)
+    expect(await server.stop()).toBe(0)
+    expect(server.logs()).toContain('"msg":"stopped"')
+  })
+
+  it('connections without a request do not hold it up: neither kept alive nor never used', async () => {
+    const server = await serve(await temporaryFolder())
+    const { hostname, port } = new URL(server.url)
+    const unused = connect(Number(port), hostname)
+    await once(unused, 'connect')
+    unused.on('error', () => {})
+    const socket = connect(Number(port), hostname)
+    socket.write(`GET /version HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`)
+    await once(socket, 'data')
+    const began = Date.now()
+    expect(await server.stop()).toBe(0)
+    expect(Date.now() - began).toBeLessThan(3000)
+    socket.destroy()
+  })
+
+  it('a second signal ends it at once', async () => {
+    const data = await temporaryFolder()
+    const server = await serve(data)
+    const { upload } = await halfAnUpload(data, server.url)
+    upload.on('error', () => {})
+    const { pid } = JSON.parse(read(join(data, 'server.json'))) as { pid: number }
+    process.kill(pid, 'SIGTERM')
+    await expect.poll(() => refuses(server.url), { timeout: 5000 }).toBe(true)
+    expect(await server.stop()).toBe(143)
+  })
+})
+
+describe('https', () => {
+  async function certificate(folder: string, name: string): Promise<readonly [string, string]> {
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+    const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', `/CN=${name}`]
+    await runOk('openssl', { args: [...args, '-addext', 'subjectAltName=IP:127.0.0.1', '-out', cert, '-keyout', key] })
+    return [cert, key]
+  }
+
+  const ask = (url: string, ca: string): Promise<{ readonly status: number | undefined; readonly subject: PeerCertificate['subject'] }> =>
+    new Promise((resolve, reject) => {
+      httpsGet(`${url}/version`, { ca, agent: false }, (response) => {
+        resolve({ status: response.statusCode, subject: (response.socket as TLSSocket).getPeerCertificate().subject })
+        response.resume()
+      }).once('error', reject)
+    })
+
+  it('serves with a certificate, and reads it again on SIGHUP', async () => {
+    const folder = await temporaryFolder()
+    const [cert, key] = await certificate(folder, 'first')
+    const data = join(folder, 'data')
+    const server = await serve(data, ['--tls-cert', cert, '--tls-key', key])
+    expect(server.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/)
+    expect(await ask(server.url, read(cert))).toMatchObject({ status: 200, subject: { CN: 'first' } })
+
+    await certificate(folder, 'second')
+    const { pid } = JSON.parse(read(join(data, 'server.json'))) as { pid: number }
+    process.kill(pid, 'SIGHUP')
+    await expect.poll(() => server.logs(), { timeout: 5000 }).toContain('certificate read again')
+    expect(await ask(server.url, read(cert))).toMatchObject({ subject: { CN: 'second' } })
+
+    // a broken one is refused, and the server goes on
+    writeFileSync(cert, 'nonsense')
+    process.kill(pid, 'SIGHUP')
+    await expect.poll(() => server.logs(), { timeout: 5000 }).toContain('the old one stays')
+    await certificate(folder, 'third')
+    await expect(ask(server.url, read(cert))).rejects.toThrow()
+    expect(await server.stop()).toBe(0)
+  })
+
+  it('refuses one of the pair alone, files that are none, and a key of another certificate', async () => {
+    const folder = await temporaryFolder()
+    const [cert] = await certificate(folder, 'one')
+    const data = join(folder, 'data')
+    const alone = await command(['serve', '--data', data, '--port', '0', '--tls-cert', cert])
+    expect([alone.code, alone.stderr]).toEqual([2, 'sif-library: --tls-cert and --tls-key belong together: one of them is missing\n'])
+    const twice = await command(['serve', '--data', data, '--port', '0', '--tls-cert', cert, '--tls-key', cert])
+    expect(twice.code).toBe(1)
+    expect(twice.stderr).toMatch(/^sif-library: the certificate .* do not work: .*\n$/)
+    const missing = await command(['serve', '--data', data, '--port', '0', '--tls-cert', cert, '--tls-key', join(folder, 'nix')])
+    expect(missing.code).toBe(1)
+    expect(missing.stderr).toMatch(/^sif-library: --tls-key: cannot read .*nix: ENOENT.*\n$/)
+  })
+})
+
+describe('the log', () => {
+  it('has a line with a request id for each request, and holds no token and no capability', async () => {
+    const data = await temporaryFolder()
+    const server = await serve(data, ['--log-level', 'debug'])
+    const token = read(join(data, 'admin-token')).trim()
+    const client = clientOf(server.url, token)
+    const bytes = randomBytes(1000)
+    const { uploadUrl } = await client.startPush('admin/demo/other', bytes)
+    const capability = new URL(uploadUrl).pathname.split('/').at(-1) ?? ''
+    expect(capability.length).toBeGreaterThan(50)
+    await fetch(uploadUrl, { method: 'PUT', body: randomBytes(1000) })
+    await client.push('admin/demo/hello', bytes)
+    await client.pull('admin/demo/hello:latest')
+    const wrong = `sif_${'x'.repeat(204)}`
+    expect((await clientOf(server.url, wrong).call('GET', '/v1/token-status')).status).toBe(404)
+    const asked = await fetch(`${server.url}/v1/images/a/b/c:d`, { headers: { 'x-request-id': 'asked-by-test' } })
+    expect(asked.headers.get('x-request-id')).toBe('asked-by-test')
+    expect(await server.stop()).toBe(0)
+
+    const log = server.logs()
+    for (const secret of [token, wrong, capability, read(join(data, 'secret')).trim()]) expect(log).not.toContain(secret)
+    const lines = log.split('\n').filter((line) => line.startsWith('{'))
+    const requests = lines.map((line) => JSON.parse(line) as { msg: string; requestId?: string }).filter(({ msg }) => msg === 'request')
+    expect(requests.length).toBeGreaterThan(15)
+    expect(new Set(requests.map(({ requestId }) => requestId)).size).toBe(requests.length)
+    expect(requests.some(({ requestId }) => requestId === 'asked-by-test')).toBe(true)
+  })
+})
