@@ -10,6 +10,12 @@ const alias = Object.entries(entries).map(([name, file]) => ({
   replacement: fileURLToPath(new URL(file, import.meta.url)),
 }))
 
+/** The examples import the package as their readers do: here by what was built. */
+const distAlias = Object.keys(entries).map((name) => ({
+  find: new RegExp(`^sif-library${name.slice(1)}$`),
+  replacement: fileURLToPath(new URL(`./dist/${name === '.' ? 'index' : name.slice(2)}.js`, import.meta.url)),
+}))
+
 const shared = { environment: 'node' as const, testTimeout: 20_000, hookTimeout: 60_000 }
 
 export default defineConfig({
@@ -21,11 +27,14 @@ export default defineConfig({
           ...shared,
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**', 'test/package/**', 'node_modules/**'],
+          exclude: ['test/e2e/**', 'test/package/**', 'test/examples/**', 'node_modules/**'],
         },
       },
       // Real clients, real stores, the built package: slower, and they start processes.
-      { test: { ...shared, name: 'package', include: ['test/package/**/*.test.ts'], testTimeout: 240_000, hookTimeout: 240_000 } },
+      {
+        resolve: { alias: distAlias },
+        test: { ...shared, name: 'package', include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'], testTimeout: 240_000, hookTimeout: 240_000 },
+      },
       {
         test: { ...shared, name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 900_000, fileParallelism: false },
       },

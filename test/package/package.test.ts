@@ -1,0 +1,73 @@
+/** What would be published: entry points, files, and what the usual checkers say. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { PACKAGE } from '../e2e/harness/paths.js'
+import { run } from '../e2e/harness/run.js'
+import { type Packed, pack, readJson } from './packed.js'
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, string | Readonly<Record<'import' | 'require', { readonly types: string; readonly default: string }>>>>
+  readonly bin: Readonly<Record<string, string>>
+  readonly dependencies: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: boolean }>>
+}
+
+let packed: Packed
+let manifest: Manifest
+let entries: Readonly<Record<string, string>>
+
+beforeAll(async () => {
+  packed = await pack()
+  manifest = await readJson('package.json')
+  entries = await readJson('entries.json')
+})
+
+test('entries.json, the exports of package.json and the tarball say the same', () => {
+  const doors = Object.keys(manifest.exports).filter((name) => !name.endsWith('.json'))
+  expect(doors.sort()).toEqual(Object.keys(entries).sort())
+  for (const [door, source] of Object.entries(entries)) {
+    expect(existsSync(join(PACKAGE, source)), source).toBe(true)
+    const file = door === '.' ? 'index' : door.slice(2)
+    expect(manifest.exports[door]).toEqual({
+      import: { types: `./dist/${file}.d.ts`, default: `./dist/${file}.js` },
+      require: { types: `./dist/${file}.d.cts`, default: `./dist/${file}.cjs` },
+    })
+    for (const ending of ['.js', '.cjs', '.d.ts', '.d.cts']) expect(packed.files).toContain(`dist/${file}${ending}`)
+  }
+  for (const [door, file] of Object.entries(manifest.exports)) if (typeof file === 'string') expect(packed.files, door).toContain(file.slice(2))
+  for (const file of Object.values(manifest.bin)) expect(packed.files).toContain(file.replace(/^\.\//, ''))
+})
+
+test('the tarball holds what is needed and nothing else', () => {
+  const known = /^(dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|package\.json|config\.schema\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+  expect(packed.files.filter((file) => !known.test(file))).toEqual([])
+  expect(packed.files.filter((file) => /test\.|spec|fixture|example/i.test(file))).toEqual([])
+  for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) expect(packed.files).toContain(file)
+  expect(packed.unpackedSize).toBeLessThan(5 * 1024 * 1024)
+})
+
+test('the command can be run as it is', async () => {
+  for (const file of Object.values(manifest.bin)) expect((await readFile(join(PACKAGE, file), 'utf8')).startsWith('#!/usr/bin/env node\n')).toBe(true)
+})
+
+test('every peer is optional: nobody installs a database for a backend that they do not use', () => {
+  for (const peer of Object.keys(manifest.peerDependencies)) expect(manifest.peerDependenciesMeta[peer]).toEqual({ optional: true })
+})
+
+test('publint finds nothing', async () => {
+  const { code, stdout, stderr } = await run('npx', { args: ['publint', '--strict', packed.tarball], cwd: PACKAGE })
+  expect([code, code === 0 ? '' : stdout + stderr]).toEqual([0, ''])
+})
+
+test('attw: the types resolve from ESM, from CJS and for bundlers', async () => {
+  const { code, stdout, stderr } = await run('npx', { args: ['attw', packed.tarball, '--profile', 'node16', '--no-color'], cwd: PACKAGE })
+  expect([code, code === 0 ? '' : stdout + stderr]).toEqual([0, ''])
+})
+
+test('knip finds no unused file, export or dependency', async () => {
+  const { code, stdout, stderr } = await run('npx', { args: ['knip', '--no-progress'], cwd: PACKAGE })
+  expect([code, code === 0 ? '' : stdout + stderr]).toEqual([0, ''])
+})

@@ -1,0 +1,88 @@
+/** What each entry point costs: bytes, packages that it pulls in, and the time to load it. */
+
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { ensureBuilt } from '../e2e/harness/build.js'
+import { PACKAGE } from '../e2e/harness/paths.js'
+import { run } from '../e2e/harness/run.js'
+import { readJson } from './packed.js'
+
+interface Budget {
+  /** Kilobytes of our own code with everything that it imports from this package, as published: a bundler makes about half of it. */
+  readonly kilobytes: number
+  /** Packages that are imported at once: no framework, SDK or driver is, whatever the door. */
+  readonly packages: readonly string[]
+}
+
+const budgets: Readonly<Record<string, Budget>> = {
+  '.': { kilobytes: 150, packages: ['zod'] },
+  './express': { kilobytes: 8, packages: [] },
+  './koa': { kilobytes: 8, packages: [] },
+  './fastify': { kilobytes: 8, packages: [] },
+  './node': { kilobytes: 8, packages: [] },
+  './fetch': { kilobytes: 6, packages: [] },
+  './storage': { kilobytes: 6, packages: [] },
+  './storage/memory': { kilobytes: 14, packages: [] },
+  './storage/filesystem': { kilobytes: 42, packages: [] },
+  './storage/s3': { kilobytes: 70, packages: [] },
+  './metadata': { kilobytes: 4, packages: [] },
+  './metadata/sqlite': { kilobytes: 70, packages: [] },
+  './metadata/postgres': { kilobytes: 70, packages: [] },
+  './testing': { kilobytes: 180, packages: [] },
+}
+
+let manifest: { readonly exports: Readonly<Record<string, { readonly import: { readonly default: string } }>> }
+
+beforeAll(async () => {
+  await ensureBuilt()
+  manifest = await readJson('package.json')
+})
+
+const fileOf = (door: string): string => join(PACKAGE, manifest.exports[door]?.import.default ?? door)
+
+/** Bytes of a built file and of what it imports from this package at once (imports inside functions do not count), and the packages that it imports at once. */
+async function weigh(file: string, seen: Set<string> = new Set()): Promise<{ bytes: number; packages: string[] }> {
+  if (seen.has(file)) return { bytes: 0, packages: [] }
+  seen.add(file)
+  const text = await readFile(file, 'utf8')
+  let bytes = Buffer.byteLength(text)
+  const packages: string[] = []
+  for (const [, name = ''] of text.matchAll(/^(?:import|export)\b[^;'"]*["']([^"']+)["']/gm)) {
+    if (name.startsWith('node:')) continue
+    if (!name.startsWith('.')) packages.push(name)
+    else {
+      const inner = await weigh(join(dirname(file), name), seen)
+      bytes += inner.bytes
+      packages.push(...inner.packages)
+    }
+  }
+  return { bytes, packages: [...new Set(packages)].sort() }
+}
+
+test('every entry point has a budget', () => {
+  expect(Object.keys(budgets).sort()).toEqual(
+    Object.keys(manifest.exports)
+      .filter((name) => !name.endsWith('.json'))
+      .sort(),
+  )
+})
+
+describe.each(Object.entries(budgets))('%s', (door, budget) => {
+  test('keeps to its budget', async () => {
+    const { bytes, packages } = await weigh(fileOf(door))
+    expect(packages).toEqual(budget.packages)
+    expect(Math.ceil(bytes / 1024)).toBeLessThanOrEqual(budget.kilobytes)
+  })
+  test('is loaded quickly, and leaves nothing that keeps a process alive', async () => {
+    const started = performance.now()
+    const { code, stderr } = await run(process.execPath, {
+      args: ['--input-type=module', '-e', `await import(${JSON.stringify(fileOf(door))})`],
+      timeout: 20_000,
+    })
+    expect([code, stderr.replace(/\(node:\d+\)[^\n]*\n(\(Use[^\n]*\n)?/g, '')]).toEqual([0, ''])
+    // the process itself takes most of it; a busy machine gets room
+    expect(performance.now() - started).toBeLessThan(10_000)
+  })
+})
