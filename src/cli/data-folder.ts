@@ -91,17 +91,25 @@ async function readOrMakeSecret(file: string): Promise<string> {
   return readSecret(file)
 }
 
+export interface SecretOptions {
+  readonly settings: Settings
+  readonly environment: Environment
+  /** Default: true; false for commands that only look. */
+  readonly make?: boolean
+}
+
 /**
  * The signing secret: SIF_LIBRARY_SECRET, else --secret-file, else DATA/secret, which is made. undefined where the records lie in PostgreSQL and nothing was
  * said: several machines then share the secret that the registry keeps there.
  */
-export async function loadSecret(folder: DataFolder, options: { readonly settings: Settings; readonly environment: Environment }): Promise<string | undefined> {
-  const { settings, environment } = options
+export async function loadSecret(folder: DataFolder, options: SecretOptions): Promise<string | undefined> {
+  const { settings, environment, make = true } = options
   const given = environment[secretVariable]
   if (given !== undefined && given !== '') return given
   try {
     if (settings.secretFile !== undefined) return await readSecret(settings.secretFile)
-    return settings.metadata?.startsWith('postgres') === true ? undefined : await readOrMakeSecret(folder.secretFile)
+    if (settings.metadata?.startsWith('postgres') === true || (!make && !existsSync(folder.secretFile))) return undefined
+    return await readOrMakeSecret(folder.secretFile)
   } catch (error) {
     if (error instanceof WorkError) throw error
     throw new WorkError(`cannot read the secret: ${systemReason(error)}`)

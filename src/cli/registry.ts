@@ -1,5 +1,5 @@
 /** Opens storage, metadata and the registry that the settings name. */
-import { type Accounts, createAccounts, createLibrary, type Library, type LibraryOptions } from 'sif-library'
+import { type Accounts, createAccounts, createLibrary, type Library, type LibraryOptions, type Logger } from 'sif-library'
 import type { MetadataStore } from 'sif-library/metadata'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
@@ -25,15 +25,23 @@ export async function openMetadata(settings: Settings, { mayCreate = false }: { 
   throw new UsageError('metadata: expected sqlite:FILE or postgres://USER@HOST/DATABASE')
 }
 
-export async function openStorage(settings: Settings, folder: DataFolder): Promise<StorageBackend> {
+/** `logger` is told of each call to an S3 store, at level debug. */
+export async function openStorage(settings: Settings, folder: DataFolder, logger?: Logger): Promise<StorageBackend> {
   const { storage: url } = settings
   if (url === undefined) return filesystemStorage({ directory: folder.blobs })
   if (url.startsWith('filesystem:') && url.length > 'filesystem:'.length) return filesystemStorage({ directory: url.slice('filesystem:'.length) })
   if (url.startsWith('s3:')) {
     const { s3OptionsFromUrl, s3Storage } = await import('sif-library/storage/s3')
-    return s3Storage(s3OptionsFromUrl(url))
+    return s3Storage({ ...s3OptionsFromUrl(url), ...(logger === undefined ? {} : { log: (entry) => logger.debug(entry, 's3') }) })
   }
   throw new UsageError('storage: expected filesystem:DIR or s3://BUCKET[/PREFIX][?endpoint=URL&…]')
+}
+
+/** PEM of the authority that an S3 storage URL names for the certificate of the store. */
+export async function storageAuthority({ storage }: Settings): Promise<string | Uint8Array | undefined> {
+  if (storage?.startsWith('s3:') !== true) return undefined
+  const { s3OptionsFromUrl } = await import('sif-library/storage/s3')
+  return s3OptionsFromUrl(storage).ca
 }
 
 /** Runs with the accounts alone: the storage is not touched. */
@@ -53,7 +61,7 @@ export async function openLibrary(
   settings: Settings,
   { mayCreate, ...given }: Given & { readonly mayCreate: boolean },
 ): Promise<{ readonly library: Library; readonly metadata: MetadataStore; readonly storage: StorageBackend }> {
-  const storage = await openStorage(settings, dataFolder(settings))
+  const storage = await openStorage(settings, dataFolder(settings), given.logger)
   const metadata = await openMetadata(settings, { mayCreate })
   const { maxImageSize, maxEntitySize, keyserver, tokenPage } = settings
   const library = createLibrary({

@@ -93,5 +93,11 @@ export const settingTests: MetadataGroup = {
       assert.equal(await store.settings.getOrSet('b', ''), '')
       assert.equal(await store.settings.get('a'), 'one')
     },
+    'set replaces the value, or makes it': async ({ store }) => {
+      await store.settings.set('a', 'one')
+      await store.settings.set('b', 'other')
+      await store.settings.set('a', 'two')
+      assert.deepEqual([await store.settings.get('a'), await store.settings.get('b'), await store.settings.getOrSet('a', 'three')], ['two', 'other', 'two'])
+    },
   },
 }

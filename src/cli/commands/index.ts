@@ -1,4 +1,5 @@
 import type { Command } from '../command.js'
+import { doctor } from './doctor.js'
 import { remote } from './remote.js'
 import { serve } from './serve.js'
 import { sweep } from './sweep.js'
@@ -8,4 +9,17 @@ import { verify } from './verify.js'
 import { visibility } from './visibility.js'
 
 /** In the order that help shows them in. */
-export const commands: readonly Command[] = [serve, userAdd, userList, userRemove, tokenCreate, tokenList, tokenRevoke, visibility, remote, sweep, verify]
+export const commands: readonly Command[] = [
+  serve,
+  userAdd,
+  userList,
+  userRemove,
+  tokenCreate,
+  tokenList,
+  tokenRevoke,
+  visibility,
+  remote,
+  doctor,
+  sweep,
+  verify,
+]

@@ -7,6 +7,7 @@ import { invocation, quote } from '../invocation.js'
 import { createLogger } from '../log.js'
 import type { Settings } from '../option-table.js'
 import { openLibrary } from '../registry.js'
+import { recordFingerprint } from '../secret-fingerprint.js'
 import { onHangup, untilStopped } from '../signals.js'
 import { startSweeping } from '../sweep-timer.js'
 import { createApp, createWebServer } from '../web-server.js'
@@ -46,16 +47,15 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
   await prepareDataFolder(folder)
   const logger = createLogger(settings, { isTerminal: process.stderr.isTTY, write: (text) => process.stderr.write(text) })
   let address: Address = { scheme: settings.tlsCert === undefined ? 'http' : 'https', host: settings.host, port: settings.port }
-  const { library } = await openLibrary(settings, {
-    mayCreate: true,
-    publicUrl: settings.publicUrl ?? defaultPublicUrl(() => address),
-    secret: await loadSecret(folder, { settings, environment: terminal.environment }),
-    logger,
-  })
+  const secret = await loadSecret(folder, { settings, environment: terminal.environment })
+  const publicUrl = settings.publicUrl ?? defaultPublicUrl(() => address)
+  const { library, metadata } = await openLibrary(settings, { mayCreate: true, publicUrl, secret, logger })
   const stopped = untilStopped()
   try {
     const server = await createWebServer(settings, createApp(library, settings.publicUrl))
     await library.ready()
+    if (secret !== undefined && !(await recordFingerprint(metadata, secret)))
+      logger.warn({}, 'the instance that started before signs with another secret: if it still runs, each refuses the transfer URLs of the other')
     address = { ...address, port: await server.listen() }
     try {
       await announce({ settings, terminal, folder, library, logger, address })

@@ -400,6 +400,8 @@ export interface SettingStore {
   /** Two callers: the first value stays, both get it. */
   getOrSet(name: string, value: string): Promise<string>
   get(name: string): Promise<string | undefined>
+  /** Two callers: the later value stays. */
+  set(name: string, value: string): Promise<void>
 }
 
 export interface MetadataCheck {

@@ -13,5 +13,9 @@ export function settingStore(runner: SqlRunner): SettingStore {
         return (yield* insertOrFind(storedValue, insert, { sql: byName, values: [name] })).record
       }),
     get: (name) => runner.run('read', () => selectFirst(storedValue, byName, name)),
+    set: (name, value) =>
+      runner.run('transaction', function* () {
+        yield { sql: 'INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value', values: [name, value] }
+      }),
   }
 }

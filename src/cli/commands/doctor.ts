@@ -1,0 +1,72 @@
+import type { Command, CommandContext } from '../command.js'
+import { dataFolder, loadSecret, readServerRecord } from '../data-folder.js'
+import { checkLeftovers, checkStorage, failed } from '../doctor/bytes.js'
+import { type Finding, type Findings, formatFinding } from '../doctor/finding.js'
+import { checkCertificate, checkDataFolder, checkSecret } from '../doctor/machine.js'
+import { checkPresigned } from '../doctor/presigned.js'
+import { checkPublicUrl } from '../doctor/public-url.js'
+import { checkMetadata } from '../doctor/records.js'
+import { UsageError, WorkError } from '../failure.js'
+import { redact } from '../log.js'
+import { printJson } from '../print.js'
+import { openMetadata, openStorage, storageAuthority } from '../registry.js'
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'prove configuration, metadata store and storage end to end; says what is wrong and what to change',
+  options: ['publicUrl', 'checkPublicUrl', 'tlsCert', 'tlsKey', 'secretFile', 'uploadTime', 'json'],
+  run: async ({ settings, args, terminal }) => {
+    const findings: Finding[] = []
+    for await (const found of examine({ settings, args, terminal })) {
+      const finding = { ...found, found: redact(found.found) }
+      findings.push(finding)
+      if (!settings.json) for (const line of formatFinding(finding)) terminal.out(line)
+    }
+    const wrong = findings.filter(({ state }) => state === 'failed').length
+    const warnings = findings.filter(({ state }) => state === 'warning').length
+    if (settings.json) printJson(terminal, { ok: wrong === 0, findings })
+    else terminal.out(wrong === 0 ? `all is well${warnings === 0 ? '' : `, with ${warnings} warnings`}` : `${wrong} of ${findings.length} checks failed`)
+    return wrong === 0 ? 0 : 1
+  },
+}
+
+async function* examine({ settings, terminal }: CommandContext): Findings {
+  const folder = dataFolder(settings)
+  const { environment } = terminal
+  yield* checkDataFolder(folder)
+  yield* checkSecret(folder, { settings, environment })
+  yield* checkCertificate(settings)
+  yield* examineMetadata({ settings, args: [], terminal })
+
+  const storage = await openStorage(settings, folder)
+  try {
+    if (yield* checkStorage(storage)) {
+      yield* checkPresigned(storage, await storageAuthority(settings))
+      yield* checkLeftovers(storage, settings.uploadTime)
+    }
+  } finally {
+    await storage.close?.()
+  }
+
+  if (!settings.checkPublicUrl) return
+  const record = await readServerRecord(folder)
+  const url = settings.publicUrl ?? record?.publicUrl ?? record?.url
+  if (url === undefined) throw new UsageError('--check-public-url: serve has not run on this data folder yet, so name the URL with --public-url')
+  yield* checkPublicUrl(url)
+}
+
+async function* examineMetadata({ settings, terminal }: CommandContext): Findings {
+  const folder = dataFolder(settings)
+  try {
+    const metadata = await openMetadata(settings)
+    try {
+      yield* checkMetadata(metadata, await loadSecret(folder, { settings, environment: terminal.environment, make: false }))
+    } finally {
+      await metadata.close()
+    }
+  } catch (error) {
+    if (!(error instanceof WorkError)) throw error
+    // before the first start there is nothing to look at
+    yield { ...failed('metadata store', error), state: 'warning' }
+  }
+}
