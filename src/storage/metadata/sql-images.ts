@@ -4,7 +4,7 @@ import { adoptBytes, changeImage, deleteImage, findImage, publishImage } from '.
 import { lockContainer } from './sql-locks.js'
 import { pageSize } from './sql-names.js'
 import { imageColumns, imageInContainerColumns, imageInContainerOf, imageOf, tagOf } from './sql-rows.js'
-import { type SqlRunner, type Steps, selectAll, selectFirst } from './sql-steps.js'
+import { listValue, type SqlRunner, type Steps, selectAll, selectFirst } from './sql-steps.js'
 
 const inContainer = `SELECT ${imageInContainerColumns} FROM images i JOIN containers c ON c.id = i.container_id`
 const byId = `${inContainer} WHERE i.id = ?`
@@ -81,7 +81,7 @@ export function imageStore(runner: SqlRunner): ImageStore {
           to,
           now,
           id,
-          JSON.stringify(from),
+          listValue(from),
         ),
       ),
 
@@ -98,7 +98,7 @@ export function imageStore(runner: SqlRunner): ImageStore {
         const order = 'ORDER BY i.id LIMIT ?'
         if (states.length === 0) return selectAll(imageInContainerOf, `${inContainer} WHERE i.id > ? ${order}`, after, pageSize(limit))
         const sql = `${inContainer} WHERE i.id > ? AND ${runner.dialect.isListed('i.state')} ${order}`
-        return selectAll(imageInContainerOf, sql, after, JSON.stringify(states), pageSize(limit))
+        return selectAll(imageInContainerOf, sql, after, listValue(states), pageSize(limit))
       }),
   }
 }

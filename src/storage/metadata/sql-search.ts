@@ -10,7 +10,7 @@ import {
   imageInContainerColumns,
   imageInContainerOf,
 } from './sql-rows.js'
-import type { Dialect, Query, SqlRunner, Steps, Value } from './sql-steps.js'
+import { type Dialect, listValue, type Query, type SqlRunner, type Steps, type Value } from './sql-steps.js'
 
 // Trigrams need three characters; a longer value than this is nobody's name, and every character of it costs the index a lookup.
 const minCharacters = 3
@@ -27,7 +27,7 @@ interface Conditions {
 function visible(dialect: Dialect, visibility: VisibilityFilter, { hidden, entity }: { hidden: string; entity: string }): Conditions {
   if (visibility === 'all') return { sql: [], values: [] }
   if (visibility === 'public') return { sql: [`NOT (${hidden})`], values: [] }
-  return { sql: [`(NOT (${hidden}) OR ${dialect.isListed(entity)})`], values: [JSON.stringify(visibility.entities)] }
+  return { sql: [`(NOT (${hidden}) OR ${dialect.isListed(entity)})`], values: [listValue(visibility.entities)] }
 }
 
 interface Kind {
@@ -60,6 +60,7 @@ function namesQuery(dialect: Dialect, kind: Kind, { value, visibility, limit }: 
   return {
     sql: `SELECT ${columns} FROM ${from} CROSS JOIN ${kind.noun} WHERE ${[match, 'n.id = s.ref_id', ...filter.sql].join(' AND ')} ORDER BY ${position} DESC LIMIT ?`,
     values: [dialect.pattern(value), ...filter.values, pageSize(limit)],
+    planned: 'each-time',
   }
 }
 
@@ -75,7 +76,7 @@ function imagesQuery(dialect: Dialect, query: SearchQuery, before: number | unde
   }
   if (archs.length > 0) {
     conditions.push(dialect.isListed('s.arch'))
-    values.push(JSON.stringify(archs))
+    values.push(listValue(archs))
   }
   // not known is not signed
   if (signed !== undefined) conditions.push(signed ? 's.signed = 1' : '(s.signed IS NULL OR s.signed = 0)')
@@ -84,6 +85,7 @@ function imagesQuery(dialect: Dialect, query: SearchQuery, before: number | unde
       WHERE ${[...conditions, ...filter.sql].join(' AND ')} ORDER BY ${position} DESC LIMIT ?`,
     // one more than asked for tells whether there is a next page
     values: [...values, ...filter.values, pageSize(query.limit) + 1],
+    planned: 'each-time',
   }
 }
 
@@ -91,7 +93,7 @@ function* tagsOf(dialect: Dialect, imageIds: readonly string[]): Steps<ReadonlyM
   const tags = new Map<string, string[]>(imageIds.map((id) => [id, []]))
   if (imageIds.length === 0) return tags
   const sql = `SELECT DISTINCT image_id, tag FROM tags WHERE ${dialect.isListed('image_id')} ORDER BY image_id, tag`
-  for (const row of yield { sql, values: [JSON.stringify(imageIds)] }) tags.get(row.image_id as string)?.push(row.tag as string)
+  for (const row of yield { sql, values: [listValue(imageIds)] }) tags.get(row.image_id as string)?.push(row.tag as string)
   return tags
 }
 

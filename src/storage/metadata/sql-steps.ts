@@ -10,15 +10,17 @@ export interface Query {
   /** With `?` for each value, and with PostgreSQL's row locks (`FOR NO KEY UPDATE`), which a database with one writer leaves out. */
   readonly sql: string
   readonly values: readonly Value[]
+  /** Planned anew for its values each time: for a search, whose best plan depends on them. */
+  readonly planned?: 'each-time'
 }
 
 export type Steps<T> = Generator<Query, T, readonly Row[]>
 
 /**
- * `read`: changes nothing, may be repeated. `statement`: one statement that is a transaction by itself. `transaction`: all or nothing, and may be repeated from the
+ * `read`: changes nothing, may be repeated. `probe`: a read that is not repeated, to learn how things are now. `statement`: one statement that is a transaction by itself. `transaction`: all or nothing, and may be repeated from the
  * start as long as it was not committed; so steps keep no state outside of themselves.
  */
-export type RunMode = 'read' | 'statement' | 'transaction'
+export type RunMode = 'read' | 'probe' | 'statement' | 'transaction'
 
 /** Where the two databases speak differently. */
 export interface Dialect {
@@ -35,7 +37,7 @@ export interface Dialect {
   search(table: string): { readonly from: string; readonly match: string; readonly position: string }
   /** The value of the one `?` in `match`. */
   pattern(value: string): string
-  /** Condition that the column is one of a JSON array of strings, given as one `?`. */
+  /** Condition that the column is one of a list of strings, given as one `?` by {@link listValue}. */
   isListed(column: string): string
 }
 
@@ -75,6 +77,11 @@ export function storable(values: readonly Value[]): readonly Value[] {
     if (typeof value === 'string' && unstorable.test(value)) return values.map(cleaned)
   }
   return values
+}
+
+/** The one value of {@link Dialect.isListed}. */
+export function listValue(texts: readonly string[]): string {
+  return JSON.stringify(storable(texts))
 }
 
 function cleaned(value: Value): Value {

@@ -63,7 +63,7 @@ export function sqlStore(driver: SqlDriver): MetadataStore {
 
   const check = async (): Promise<MetadataCheck> => {
     try {
-      await gate.run('read', () => changed('SELECT version FROM schema_version'))
+      await gate.run('probe', () => changed('SELECT version FROM schema_version'))
       return { ok: true, message: `${name} answers` }
     } catch (error) {
       return { ok: false, message: `${name}: ${error instanceof Error ? error.message : String(error)}` }

@@ -1,0 +1,15 @@
+export interface ThrowawayPostgres {
+  /** Leads to its database, with the password. */
+  readonly url: string
+  /** Ends it and removes its folder. */
+  stop(): Promise<void>
+  /** Ends it; {@link start} starts it again on the same port. */
+  end(): Promise<void>
+  start(): Promise<void>
+}
+
+/** The folder of `initdb` and `postgres`; undefined when they are not installed. */
+export function findPrograms(): string | undefined
+
+/** Starts a server of its own in a temporary folder, as an unprivileged user; as root with apt-get it installs PostgreSQL where it is missing. */
+export function startPostgres(): Promise<ThrowawayPostgres>

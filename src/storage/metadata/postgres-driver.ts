@@ -1,0 +1,170 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Pool, PoolClient, PoolConfig, QueryConfig } from 'pg'
+import { MetadataError } from './errors.js'
+import { postgresDialect, withNumbers } from './postgres-dialect.js'
+import { isConflict, isConnectionLost, translated } from './postgres-errors.js'
+import { type Dialect, type Query, type Row, type RunMode, type SqlDriver, type Steps, storable } from './sql-steps.js'
+
+export interface PostgresDriverOptions {
+  readonly pool: PoolConfig
+  readonly schema: string
+  readonly statementMs: number
+  readonly retryMs: number
+}
+
+/** How far a run came, which decides whether it may be repeated. */
+interface Progress {
+  phase: 'connecting' | 'running' | 'committing'
+}
+
+const int8 = 20
+
+/** A pool of connections; each run has one for itself from its first query to its last. */
+export class PostgresDriver implements SqlDriver {
+  readonly dialect: Dialect = postgresDialect
+  readonly #options: PostgresDriverOptions
+  readonly #prepared = new Map<string, { readonly name: string; readonly text: string }>()
+  readonly #settled = new WeakSet<PoolClient>()
+  #pool: Pool | undefined
+
+  constructor(options: PostgresDriverOptions) {
+    this.#options = options
+  }
+
+  async open(): Promise<void> {
+    if (this.#pool !== undefined) return
+    const { default: pg } = await import('pg').catch((cause: unknown) => {
+      throw new MetadataError('driver-missing', 'postgresMetadata needs the package pg (npm install pg@8)', { cause })
+    })
+    // every BIGINT of the schema stays below 2^53: times, and sizes whose sum is kept there
+    const getTypeParser = ((oid: number, format?: 'text') => (oid === int8 ? Number : pg.types.getTypeParser(oid, format))) as typeof pg.types.getTypeParser
+    this.#pool = new pg.Pool({ ...this.#options.pool, types: { getTypeParser } })
+    // a connection that breaks while it is idle leaves the pool by itself, and one in use fails its query; unheard, the error event would end the process
+    this.#pool.on('error', () => undefined)
+    this.#pool.on('connect', (client) => client.on('error', () => undefined))
+  }
+
+  async run<T>(mode: RunMode, steps: () => Steps<T>): Promise<T> {
+    return this.#repeat(mode, (client, progress) => (mode === 'transaction' ? this.#transaction(client, steps, progress) : this.#execute(client, steps)))
+  }
+
+  /** The lock is of this transaction, so it ends with it, also when the process dies. */
+  async migrate(steps: () => Steps<void>): Promise<void> {
+    const { schema } = this.#options
+    await this.run('transaction', function* () {
+      yield { sql: 'SET LOCAL statement_timeout = 0', values: [] }
+      yield { sql: 'SELECT pg_advisory_xact_lock(hashtext(?))', values: [`sif-library ${schema}`] }
+      // asked first, because IF NOT EXISTS wants the right to create even where there is nothing to do
+      const there = yield { sql: 'SELECT 1 FROM pg_namespace WHERE nspname = ?', values: [schema] }
+      if (there.length === 0) yield { sql: `CREATE SCHEMA ${quoted(schema)}`, values: [] }
+      yield* findTrigrams(schema)
+      yield* steps()
+    })
+  }
+
+  async close(): Promise<void> {
+    const pool = this.#pool
+    this.#pool = undefined
+    await pool?.end()
+  }
+
+  async #repeat<T>(mode: RunMode, attempt: (client: PoolClient, progress: Progress) => Promise<T>): Promise<T> {
+    const until = Date.now() + this.#options.retryMs
+    for (let attempts = 0; ; attempts += 1) {
+      const progress: Progress = { phase: 'connecting' }
+      try {
+        return await this.#withClient(progress, attempt)
+      } catch (error) {
+        if (!mayRepeat(mode, error, progress) || Date.now() >= until) throw translated(error)
+        await wait(Math.min(1000, 10 * 2 ** attempts) * (0.5 + Math.random() / 2))
+      }
+    }
+  }
+
+  async #withClient<T>(progress: Progress, attempt: (client: PoolClient, progress: Progress) => Promise<T>): Promise<T> {
+    if (this.#pool === undefined) throw new MetadataError('closed', 'the metadata store was closed')
+    const client = await this.#pool.connect()
+    let broken = true
+    try {
+      await this.#settle(client)
+      progress.phase = 'running'
+      const result = await attempt(client, progress)
+      broken = false
+      return result
+    } catch (error) {
+      broken = isConnectionLost(error)
+      throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  /** Once per connection: where the tables are, and for how long a statement may run. */
+  async #settle(client: PoolClient): Promise<void> {
+    if (this.#settled.has(client)) return
+    const { schema, statementMs } = this.#options
+    await client.query(
+      `SET search_path TO ${quoted(schema)}; SET statement_timeout TO ${statementMs}; SET idle_in_transaction_session_timeout TO ${statementMs}`,
+    )
+    this.#settled.add(client)
+  }
+
+  async #transaction<T>(client: PoolClient, steps: () => Steps<T>, progress: Progress): Promise<T> {
+    // read committed whatever the default of the database: the locks of the store are made for it
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
+    try {
+      const result = await this.#execute(client, steps)
+      progress.phase = 'committing'
+      await client.query('COMMIT')
+      return result
+    } catch (error) {
+      // when this fails as well, the connection is gone, and the transaction with it
+      await client.query('ROLLBACK').catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #execute<T>(client: PoolClient, make: () => Steps<T>): Promise<T> {
+    const steps = make()
+    let step = steps.next()
+    while (!step.done) step = steps.next((await client.query<Row>(this.#configOf(step.value))).rows)
+    return step.value
+  }
+
+  /** A statement is translated once, and prepared once per connection under its name. */
+  #configOf({ sql, values, planned }: Query): QueryConfig {
+    if (values.length === 0) return { text: sql }
+    let prepared = this.#prepared.get(sql)
+    if (prepared === undefined) {
+      prepared = { name: `sif${this.#prepared.size + 1}`, text: withNumbers(sql) }
+      this.#prepared.set(sql, prepared)
+    }
+    const parameters = [...storable(values)]
+    return planned === 'each-time' ? { text: prepared.text, values: parameters } : { ...prepared, values: parameters }
+  }
+}
+
+function mayRepeat(mode: RunMode, error: unknown, { phase }: Progress): boolean {
+  if (mode === 'probe') return false
+  if (isConflict(error)) return true
+  if (!isConnectionLost(error)) return false
+  // a commit whose answer got lost may have happened, a single statement too
+  return phase === 'connecting' || (phase === 'running' && mode !== 'statement')
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** Makes the operators of pg_trgm known to the statements that follow, wherever the extension lies; creates it where it is missing. */
+function* findTrigrams(schema: string): Steps<void> {
+  const find = `SELECT nspname AS name FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'pg_trgm'`
+  let home = (yield { sql: find, values: [] })[0]
+  if (home === undefined) {
+    // in "public", if it may be, so that it outlives this schema
+    const open = yield { sql: `SELECT nspname AS name FROM pg_namespace WHERE nspname = 'public' AND has_schema_privilege(oid, 'CREATE')`, values: [] }
+    home = open[0] ?? { name: schema }
+    yield { sql: `CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA ${quoted(home.name as string)}`, values: [] }
+  }
+  yield { sql: `SET LOCAL search_path TO ${quoted(schema)}, ${quoted(home.name as string)}`, values: [] }
+}

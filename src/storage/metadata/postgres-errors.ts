@@ -1,0 +1,42 @@
+import { isMetadataError, MetadataError } from './errors.js'
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+/** The transaction lost against another one and had no effect: serialization failure, deadlock. https://www.postgresql.org/docs/current/errcodes-appendix.html */
+export function isConflict(error: unknown): boolean {
+  return ['40001', '40P01'].includes(codeOf(error))
+}
+
+// class 08, the server going down or not up yet, too many connections; then what Node says of a socket
+const lostCodes = /^(?:08...|57P0[123]|53300|E[A-Z]+)$/
+
+/** There is no connection (any more): the server restarts, fails over, or the network is gone. */
+export function isConnectionLost(error: unknown): boolean {
+  if (lostCodes.test(codeOf(error))) return true
+  // pg has no code for these
+  return (
+    error instanceof Error &&
+    /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/i.test(error.message)
+  )
+}
+
+// wrong password, no such database or role, no such privilege: nothing that time heals
+const refusedCodes = /^(?:28...|3D000|42501)$/
+// canceled by the statement timeout, lock not available, disk full, out of memory, read-only (a replica)
+const unavailableCodes = /^(?:57014|55P03|53...|25006)$/
+
+/** As a MetadataError. The message holds what the server said, which names no password. */
+export function translated(error: unknown): unknown {
+  if (isMetadataError(error)) return error
+  const code = codeOf(error)
+  const text = error instanceof Error ? error.message || code : String(error)
+  if (code === '23505') return new MetadataError('exists', 'a record with this id or name exists', { cause: error })
+  if (code === '23503') return new MetadataError('parent-missing', 'the record that this one belongs to does not exist', { cause: error })
+  if (isConflict(error) || isConnectionLost(error) || unavailableCodes.test(code)) {
+    return new MetadataError('unavailable', `PostgreSQL: ${text}`, { cause: error })
+  }
+  if (refusedCodes.test(code)) return new MetadataError('unavailable', `PostgreSQL: ${text}`, { cause: error, retryable: false })
+  return new MetadataError('internal', `PostgreSQL: ${text}`, { cause: error })
+}
