@@ -1,0 +1,67 @@
+/** `npm run faults`. */
+import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import { describeReport, runFaults } from './rounds.js'
+import type { Stack } from './stack.js'
+import { filesystemStack } from './stack-filesystem.js'
+import { minioStack } from './stack-minio.js'
+
+const MiB = 1024 ** 2
+
+const usage = `npm run faults -- [--kills 100] [--seed 1] [--stack filesystem|minio] [--faults server,…] [--clients 6] [--disk MIB]
+
+Pushes with many clients, kills -9 the server at random moments, restarts it, and checks that nothing acknowledged is lost, nothing damaged is readable,
+every interrupted push succeeds when repeated, and that a sweep leaves nothing but the blobs of images.
+
+--faults  what is broken, at random: server (default); on minio also store-kill, store-pause, store-errors; with --disk also disk-full
+--disk    data folder on a tmpfs of this many MiB (needs root)
+`
+
+function openStack(name: string, options: { readonly root: string; readonly disk: string | undefined }): Promise<Stack> {
+  const { root, disk } = options
+  if (name === 'filesystem') return filesystemStack({ root, ...(disk === undefined ? {} : { diskBytes: Number(disk) * MiB }) })
+  if (name === 'minio') return minioStack({ root })
+  throw new Error(`no such stack: ${name}`)
+}
+
+export async function main(root: string, args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      kills: { type: 'string', default: '100' },
+      seed: { type: 'string', default: '1' },
+      stack: { type: 'string', default: 'filesystem' },
+      faults: { type: 'string', default: 'server' },
+      clients: { type: 'string', default: '6' },
+      disk: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(usage)
+    return 0
+  }
+  const stack = await openStack(values.stack, { root, disk: values.disk })
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
+  const started = Date.now()
+  try {
+    const report = await runFaults({
+      root,
+      stack,
+      kills: Number(values.kills),
+      seed: Number(values.seed),
+      clients: Number(values.clients),
+      faults: values.faults.split(','),
+      signal: stopping.signal,
+      log: (line) => process.stdout.write(`${line}\n`),
+    })
+    const minutes = ((Date.now() - started) / 60_000).toFixed(1)
+    process.stdout.write(
+      `\n${stack.name}, seed ${values.seed}, ${minutes} minutes, node ${process.version}, ${cpus().length} cores\n${describeReport(report)}\n`,
+    )
+    return report.violations.length === 0 ? 0 : 1
+  } finally {
+    await stack.close()
+  }
+}

@@ -1,0 +1,89 @@
+/** SQLite and MinIO behind a proxy of the harness: clients send their bytes to the store itself. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
+import type { RunningS3Server } from '../../scripts/s3-servers.mjs'
+import { loadS3, loadS3Servers, loadSqlite } from './package.js'
+import type { PackageRoot, Stack, StorageContents, StoreFault } from './stack.js'
+import { startStoreProxy } from './store-proxy.js'
+
+const MiB = 1024 ** 2
+const BUCKET = 'faults'
+
+/** Past the API: MinIO lists only the uploads that began since its last start. */
+async function partsOnDisk(directory: string): Promise<readonly string[]> {
+  const folder = join(directory, '.minio.sys/multipart')
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+}
+
+export async function minioStack({ root }: PackageRoot): Promise<Stack> {
+  const { startMinio } = await loadS3Servers(root)
+  const data = await mkdtemp(join(tmpdir(), 'sif-library-faults-'))
+  const directory = join(data, 'minio')
+  const keys = { accessKeyId: 'faults-access', secretAccessKey: 'faults-secret-key' }
+  const env = { MINIO_ROOT_USER: keys.accessKeyId, MINIO_ROOT_PASSWORD: keys.secretAccessKey }
+  let minio: RunningS3Server = await startMinio({ directory, env })
+  const { port } = minio
+  const proxy = await startStoreProxy(minio.endpoint)
+  const url = `s3://${BUCKET}?endpoint=${proxy.url}&region=us-east-1&pathStyle=true`
+  const direct = `s3://${BUCKET}?endpoint=${minio.endpoint}&region=us-east-1&pathStyle=true`
+
+  const contents = async (): Promise<StorageContents> => {
+    const client = new S3Client({ endpoint: minio.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: keys })
+    const blobs = new Map<string, number>()
+    const leftovers = [...(await partsOnDisk(directory))]
+    try {
+      for await (const page of paginateListObjectsV2({ client }, { Bucket: BUCKET })) {
+        for (const { Key = '', Size = 0 } of page.Contents ?? []) {
+          if (Key.startsWith('blobs/')) blobs.set(Key, Size)
+          else leftovers.push(Key)
+        }
+      }
+    } finally {
+      client.destroy()
+    }
+    return { blobs, leftovers }
+  }
+
+  const kill: StoreFault = async (random) => {
+    await minio.stop({ keep: true, signal: 'SIGKILL' })
+    await wait(random.between(0, 800))
+    minio = await startMinio({ directory, port, env })
+  }
+  const pause: StoreFault = async (random) => {
+    process.kill(minio.pid, 'SIGSTOP')
+    await wait(random.between(200, 2500))
+    process.kill(minio.pid, 'SIGCONT')
+  }
+  const errors: StoreFault = async (random) => {
+    proxy.spoil(0.05 + random.next() * 0.5, random)
+    await wait(random.between(300, 2000))
+    proxy.spoil(0, random)
+  }
+
+  return {
+    name: 'minio',
+    data,
+    serveArgs: ['--storage', url, '--part-size', '5MiB'],
+    env: { AWS_ACCESS_KEY_ID: keys.accessKeyId, AWS_SECRET_ACCESS_KEY: keys.secretAccessKey },
+    // no store takes smaller parts than 5 MiB
+    sizes: { single: { min: MiB / 16, max: 2 * MiB }, multipart: { min: 5 * MiB + 1, max: 7 * MiB } },
+    open: async () => {
+      const { s3OptionsFromUrl, s3Storage } = await loadS3(root)
+      return {
+        storage: s3Storage({ ...s3OptionsFromUrl(direct), credentials: keys }),
+        metadata: (await loadSqlite(root)).sqliteMetadata({ file: join(data, 'registry.db') }),
+      }
+    },
+    contents,
+    faults: { 'store-kill': kill, 'store-pause': pause, 'store-errors': errors },
+    close: async () => {
+      await proxy.close()
+      await minio.stop()
+      await rm(data, { recursive: true, force: true })
+    },
+  }
+}
