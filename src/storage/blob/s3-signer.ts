@@ -53,21 +53,19 @@ export async function createSigner(options: SignerOptions): Promise<SignUrl> {
     options.sha256 ?? loadSha256(),
   ])
   // applyChecksum false: the header is ours to set. uriEscapePath false: S3 signs the path as it is sent, encoded once.
-  const signer = new SignatureV4({
-    credentials: options.credentials,
-    region: options.region,
-    service: 's3',
-    sha256,
-    uriEscapePath: false,
-    applyChecksum: false,
-  })
+  const signerOf = (credentials: S3Credentials) =>
+    new SignatureV4({ credentials, region: options.region, service: 's3', sha256, uriEscapePath: false, applyChecksum: false })
+  // one for as long as the credentials stay the same, so that a URL ends when the credentials end that did sign it
+  let last: { readonly credentials: S3Credentials; readonly signer: ReturnType<typeof signerOf> } | undefined
   const { protocol, host, origin } = options.bucketUrl
   const base = options.bucketUrl.pathname.replace(/\/$/, '')
 
   return async ({ method, object, query, headers, expiresSeconds }) => {
     const signingDate = options.clock()
     const expiresIn = Math.max(1, Math.min(Math.floor(expiresSeconds), MAX_EXPIRES_SECONDS))
-    const { expiration } = await options.credentials()
+    const credentials = await options.credentials()
+    if (last?.credentials !== credentials) last = { credentials, signer: signerOf(credentials) }
+    const { expiration } = credentials
     const request = new Request({
       method,
       protocol,
@@ -77,7 +75,7 @@ export async function createSigner(options: SignerOptions): Promise<SignUrl> {
       body: UNSIGNED_BODY,
     })
     // a fresh Set for each call: the signer changes the sets it gets
-    const signed = await signer.presign(request, { expiresIn, signingDate, unhoistableHeaders: new Set([CONTENT_SHA256]) })
+    const signed = await last.signer.presign(request, { expiresIn, signingDate, unhoistableHeaders: new Set([CONTENT_SHA256]) })
     const ends = signingDate.getTime() + expiresIn * 1000
     return {
       url: `${origin}${signed.path}?${queryOf(signed)}`,
@@ -94,10 +92,12 @@ function queryOf(request: HttpRequest): string {
 }
 
 function encodePath(object: string): string {
-  return object.split('/').map(encode).join('/')
+  return encode(object).replaceAll('%2F', '/')
 }
 
 /** RFC 3986 percent-encoding as SigV4 wants it: everything but `A-Za-z0-9-._~`. */
 function encode(text: string): string {
+  // most of what a URL carries is plain already, and this runs a dozen times for each
+  if (/^[\w.~-]*$/.test(text)) return text
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 }
