@@ -1,6 +1,6 @@
 /** Reading request bodies: JSON whatever the Content-Type says, and byte streams that may be slow but not stand still. */
 import { z } from 'zod'
-import { LibraryError } from './errors.js'
+import { isLibraryError, LibraryError } from './errors.js'
 import type { LibraryRequest } from './messages.js'
 
 /** Go writes and reads JSON keys in any case (protocol 3.4), so `Tag`, `tag` and `TAG` are one field. */
@@ -129,7 +129,12 @@ export function readByteStream(
   }
 }
 
-/** Yields what the stream yields; throws `timeout` when nothing comes for so many seconds. A slow stream that moves is never cut. */
+/** A stream of a socket fails when its client leaves; a host may have had a reason of its own. */
+function brokenOff(cause: unknown): never {
+  throw isLibraryError(cause) ? cause : new LibraryError('client-closed', undefined, { cause })
+}
+
+/** Yields what the stream yields; throws `client-closed` when it breaks off, and `timeout` when nothing comes for so many seconds. A slow stream that moves is never cut. */
 export async function* withIdleTimeout(stream: AsyncIterable<Uint8Array>, idleSeconds: number): AsyncGenerator<Uint8Array, void, undefined> {
   const iterator = stream[Symbol.asyncIterator]()
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -141,7 +146,7 @@ export async function* withIdleTimeout(stream: AsyncIterable<Uint8Array>, idleSe
   let finished = false
   try {
     for (;;) {
-      const next = iterator.next()
+      const next = iterator.next().catch(brokenOff)
       const silence = new Promise<never>((_, reject) => {
         giveUp = reject
       })
