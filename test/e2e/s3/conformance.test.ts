@@ -2,16 +2,8 @@ import { afterAll, describe, test } from 'vitest'
 import { startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
 import type { S3Verify } from '../../../src/storage/blob/s3.js'
 import { describeStorageBackend } from '../../../src/testing/storage-suite.js'
+import { S3_DEVIATIONS } from './deviations.js'
 import { startOrSkip, storageOn } from './servers.js'
-
-/** Deviations that come with S3 itself. */
-const S3 = {
-  'complete twice: the second is upload-not-found and harms nothing':
-    'an answer of S3 can be lost after it joined the parts, so a repeated complete proves the bytes again and succeeds (recovery.test.ts)',
-  'another length is refused by the store, or by finish':
-    'fetch itself refuses to send another length than the signed header says (presigned.test.ts sends it)',
-  'a read that is under way ends whole when the blob is deleted': 'S3 promises nothing about it, and MinIO ends such a read now and then',
-}
 
 const NO_BINDING = {
   'a URL that is still valid cannot change a finished blob':
@@ -19,19 +11,23 @@ const NO_BINDING = {
 }
 
 const servers = [
-  { name: 'MinIO', start: startMinio, verify: ['read', 'store', 'background'], skip: S3 },
+  { name: 'MinIO', start: startMinio, verify: ['read', 'store', 'background'], skip: S3_DEVIATIONS },
   {
     name: 'versitygw',
     start: startVersitygw,
     verify: ['read', 'store'],
-    skip: { ...S3, ...NO_BINDING, 'abort while parts are being written leaves nothing': 'versitygw lets a part that arrives during the abort live on' },
+    skip: {
+      ...S3_DEVIATIONS,
+      ...NO_BINDING,
+      'abort while parts are being written leaves nothing': 'versitygw lets a part that arrives during the abort live on',
+    },
   },
   {
     name: 's3proxy',
     start: startS3Proxy,
     verify: ['read'],
     skip: {
-      ...S3,
+      ...S3_DEVIATIONS,
       // s3proxy keeps no list of uploads: it takes parts for every upload id and lists none instead of answering NoSuchUpload
       ...Object.fromEntries(
         [

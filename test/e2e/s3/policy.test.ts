@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Sha256 } from '@aws-crypto/sha256-js'
+import { HttpRequest } from '@smithy/protocol-http'
+import { SignatureV4 } from '@smithy/signature-v4'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type RunningS3Server, startMinio } from '../../../scripts/s3-servers.mjs'
+import type { S3Credentials } from '../../../src/storage/blob/s3.js'
+import { describeStorageBackend } from '../../../src/testing/storage-suite.js'
+import { collect } from '../../../src/testing/storage-suite-fixtures.js'
+import { S3_DEVIATIONS } from './deviations.js'
+import { rawRequest } from './requests.js'
+import { describeOn, MiB, startOrSkip, storageOn, stream, testBytes } from './servers.js'
+
+interface Policy {
+  readonly Version: string
+  readonly Statement: readonly { readonly Effect: string; readonly Action: readonly string[]; readonly Resource: string }[]
+}
+
+/** The policy that docs/storage.md tells people to use. */
+const documented: Policy = JSON.parse(/```json\n([\s\S]*?)```/.exec(readFileSync(new URL('../../../docs/storage.md', import.meta.url), 'utf8'))?.[1] ?? '')
+const bucket = 'images'
+const actions = documented.Statement.flatMap((statement) => statement.Action)
+
+const minio = await startOrSkip('MinIO', startMinio)
+afterAll(() => minio?.stop())
+
+/** Temporary credentials of the root user, held to a policy (STS AssumeRole, which MinIO serves on its S3 port). */
+async function assumeRole(server: RunningS3Server, policy: Policy): Promise<S3Credentials> {
+  const { host, hostname, port } = new URL(server.endpoint)
+  const body = new URLSearchParams({ Action: 'AssumeRole', Version: '2011-06-15', DurationSeconds: '900', Policy: JSON.stringify(policy) }).toString()
+  const headers = { host, 'content-type': 'application/x-www-form-urlencoded', 'x-amz-content-sha256': createHash('sha256').update(body).digest('hex') }
+  const request = new HttpRequest({ method: 'POST', protocol: 'http:', hostname, port: Number(port), path: '/', headers, body })
+  const signed = await new SignatureV4({ credentials: server, region: server.region, service: 'sts', sha256: Sha256 }).sign(request)
+  const answer = await rawRequest(server.endpoint, { method: 'POST', headers: signed.headers, body: Buffer.from(body) })
+  const text = answer.body.toString()
+  const field = (name: string) => new RegExp(`<${name}>([^<]+)</${name}>`).exec(text)?.[1] ?? ''
+  if (answer.status !== 200) throw new Error(`AssumeRole answered ${answer.status}: ${text}`)
+  return { accessKeyId: field('AccessKeyId'), secretAccessKey: field('SecretAccessKey'), sessionToken: field('SessionToken') }
+}
+
+/** Everything that the registry asks of a backend, once. */
+async function useEverything(server: RunningS3Server, credentials: S3Credentials): Promise<void> {
+  const storage = storageOn(server, { bucket, credentials, createBucket: false })
+  try {
+    await storage.ready?.()
+    const small = testBytes(100)
+    await storage.put('blobs/a', stream(small.bytes), small)
+    await storage.prove?.('blobs/a', small)
+    const old = await storage.presign.put('blobs/b', { ...small, expiresSeconds: 60, clientSendsNoHash: true })
+    expect((await rawRequest(old.url, { method: 'PUT', headers: { ...old.headers }, body: small.bytes })).status).toBe(200)
+    await storage.presign.finish('blobs/b', small)
+    const ref = { key: 'blobs/c', ...(await storage.multipart.create('blobs/c', { size: 100, partSize: 5 * MiB })) }
+    const part = await storage.multipart.writePart!(stream(small.bytes), { ...ref, ...small, partNumber: 1, partSize: 5 * MiB })
+    await storage.multipart.complete({ ...ref, parts: [part], size: 100, sha256: small.sha256 })
+    await storage.multipart.abort({ key: 'blobs/d', ...(await storage.multipart.create('blobs/d', { size: 100, partSize: 5 * MiB })) })
+    await collect(storage.multipart.listUploads())
+    expect((await collect(storage.list(''))).length).toBe(3)
+    await storage.sweepTemporary?.(new Date())
+    await storage.delete('blobs/a')
+  } finally {
+    await storage.close?.()
+  }
+}
+
+describeOn(minio, 'the documented policy', (minio) => {
+  let credentials: S3Credentials
+  beforeAll(async () => {
+    const root = storageOn(minio, { bucket })
+    await root.ready?.()
+    await root.close?.()
+    credentials = await assumeRole(minio, documented)
+  })
+
+  test('is enough, and the session token is signed', async () => {
+    expect(credentials.sessionToken).toBeTruthy()
+    await useEverything(minio, credentials)
+  })
+
+  test.each(actions)('is not enough without %s', async (action) => {
+    const Statement = documented.Statement.map((statement) => ({ ...statement, Action: statement.Action.filter((name) => name !== action) })).filter(
+      (statement) => statement.Action.length > 0,
+    )
+    await expect(useEverything(minio, await assumeRole(minio, { ...documented, Statement }))).rejects.toMatchObject({ code: 'access-denied' })
+  })
+
+  describe('conformance', () => {
+    describeStorageBackend(
+      { describe, test },
+      {
+        name: 'under the policy',
+        create: () => ({ backend: storageOn(minio, { bucket, credentials, createBucket: false, verify: 'store' }) }),
+        skip: S3_DEVIATIONS,
+      },
+    )
+  })
+})
