@@ -20,12 +20,16 @@ function rewrite(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value).replaceAll('#/$defs/', '#/components/schemas/'))
 }
 
-function parametersOf(row: RouteRow): object[] {
-  const path = [...row.path.matchAll(/\{(\w+)(\.\.\.)?\}/g)].map(([, name, rest]) => ({
-    name,
+const parameterPattern = /\{(\w+)(\.\.\.)?\}/g
+
+/** `names` are those of the path in the document; where the row has another one, it becomes the description. */
+function parametersOf(row: RouteRow, names: readonly string[]): object[] {
+  const path = [...row.path.matchAll(parameterPattern)].map(([, own, rest], index) => ({
+    name: names[index],
     in: 'path',
     required: true,
     schema: { type: 'string' },
+    ...(own === names[index] ? {} : { description: own }),
     ...(rest === undefined
       ? {}
       : { description: 'entity/collection/container:selector, or a shorter form; slashes stand for themselves', 'x-multi-segment': true }),
@@ -41,7 +45,7 @@ function contentOf(row: RouteRow, components: Record<string, unknown>): object {
   return { content: { 'application/json': { schema: jsonSchema(schema, components) } } }
 }
 
-function operationOf(row: RouteRow, components: Record<string, unknown>): object {
+function operationOf(row: RouteRow, { names, components }: { readonly names: readonly string[]; readonly components: Record<string, unknown> }): object {
   const success = { description: row.success.status >= 400 ? 'Not offered' : 'Success', ...contentOf(row, components) }
   const responses: Record<string, unknown> = { [row.success.status]: row.success.status >= 400 ? errorReference : success }
   for (const status of row.success.also ?? []) responses[status] = success
@@ -55,7 +59,7 @@ function operationOf(row: RouteRow, components: Record<string, unknown>): object
   return {
     operationId: row.name,
     summary: row.summary,
-    parameters: parametersOf(row),
+    parameters: parametersOf(row, names),
     ...body,
     responses,
     security: row.access === 'public' ? [] : [{}, { bearer: [] }],
@@ -75,9 +79,14 @@ export function makeOpenApi(table: readonly RouteRow[]): object {
     },
   }
   const paths: Record<string, Record<string, unknown>> = {}
+  // templates that differ in the names of their parameters only are one path (OpenAPI 3.1, 4.8.8): the first row names them
+  const templates = new Map<string, string>()
   for (const row of table) {
-    const path = row.path.replace('...}', '}')
-    paths[path] = { ...paths[path], [row.method.toLowerCase()]: operationOf(row, schemas) }
+    const shape = row.path.replace(parameterPattern, '{}')
+    const path = templates.get(shape) ?? row.path.replace('...}', '}')
+    templates.set(shape, path)
+    const names = [...path.matchAll(parameterPattern)].map(([, name]) => name as string)
+    paths[path] = { ...paths[path], [row.method.toLowerCase()]: operationOf(row, { names, components: schemas }) }
   }
   return {
     openapi: '3.1.0',
