@@ -15,7 +15,7 @@ describe('exit codes and words', () => {
   it('0 for help and version, on stdout', async () => {
     const { code, stdout, stderr } = await command(['--help'])
     expect([code, stderr]).toEqual([0, ''])
-    for (const name of ['serve', 'user', 'token', 'visibility', 'remote', 'sweep', 'verify']) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'))
+    for (const name of ['serve', 'user', 'token', 'visibility', 'remote', 'doctor', 'sweep', 'verify']) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'))
     expect(await succeed(['--version'])).toMatch(/^\d+\.\d+\.\d+/)
     expect(await succeed(['serve', '--help'])).toContain('SIF_LIBRARY_DATA')
   })

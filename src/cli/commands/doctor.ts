@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Command, CommandContext } from '../command.js'
 import { dataFolder, loadSecret, readServerRecord } from '../data-folder.js'
 import { checkLeftovers, checkStorage, failed } from '../doctor/bytes.js'
@@ -33,14 +34,16 @@ export const doctor: Command = {
 async function* examine({ settings, terminal }: CommandContext): Findings {
   const folder = dataFolder(settings)
   const { environment } = terminal
-  yield* checkDataFolder(folder)
-  yield* checkSecret(folder, { settings, environment })
-  yield* checkCertificate(settings)
-  yield* examineMetadata({ settings, args: [], terminal })
-
+  // before anything else: a URL that makes no sense ends here
   const storage = await openStorage(settings, folder)
   try {
-    if (yield* checkStorage(storage)) {
+    yield* checkDataFolder(folder)
+    yield* checkSecret(folder, { settings, environment })
+    yield* checkCertificate(settings)
+    yield* examineMetadata({ settings, args: [], terminal })
+    // a look must not make a folder that was only mistyped
+    const isThere = settings.storage !== undefined || existsSync(folder.directory)
+    if (isThere && (yield* checkStorage(storage))) {
       yield* checkPresigned(storage, await storageAuthority(settings))
       yield* checkLeftovers(storage, settings.uploadTime)
     }

@@ -54,7 +54,7 @@ export async function* checkStorage(storage: StorageBackend): AsyncGenerator<Fin
       await storage.delete(key)
     }
   } catch (error) {
-    yield failed(check, error)
+    yield { fix: 'correct --storage', ...failed(check, error) }
     return false
   }
 }
