@@ -26,7 +26,13 @@ function lineOf(file: ts.SourceFile, node: ts.Node): number {
   return file.getLineAndCharacterOfPosition(node.getStart(file)).line + 1
 }
 
-const parse = ({ path, text }: SourceText): ts.SourceFile => ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true)
+const parsed = new WeakMap<SourceText, ts.SourceFile>()
+
+function parse(source: SourceText): ts.SourceFile {
+  const file = parsed.get(source) ?? ts.createSourceFile(source.path, source.text, ts.ScriptTarget.ES2022, true)
+  parsed.set(source, file)
+  return file
+}
 
 function walk(node: ts.Node, visit: (node: ts.Node) => void): void {
   visit(node)
