@@ -47,8 +47,32 @@ const names: readonly (readonly [RegExp, SqliteCode])[] = [
   [/^SQLITE_/, 'other'],
 ]
 
+/**
+ * Makes rows of arrays: an object that looks a column up when it is read. Building a plain object of thirty columns costs more than the rest of the look-up of an image
+ * (measured: 11 µs against 7 µs in all), and most rows are read once.
+ */
+function rowMaker(columns: readonly string[]): (values: readonly unknown[]) => Row {
+  class LazyRow {
+    readonly $values: readonly unknown[]
+    constructor(values: readonly unknown[]) {
+      this.$values = values
+    }
+  }
+  for (const [index, name] of columns.entries()) {
+    Object.defineProperty(LazyRow.prototype, name, {
+      get(this: LazyRow) {
+        return this.$values[index]
+      },
+    })
+  }
+  return (values) => new LazyRow(values) as unknown as Row
+}
+
 interface NodeStatement {
   all(...values: readonly Value[]): readonly Row[]
+  /** Node 22.16 and later, as `columns`. */
+  setReturnArrays?(enabled: boolean): void
+  columns?(): readonly { readonly name: string }[]
 }
 interface NodeDatabase {
   prepare(sql: string): NodeStatement
@@ -68,7 +92,11 @@ export function loadNodeSqlite(): SqliteLibrary | undefined {
     return {
       prepare: (sql) => {
         const statement = database.prepare(sql)
-        return (values) => statement.all(...values)
+        const columns = statement.columns?.() ?? []
+        if (statement.setReturnArrays === undefined || columns.length === 0) return (values) => statement.all(...values)
+        statement.setReturnArrays(true)
+        const toRow = rowMaker(columns.map(({ name }) => name))
+        return (values) => (statement.all(...values) as unknown as readonly (readonly unknown[])[]).map(toRow)
       },
       exec: (sql) => database.exec(sql),
       close: () => database.close(),
@@ -91,8 +119,12 @@ export async function loadBetterSqlite(): Promise<SqliteLibrary> {
     }
     return {
       prepare: (sql) => {
-        const statement = database.prepare<Value[], Row>(sql)
-        if (statement.reader) return (values) => statement.all(...values)
+        const statement = database.prepare<Value[], readonly unknown[]>(sql)
+        if (statement.reader) {
+          const toRow = rowMaker(statement.columns().map(({ name }) => name))
+          statement.raw(true)
+          return (values) => statement.all(...values).map(toRow)
+        }
         return (values) => {
           statement.run(...values)
           return []
