@@ -146,6 +146,12 @@ async function verifyById(services: Services, imageId: string): Promise<void> {
   if (found?.image.state === 'unproven') await verifyImage(services, found)
 }
 
+/** Whether the bytes of a single PUT have come: through this server to their key, or to where the store lets them in. */
+async function hasArrived({ storage, transfers }: Services, { key }: UploadRecord): Promise<boolean> {
+  if (storage.presign?.arrived !== undefined && transfers.presignsUploads) return storage.presign.arrived(key)
+  return (await storage.stat(key)) !== undefined
+}
+
 /** Proves the bytes of a single PUT; those that came through this server were proven on their way. */
 function finishSingle(services: Services, upload: UploadRecord): Promise<FinishedBlob> {
   const { storage, transfers } = services
@@ -158,11 +164,11 @@ function finishSingle(services: Services, upload: UploadRecord): Promise<Finishe
  * call of a second pusher of the same image, ends well.
  */
 export async function completeSingle(services: Services, target: ImageInContainer, pusher: Pusher): Promise<void> {
-  const { metadata, storage, settings } = services
+  const { metadata, settings } = services
   for (let lost = true; lost; ) {
     lost = false
     for (const upload of await metadata.uploads.findOpen(target.image.id, principalId(pusher))) {
-      if (upload.kind !== 'single' || (await storage.stat(upload.key)) === undefined) continue
+      if (upload.kind !== 'single' || !(await hasArrived(services, upload))) continue
       // another client of the same principal took this one; its own may have arrived after the list was read
       lost = !(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))
       if (lost) continue

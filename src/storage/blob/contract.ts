@@ -169,6 +169,8 @@ export interface PresignCapability {
   get(key: string, options: PresignGetOptions): Promise<PresignedUrl>
   put(key: string, options: PresignPutOptions): Promise<PresignedUrl>
   part?(options: PresignPartOptions): Promise<PresignedUrl>
+  /** Whether a presigned PUT for `key` has ended, wherever its bytes lie until `finish`. Absent where `stat` tells. */
+  arrived?(key: string): Promise<boolean>
   /**
    * Called once after a presigned PUT, before the blob is published: proves size and SHA-256 of what lies under `key` by the cheapest means that this
    * store allows, and makes it immutable (a URL that is still valid must not be able to change it). Errors: `not-found`, `size-mismatch`, `digest-mismatch`.

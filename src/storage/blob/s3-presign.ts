@@ -53,6 +53,12 @@ export function createPresign(context: S3Context, { signer, binding }: PresignDe
       return sign('presign PUT part', { method: 'PUT', object, query: { partNumber: String(partNumber), uploadId: storeId }, headers, expiresSeconds })
     },
 
+    async arrived(key) {
+      const places = [keys.object(key), keys.incoming(key)]
+      for (const object of places) if ((await statObject(context, { key, object })) !== undefined) return true
+      return false
+    },
+
     async finish(key, expected) {
       if ((await statObject(context, { key, object: keys.incoming(key) })) !== undefined) return publishIncoming(context, key, expected)
       const target = { key, object: keys.object(key) }

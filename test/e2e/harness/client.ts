@@ -16,20 +16,35 @@ export interface Generation {
   /** Downloads with ranged GETs behind a 303. */
   readonly ranges: boolean
   readonly deletes: boolean
+  /** Sends its PUT by a transport of its own, which our programs do not see. */
+  readonly hidesPut?: boolean
+  /** Takes no notice of `s3compliant: "false"` and always sends the hash of a part, which a store refuses on a URL that does not sign it (protocol 5.11). */
+  readonly alwaysSendsPartHash?: boolean
+  /** Sends its token to any 303 target (protocol 5.7). */
+  readonly sendsTokenToRedirects?: boolean
 }
 
 const modern = { prefix: true, arches: true, parts: true, ranges: true, deletes: true }
 
 export const GENERATIONS: readonly Generation[] = [
-  { name: 'scs-0.2.2', cli: 'Singularity 3.3', prefix: false, arches: false, parts: false, ranges: false, deletes: false },
+  { name: 'scs-0.2.2', cli: 'Singularity 3.3', prefix: false, arches: false, parts: false, ranges: false, deletes: false, hidesPut: true },
   { name: 'scs-0.4.4', cli: 'Singularity 3.4.1-3.5.2', prefix: false, arches: true, parts: false, ranges: false, deletes: true },
-  { name: 'scs-0.5.5', cli: 'Singularity 3.6.0-3.6.3', ...modern, ranges: false },
+  { name: 'scs-0.5.5', cli: 'Singularity 3.6.0-3.6.3', ...modern, ranges: false, alwaysSendsPartHash: true },
   { name: 'scs-1.0.2', cli: 'Singularity 3.7.0-3.7.1', ...modern, ranges: false },
   { name: 'scs-1.2.0', cli: 'SingularityCE 3.9.0-3.9.3', ...modern },
-  { name: 'scs-1.3.3', cli: 'SingularityCE 3.10.4', ...modern },
+  { name: 'scs-1.3.3', cli: 'SingularityCE 3.10.4', ...modern, sendsTokenToRedirects: true },
   { name: 'scs-1.4.16', cli: 'SingularityCE 4.5.1', ...modern },
   { name: 'container-1.4.12', cli: 'Apptainer 1.4', ...modern },
 ]
+
+/** The generations of those names. */
+export function generationsOf(...names: readonly string[]): readonly Generation[] {
+  return names.map((name) => {
+    const found = GENERATIONS.find((generation) => generation.name === name)
+    if (found === undefined) throw new Error(`no client generation ${name}`)
+    return found
+  })
+}
 
 /** One request as the client sent it; the query is cut. */
 export interface ClientRequest {
@@ -55,6 +70,7 @@ export interface ClientResult {
 /** A client program of one generation, pointed at one library. */
 export interface Client {
   readonly generation: Generation
+  readonly hasToken: boolean
   /** Runs one command, such as `['push', file, reference, '--arch', 'amd64']`. A refusal of the server is a result, not a rejection. */
   readonly run: (args: readonly string[]) => Promise<ClientResult>
   /** The same program with another token, or without one. */
@@ -79,6 +95,7 @@ function bind(program: string, options: ClientOptions): Client {
   const access = ['--url', url, ...(token === undefined ? [] : ['--token', token])]
   return {
     generation,
+    hasToken: token !== undefined,
     as: (other) => bind(program, { generation, url, token: other }),
     run: async (args) => {
       const { code, stdout, stderr } = await run(program, { args: [...access, ...args], timeout: 180_000 })

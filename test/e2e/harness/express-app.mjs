@@ -1,6 +1,6 @@
 // An existing Express portal with the registry under a prefix: run as its own process, from the built package, as a user would have it.
-// Settings come as JSON in PORTAL: { prefix, data, users: { token: { name, admin } } }. The host parses JSON before us, keeps its own users
-// by token and its own list of private paths, and has a route beside ours.
+// Settings come as JSON in PORTAL: { prefix, data, users: { token: { name, admin } }, storage?: an s3:// URL, transfer? }. The host parses JSON before us,
+// keeps its own users by token and its own list of private paths, and has a route beside ours.
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import express from 'express'
@@ -8,8 +8,9 @@ import { bearerToken, createLibrary, LibraryError, ownerPolicy } from 'sif-libra
 import { libraryMiddleware } from 'sif-library/express'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import { filesystemStorage } from 'sif-library/storage/filesystem'
+import { s3OptionsFromUrl, s3Storage } from 'sif-library/storage/s3'
 
-const { prefix, data, users } = JSON.parse(process.env.PORTAL)
+const { prefix, data, users, storage, transfer = 'auto' } = JSON.parse(process.env.PORTAL)
 const people = new Map(Object.entries(users))
 const hidden = new Set()
 
@@ -40,7 +41,8 @@ server.listen(0, '127.0.0.1', () => {
   const origin = `http://127.0.0.1:${server.address().port}`
   const library = createLibrary({
     publicUrl: `${origin}${prefix}`,
-    storage: filesystemStorage({ directory: join(data, 'blobs') }),
+    storage: storage === undefined ? filesystemStorage({ directory: join(data, 'blobs') }) : s3Storage(s3OptionsFromUrl(storage)),
+    transfer,
     metadata: sqliteMetadata({ file: join(data, 'registry.db') }),
     secret: 'portal-secret-of-at-least-thirty-two-characters',
     auth: {

@@ -22,6 +22,12 @@ export interface Registry extends ServerProcess {
   readonly makePrivate: (path: string) => Promise<void>
 }
 
+/** A running `sif-library serve`. */
+export interface ServeRegistry extends Registry {
+  /** Runs another command of the CLI beside the server, on its data folder and in its environment; resolves with stdout. */
+  readonly operate: (args: readonly string[]) => Promise<string>
+}
+
 export interface ServeOptions {
   /** Data folder. Default: a fresh one. */
   readonly data?: string
@@ -49,7 +55,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Runs the built `sif-library serve` on a free port of 127.0.0.1. */
-export async function startServe(options: ServeOptions = {}): Promise<Registry> {
+export async function startServe(options: ServeOptions = {}): Promise<ServeRegistry> {
   await ensureBuilt()
   const { data, remove } = await dataFolder(options.data)
   const env = options.env ?? {}
@@ -59,6 +65,7 @@ export async function startServe(options: ServeOptions = {}): Promise<Registry> 
   return {
     ...server,
     data,
+    operate,
     token: (await readFile(join(data, 'admin-token'), 'utf8')).trim(),
     tokenOf: async (user) => {
       if (!users.has(user)) await operate(['user', 'add', user])
@@ -82,6 +89,11 @@ const TOKEN_LENGTH = 200
 export interface ExpressOptions {
   /** Where the middleware is mounted, such as `/library`; empty for the root. */
   readonly prefix: string
+  /** An `s3://` URL. Default: a filesystem in the data folder. */
+  readonly storage?: string
+  /** Default `auto`. */
+  readonly transfer?: 'auto' | 'proxy'
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Runs the Express portal (`express-app.mjs`) on a free port of 127.0.0.1. */
@@ -89,8 +101,9 @@ export async function startExpress(options: ExpressOptions): Promise<Registry> {
   await ensureBuilt()
   const { data, remove } = await dataFolder(undefined)
   const token = 'root-token'
-  const settings = { prefix: options.prefix, data, users: { [token]: { name: 'root', admin: true } } }
-  const server = await startProcess({ args: [EXPRESS_APP], env: { PORTAL: JSON.stringify(settings) } })
+  const { env = {}, ...given } = options
+  const settings = { ...given, data, users: { [token]: { name: 'root', admin: true } } }
+  const server = await startProcess({ args: [EXPRESS_APP], env: { ...env, PORTAL: JSON.stringify(settings) } })
   const tell = async (path: string, body: object): Promise<void> => {
     const response = await fetch(`${server.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
     if (response.status !== 204) throw new Error(`${path} answered ${response.status}`)

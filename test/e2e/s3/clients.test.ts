@@ -1,0 +1,49 @@
+/** Every generation of the real client over real S3 servers: the same matrix as on a filesystem, and no image byte passes through the registry. */
+import { afterAll } from 'vitest'
+import { type RunningS3Server, startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
+import { describeWhen } from '../harness/availability.js'
+import { GENERATIONS, generationsOf } from '../harness/client.js'
+import { describeClientMatrix, type MatrixHost } from '../harness/client-matrix.js'
+import { goMissing } from '../harness/go.js'
+import { startExpressOn, startServeOn } from '../harness/s3-registry.js'
+import { startOrSkip } from './servers.js'
+
+const minio = await startOrSkip('MinIO', startMinio)
+const versitygw = await startOrSkip('versitygw', startVersitygw)
+const s3proxy = await startOrSkip('s3proxy', startS3Proxy)
+afterAll(() => Promise.all([minio?.stop(), versitygw?.stop(), s3proxy?.stop()]))
+
+const oldAndNew = generationsOf('scs-0.5.5', 'scs-1.4.16')
+
+/** `transfer: 'proxy'`: for clients that cannot reach the store. */
+const proxied = (server: RunningS3Server): MatrixHost => ({
+  name: 'serve --transfer proxy',
+  start: () => startServeOn(server, { args: ['--transfer', 'proxy'] }),
+})
+
+const serve = (server: RunningS3Server, bindsPayload: boolean): MatrixHost => ({
+  name: 'sif-library serve',
+  start: () => startServeOn(server),
+  store: { origin: server.endpoint, bindsPayload },
+})
+
+const express = (server: RunningS3Server): MatrixHost => ({
+  name: 'Express',
+  // the old clients drop the path of the base URL (protocol 3.1)
+  start: ({ prefix }) => startExpressOn(server, { prefix: prefix ? '/library' : '' }),
+  store: { origin: server.endpoint, bindsPayload: true },
+})
+
+const matrices = [
+  { name: 'MinIO', server: minio, hosts: (server: RunningS3Server) => [serve(server, true), express(server)], generations: GENERATIONS },
+  { name: 'MinIO, proxied', server: minio, hosts: (server: RunningS3Server) => [proxied(server)], generations: oldAndNew },
+  { name: 'versitygw', server: versitygw, hosts: (server: RunningS3Server) => [serve(server, false)], generations: GENERATIONS },
+  { name: 's3proxy', server: s3proxy, hosts: (server: RunningS3Server) => [serve(server, true)], generations: oldAndNew },
+]
+
+for (const { name, server, hosts, generations } of matrices) {
+  const missing = goMissing() ?? (server === undefined ? 'the store is not on this machine' : undefined)
+  describeWhen(missing, `real clients on ${name}`)(`real clients on ${name}`, () => {
+    if (server !== undefined) describeClientMatrix(hosts(server), { generations })
+  })
+}
