@@ -4,3 +4,5 @@
  */
 export type * from './contract.js'
 export { isStorageError, StorageError, type StorageErrorCode, type StorageErrorOptions } from './errors.js'
+export { assertKey } from './keys.js'
+export { type ReadBodyOptions, readBody, resolveRange, throwIfAborted } from './streams.js'
