@@ -154,7 +154,7 @@ async function configure(connection: SqliteConnection, busyMs: number): Promise<
   connection.exec('PRAGMA synchronous = FULL')
   connection.exec('PRAGMA foreign_keys = ON')
   // reads straight from the page cache of the system: a lookup among a million images costs a third less
-  connection.exec(`PRAGMA mmap_size = ${2 ** 30}`)
+  connection.exec(`PRAGMA mmap_size = ${2 ** 31}`)
 }
 
 const messages: Readonly<Record<SqliteCode, string>> = {
