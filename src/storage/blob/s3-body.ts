@@ -48,7 +48,7 @@ export async function sendBody<T>(body: ByteStream, options: BodyOptions, send: 
 }
 
 /** Yields the bytes and throws `size-mismatch`, `digest-mismatch` or `aborted` before the last of them. */
-export async function* checkBytes(body: ByteStream, { size, sha256, key, Sha256, signal }: BodyOptions): AsyncGenerator<Uint8Array, void, undefined> {
+async function* checkBytes(body: ByteStream, { size, sha256, key, Sha256, signal }: BodyOptions): AsyncGenerator<Uint8Array, void, undefined> {
   const hash = sha256 === undefined ? undefined : new Sha256()
   let held: Uint8Array | undefined
   for await (const chunk of readBody(body, { backend: 's3', key, size, signal })) {

@@ -1,11 +1,12 @@
 import { isStorageError, StorageError } from './errors.js'
+import type { S3Connection } from './s3-connection.js'
 import type { S3Context } from './s3-context.js'
 import { storageErrorFrom } from './s3-errors.js'
 
 /** Makes sure that there is a bucket. Safe on many instances at once. Without the right to look at the bucket, the first use tells. */
 export async function prepareBucket({ connection, options }: S3Context): Promise<void> {
   const { bucket } = connection
-  if (await bucketExists({ connection, options })) return
+  if (await bucketExists(connection)) return
   const missing = (cause?: unknown): StorageError =>
     new StorageError(
       'unavailable',
@@ -28,12 +29,12 @@ export async function prepareBucket({ connection, options }: S3Context): Promise
     )
   } catch (error) {
     // another instance was faster
-    if (await bucketExists({ connection, options })) return
+    if (await bucketExists(connection)) return
     throw isStorageError(error, 'unavailable') && error.retryable ? error : missing(error)
   }
 }
 
-async function bucketExists({ connection }: Pick<S3Context, 'connection' | 'options'>): Promise<boolean> {
+async function bucketExists(connection: S3Connection): Promise<boolean> {
   try {
     await connection.call({ operation: 'HeadBucket' }, (s3, callOptions) => s3.headBucket({ Bucket: connection.bucket }, callOptions))
     return true
