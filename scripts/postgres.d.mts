@@ -3,8 +3,10 @@ export interface ThrowawayPostgres {
   readonly url: string
   /** Ends it and removes its folder. */
   stop(): Promise<void>
-  /** Ends it; {@link start} starts it again on the same port. */
-  end(): Promise<void>
+  /** Its first process, the parent of the others. */
+  pid(): number | undefined
+  /** Ends it (default SIGINT, in good order; SIGQUIT is a crash); {@link start} starts it again on the same port. */
+  end(signal?: 'SIGINT' | 'SIGQUIT'): Promise<void>
   start(): Promise<void>
 }
 

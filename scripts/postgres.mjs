@@ -61,7 +61,7 @@ function findFreePort() {
   })
 }
 
-/** Starts a server. `url` leads to its database, `stop` ends it and removes its folder; `end` and `start` are a restart on the same port. */
+/** Starts a server. `url` leads to its database, `pid` is its first process, `stop` ends it and removes its folder; `end` and `start` are a restart on the same port. */
 export async function startPostgres() {
   const programs = await needPrograms()
   const user = findUser()
@@ -95,11 +95,11 @@ export async function startPostgres() {
       await Promise.race([wait(100), exited])
     }
   }
-  const end = async () => {
+  // its "fast shutdown", SIGINT, breaks open connections off; SIGQUIT is a crash: recovery follows at the next start
+  const end = async (signal = 'SIGINT') => {
     if (server.exitCode !== null || server.signalCode !== null) return
     const exited = new Promise((resolve) => server.once('exit', resolve))
-    // its "fast shutdown": breaks open connections off
-    server.kill('SIGINT')
+    server.kill(signal)
     await exited
   }
   const stop = async () => {
@@ -112,7 +112,7 @@ export async function startPostgres() {
     await stop()
     throw error
   }
-  return { url: `postgres://tester:${password}@127.0.0.1:${port}/postgres`, stop, end, start }
+  return { url: `postgres://tester:${password}@127.0.0.1:${port}/postgres`, pid: () => server.pid, stop, end, start }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -8,19 +8,21 @@ import { minioStack } from './stack-minio.js'
 
 const MiB = 1024 ** 2
 
-const usage = `npm run faults -- [--kills 100] [--seed 1] [--stack filesystem|minio] [--faults server,…] [--clients 6] [--disk MIB]
+const usage = `npm run faults -- [--kills 100] [--seed 1] [--stack filesystem|minio|minio-postgres] [--faults server,…] [--clients 6] [--disk MIB]
 
 Pushes with many clients, kills -9 the server at random moments, restarts it, and checks that nothing acknowledged is lost, nothing damaged is readable,
 every interrupted push succeeds when repeated, and that a sweep leaves nothing but the blobs of images.
 
---faults  what is broken, at random: server (default); on minio also store-kill, store-pause, store-errors; with --disk also disk-full
+--faults  what is broken, at random: server (default); on minio also store-kill, store-pause, store-errors; on postgres
+          also records-kill, records-pause; with --disk also disk-full; "all" for all of them
 --disk    data folder on a tmpfs of this many MiB (needs root)
 `
 
 function openStack(name: string, options: { readonly root: string; readonly disk: string | undefined }): Promise<Stack> {
   const { root, disk } = options
   if (name === 'filesystem') return filesystemStack({ root, ...(disk === undefined ? {} : { diskBytes: Number(disk) * MiB }) })
-  if (name === 'minio') return minioStack({ root })
+  if (name === 'minio') return minioStack({ root, records: 'sqlite' })
+  if (name === 'minio-postgres') return minioStack({ root, records: 'postgres' })
   throw new Error(`no such stack: ${name}`)
 }
 
@@ -52,7 +54,7 @@ export async function main(root: string, args: readonly string[]): Promise<numbe
       kills: Number(values.kills),
       seed: Number(values.seed),
       clients: Number(values.clients),
-      faults: values.faults.split(','),
+      faults: values.faults === 'all' ? ['server', ...Object.keys(stack.faults)] : values.faults.split(','),
       signal: stopping.signal,
       log: (line) => process.stdout.write(`${line}\n`),
     })

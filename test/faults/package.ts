@@ -18,6 +18,12 @@ export const loadS3 = (root: string): Promise<typeof import('../../src/storage/b
 export const loadSqlite = (root: string): Promise<typeof import('../../src/storage/metadata/sqlite.js')> =>
   load(root, 'dist/metadata/sqlite.js') as Promise<typeof import('../../src/storage/metadata/sqlite.js')>
 
+export const loadPostgres = (root: string): Promise<typeof import('../../src/storage/metadata/postgres.js')> =>
+  load(root, 'dist/metadata/postgres.js') as Promise<typeof import('../../src/storage/metadata/postgres.js')>
+
+export const loadPostgresServer = (root: string): Promise<typeof import('../../scripts/postgres.mjs')> =>
+  load(root, 'scripts/postgres.mjs') as Promise<typeof import('../../scripts/postgres.mjs')>
+
 /** Left out of bundles: it finds its cache by its own place. */
 export const loadS3Servers = (root: string): Promise<typeof import('../../scripts/s3-servers.mjs')> =>
   load(root, 'scripts/s3-servers.mjs') as Promise<typeof import('../../scripts/s3-servers.mjs')>

@@ -45,17 +45,17 @@ const steps: readonly Step[] = ['create', 'start', 'bytes', 'bytes', 'complete',
 const kept = 40
 
 /** When the fault comes: after a time, or a moment after the nth request of a kind was sent. */
-function planMoment(random: Random): { readonly onStep: (step: Step) => void; readonly due: Promise<void> } {
+function planMoment(random: Random, pace: number): { readonly onStep: (step: Step) => void; readonly due: Promise<void> } {
   let fire = (): void => {}
   const due = new Promise<void>((resolve) => (fire = resolve))
   if (random.chance(0.4)) {
-    setTimeout(fire, random.between(5, 700))
+    setTimeout(fire, pace * random.between(5, 700))
     return { onStep: () => {}, due }
   }
   const wanted = random.pick(steps)
   const delay = random.between(0, 12)
   let left = random.between(1, 8)
-  setTimeout(fire, 1500)
+  setTimeout(fire, pace * 1500)
   return {
     onStep: (step) => {
       if (step === wanted && --left === 0) setTimeout(fire, delay)
@@ -162,7 +162,7 @@ class FaultRun {
 
   async #chaos(fault: string): Promise<void> {
     const { stack, clients = 6 } = this.#options
-    const moment = planMoment(this.#random)
+    const moment = planMoment(this.#random, stack.pace)
     let broken = false
     let stopped = false
     const client = this.#client(moment.onStep)

@@ -55,6 +55,7 @@ export async function filesystemStack({ root, diskBytes }: PackageRoot & { reado
     data,
     serveArgs: ['--part-size', '256KiB'],
     env: {},
+    pace: 1,
     sizes: { single: { min: 40 * KiB, max: 1500 * KiB }, multipart: { min: 300 * KiB, max: 3000 * KiB } },
     open: async () => ({
       storage: (await loadFilesystem(root)).filesystemStorage({ directory: blobs }),

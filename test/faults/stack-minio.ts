@@ -1,11 +1,12 @@
-/** SQLite and MinIO behind a proxy of the harness: clients send their bytes to the store itself. */
+/** MinIO behind a proxy of the harness, and records in SQLite or PostgreSQL: clients send their bytes to the store itself. */
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
 import type { RunningS3Server } from '../../scripts/s3-servers.mjs'
-import { loadS3, loadS3Servers, loadSqlite } from './package.js'
+import { loadS3, loadS3Servers } from './package.js'
+import { postgresRecords, sqliteRecords } from './records.js'
 import type { PackageRoot, Stack, StorageContents, StoreFault } from './stack.js'
 import { startStoreProxy } from './store-proxy.js'
 
@@ -19,7 +20,7 @@ async function partsOnDisk(directory: string): Promise<readonly string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
 }
 
-export async function minioStack({ root }: PackageRoot): Promise<Stack> {
+export async function minioStack({ root, records: wanted }: PackageRoot & { readonly records: 'sqlite' | 'postgres' }): Promise<Stack> {
   const { startMinio } = await loadS3Servers(root)
   const data = await mkdtemp(join(tmpdir(), 'sif-library-faults-'))
   const directory = join(data, 'minio')
@@ -28,6 +29,7 @@ export async function minioStack({ root }: PackageRoot): Promise<Stack> {
   let minio: RunningS3Server = await startMinio({ directory, env })
   const { port } = minio
   const proxy = await startStoreProxy(minio.endpoint)
+  const records = await (wanted === 'sqlite' ? sqliteRecords(root, data) : postgresRecords(root))
   const url = `s3://${BUCKET}?endpoint=${proxy.url}&region=us-east-1&pathStyle=true`
   const direct = `s3://${BUCKET}?endpoint=${minio.endpoint}&region=us-east-1&pathStyle=true`
 
@@ -65,24 +67,26 @@ export async function minioStack({ root }: PackageRoot): Promise<Stack> {
   }
 
   return {
-    name: 'minio',
+    name: `MinIO and ${records.name}`,
     data,
-    serveArgs: ['--storage', url, '--part-size', '5MiB'],
+    serveArgs: ['--storage', url, ...records.serveArgs, '--part-size', '5MiB'],
     env: { AWS_ACCESS_KEY_ID: keys.accessKeyId, AWS_SECRET_ACCESS_KEY: keys.secretAccessKey },
+    pace: 4,
     // no store takes smaller parts than 5 MiB
     sizes: { single: { min: MiB / 16, max: 2 * MiB }, multipart: { min: 5 * MiB + 1, max: 7 * MiB } },
     open: async () => {
       const { s3OptionsFromUrl, s3Storage } = await loadS3(root)
       return {
         storage: s3Storage({ ...s3OptionsFromUrl(direct), credentials: keys }),
-        metadata: (await loadSqlite(root)).sqliteMetadata({ file: join(data, 'registry.db') }),
+        metadata: await records.open(),
       }
     },
     contents,
-    faults: { 'store-kill': kill, 'store-pause': pause, 'store-errors': errors },
+    faults: { 'store-kill': kill, 'store-pause': pause, 'store-errors': errors, ...records.faults },
     close: async () => {
       await proxy.close()
       await minio.stop()
+      await records.close()
       await rm(data, { recursive: true, force: true })
     },
   }

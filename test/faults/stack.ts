@@ -26,6 +26,8 @@ export interface Stack {
   readonly serveArgs: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly sizes: Readonly<Record<'single' | 'multipart', SizeRange>>
+  /** How long a push takes here, 1 on a folder: faults wait longer where pushes do. */
+  readonly pace: number
   /** Storage and metadata as the server opens them. */
   readonly open: () => Promise<Pick<LibraryOptions, 'storage' | 'metadata'>>
   readonly contents: () => Promise<StorageContents>
