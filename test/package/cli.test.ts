@@ -183,6 +183,11 @@ describe('remote', () => {
     expect(readFileSync(`${files[0]}.bak`, 'utf8')).toBe(other)
     expect(output).toBe(`wrote ${files[0]} (before: ${files[0]}.bak)\nwrote ${files[1]}`)
     expect(output).not.toContain(apptainer.Remotes['sif-library'].Token)
+
+    const elsewhere = join(home, 'elsewhere')
+    const env = { HOME: home, APPTAINER_CONFIGDIR: elsewhere }
+    expect(await succeed(['remote', 'second', '--user', 'admin', '--write', '--data', data], { env })).toContain(`wrote ${join(elsewhere, 'remote.yaml')}`)
+    expect(parse(readFileSync(files[1] ?? '', 'utf8')).Active).toBe('sif-library')
   })
 
   it('takes --url, then the public URL, then where serve listened; and says so when there is none', async () => {

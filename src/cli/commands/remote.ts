@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Command, CommandContext } from '../command.js'
+import type { Command, CommandContext, Terminal } from '../command.js'
 import { dataFolder, readServerRecord } from '../data-folder.js'
 import { UsageError, WorkError } from '../failure.js'
 import { printJson } from '../print.js'
@@ -15,6 +15,11 @@ export const remote: Command = {
   args: [{ name: 'name', help: 'what the remote is called (default: sif-library)', optional: true }],
   options: ['user', 'url', 'publicUrl', 'write', 'expires', 'json'],
   run: runRemote,
+}
+
+/** Both clients let SINGULARITY_CONFIGDIR and APPTAINER_CONFIGDIR name another folder. */
+function folderOf(client: string, { home, environment }: Terminal): string {
+  return environment[`${client.toUpperCase()}_CONFIGDIR`] || join(home, `.${client}`)
 }
 
 async function runRemote({ settings, args: [name = 'sif-library'], terminal }: CommandContext): Promise<undefined> {
@@ -36,7 +41,7 @@ async function runRemote({ settings, args: [name = 'sif-library'], terminal }: C
     return
   }
   const written = []
-  for (const client of clients) written.push(await writeRemote(join(terminal.home, `.${client}`, 'remote.yaml'), entry))
+  for (const client of clients) written.push(await writeRemote(join(folderOf(client, terminal), 'remote.yaml'), entry))
   if (settings.json) printJson(terminal, { name, url, files: written })
   else for (const { file, backup } of written) terminal.out(`wrote ${file}${backup === undefined ? '' : ` (before: ${backup})`}`)
   terminal.note(`${name} is the active remote now: ${url}`)
