@@ -51,7 +51,9 @@ export function createTransfers(options: { readonly settings: Settings; readonly
     partUrl: async (request, upload, { partNumber, size, sha256 }) => {
       const { key } = upload
       const hash = sha256 === undefined ? {} : { sha256 }
-      if (presign?.part !== undefined)
+      // Client libraries 0.5.0-0.5.6 send the header of the hash although they were told not to (protocol 5.11), and a store that cannot check it refuses it.
+      const isRefused = sha256 !== undefined && presign?.bindsPayload === false && storage.multipart?.writePart !== undefined
+      if (presign?.part !== undefined && !isRefused)
         return (await presign.part({ key, uploadId: upload.backendUploadId ?? '', partNumber, size, expiresSeconds, ...hash })).url
       return ownUrl(request, capabilities.sign({ purpose: 'part', key, size, ...hash, uploadId: upload.id, partNumber, expires: expires() }))
     },

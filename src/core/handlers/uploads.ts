@@ -91,10 +91,14 @@ export async function startMultipart(context: RouteContext<StartMultipartBody, I
 export async function presignPart(context: RouteContext<PresignPartBody, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, body, request } = context
   const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })
-  assertOpen(upload, services.settings.clock())
+  const now = services.settings.clock()
+  assertOpen(upload, now)
   const size = plannedPartSize(upload, body.partNumber)
   if (body.partSize !== size) throw new LibraryError('invalid-request', `partSize: ${body.partSize} where part ${body.partNumber} has ${size} bytes`)
   const sha256 = body.sha256sum === '' ? undefined : body.sha256sum
+  // the one sign of life of an upload whose parts go past this server; a write only now and then
+  const lifetime = services.settings.limits.uploadSeconds * 1000
+  if (upload.expiresAt < now + 0.9 * lifetime) await services.metadata.uploads.touch(upload.id, { now, expiresAt: now + lifetime })
   return dataResponse({ presignedURL: await services.transfers.partUrl(request, upload, { partNumber: body.partNumber, size, sha256 }) })
 }
 

@@ -98,7 +98,7 @@ function bind(program: string, options: ClientOptions): Client {
     hasToken: token !== undefined,
     as: (other) => bind(program, { generation, url, token: other }),
     run: async (args) => {
-      const { code, stdout, stderr } = await run(program, { args: [...access, ...args], timeout: 180_000 })
+      const { code, stdout, stderr } = await run(program, { args: [...access, ...args], timeout: 900_000 })
       if (code !== 0) throw new Error(`${generation.name} ${args.join(' ')} ended with ${code}\n${stdout}\n${stderr}`)
       return JSON.parse(stdout) as ClientResult
     },
