@@ -5,13 +5,13 @@ import { createServer, type Server, type ServerOptions } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import Database from 'better-sqlite3'
 import { libraryListener } from '../../src/adapters/node.js'
 import { createLibrary, type Library, type LibraryOptions } from '../../src/core/index.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { filesystemStorage } from '../../src/storage/blob/filesystem.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { loadBetterSqlite, loadNodeSqlite } from '../../src/storage/metadata/sqlite-library.js'
 
 export interface Answer {
   readonly status: number
@@ -129,14 +129,9 @@ export class World {
 
   /** Every row that a request can change, and every file of the storage with the hash of its bytes. */
   async dump(): Promise<Record<string, unknown>> {
-    const database = new Database(join(this.directory, 'registry.db'), { readonly: true })
-    try {
-      const tables = ['entities', 'collections', 'containers', 'images', 'tags', 'uploads', 'blobs', 'users']
-      const rows = Object.fromEntries(tables.map((table) => [table, database.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`).all()]))
-      return { ...rows, files: await this.files() }
-    } finally {
-      database.close()
-    }
+    const tables = ['entities', 'collections', 'containers', 'images', 'tags', 'uploads', 'blobs', 'users']
+    const rows = await readTables(join(this.directory, 'registry.db'), tables)
+    return { ...rows, files: await this.files() }
   }
 
   rows(table: string): Promise<readonly Record<string, unknown>[]> {
@@ -187,6 +182,24 @@ export class World {
     await new Promise((resolve) => this.server.close(resolve))
     await this.library.close()
     if (this.owned) await rm(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** Beside the store, on a connection of its own; by whichever driver this Node has. */
+async function readTables(file: string, tables: readonly string[]): Promise<Record<string, unknown[]>> {
+  const driver = loadNodeSqlite() ?? (await loadBetterSqlite())
+  const connection = driver(file)
+  try {
+    const rows = (table: string): unknown[] => {
+      const columns = connection
+        .prepare(`SELECT name FROM pragma_table_info('${table}')`)([])
+        .map((row) => row.name as string)
+      const selected = connection.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`)([])
+      return selected.map((row) => Object.fromEntries(columns.map((column) => [column, row[column]])))
+    }
+    return Object.fromEntries(tables.map((table) => [table, rows(table)]))
+  } finally {
+    connection.close()
   }
 }
 
