@@ -120,8 +120,8 @@ export interface MultipartCapability {
   listParts(upload: MultipartRef): Promise<readonly PartStat[]>
   /**
    * Joins the parts; the blob is readable under the returned key afterwards, and the upload is gone. Errors: `invalid-part` (missing part or another
-   * etag), `size-mismatch`, `digest-mismatch` (the upload and its bytes are gone then), `upload-not-found` (also when it was completed before:
-   * the registry then looks with `stat`).
+   * etag), `size-mismatch`, `digest-mismatch` (the upload and its bytes are gone then), `upload-not-found`. When it was completed before, either
+   * that (the registry then looks with `stat` and proves what it finds), or the same answer again, if the backend proves the joined bytes again.
    */
   complete(options: CompleteMultipartOptions): Promise<FinishedBlob>
   /** Ends an upload and drops its parts; one that does not exist is no error. */
