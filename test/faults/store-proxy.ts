@@ -1,6 +1,7 @@
 /** A proxy in front of an object store that makes the faults which real ones make. Passes everything on until it is told to spoil. */
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { pipeline } from 'node:stream'
 import type { Random } from './random.js'
 
 export type StoreMishap = 'error-500' | 'slow-down' | 'reset' | 'half-answer' | 'lost-answer'
@@ -28,12 +29,13 @@ function pass(
   onward.on('error', () => outgoing.destroy())
   incoming.on('error', () => onward.destroy())
   onward.on('response', (answer) => {
-    if (mishap === 'lost-answer') return void answer.resume().on('end', () => outgoing.destroy())
+    if (mishap === 'lost-answer') return void answer.resume().on('close', () => outgoing.destroy())
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-    if (mishap !== 'half-answer') return void answer.pipe(outgoing)
+    // `pipeline` ends the answer where the store is killed in the middle of it
+    if (mishap !== 'half-answer') return pipeline(answer, outgoing, () => {})
     // the head says how much is due; the connection ends before that
     answer.once('data', (chunk: Buffer) => outgoing.write(chunk.subarray(0, chunk.length >> 1), () => outgoing.destroy()))
-    answer.on('end', () => outgoing.destroy())
+    answer.on('close', () => outgoing.destroy())
   })
   incoming.pipe(onward)
 }
@@ -48,6 +50,8 @@ export async function startStoreProxy(target: string): Promise<StoreProxy> {
     else if (mishap === 'slow-down') incoming.resume().on('end', () => fail(outgoing, 503, 'SlowDown'))
     else pass(target, { incoming, outgoing, mishap })
   })
+  // a connection that is closed just when a client uses it again would look like a fault
+  server.keepAliveTimeout = 600_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
