@@ -65,22 +65,37 @@ async function expire(services: Services, upload: UploadRecord): Promise<boolean
   return true
 }
 
+/** Bytes that cannot be deleted now are an orphan of the next sweep; the others must not wait for them. */
+async function removed(services: Services, key: string, remove: () => Promise<void>): Promise<boolean> {
+  try {
+    await remove()
+    return true
+  } catch (err) {
+    services.settings.logger.warn({ err, key }, 'left for the next sweep')
+    return false
+  }
+}
+
 async function sweepBlobs(
   services: Services,
   options: { readonly before: number; readonly dryRun: boolean },
   report: (item: SweptItem) => void,
 ): Promise<void> {
   const { metadata, storage } = services
-  const seen = new Set<string>()
+  /** What stays in the list: all of it in a dry run, otherwise what somebody else was faster with. */
+  const kept = new Set<string>()
   for (;;) {
-    const found = (await metadata.blobs.findUnreferenced({ before: options.before, limit: page + seen.size })).filter(({ key }) => !seen.has(key))
+    const found = (await metadata.blobs.findUnreferenced({ before: options.before, limit: page + kept.size })).filter(({ key }) => !kept.has(key))
     if (found.length === 0) return
     for (const blob of found) {
-      seen.add(blob.key)
-      // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
-      if (!options.dryRun) {
-        if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) continue
-        await storage.delete(blob.key)
+      if (options.dryRun) kept.add(blob.key)
+      else {
+        // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
+        if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) {
+          kept.add(blob.key)
+          continue
+        }
+        if (!(await removed(services, blob.key, () => storage.delete(blob.key)))) continue
       }
       report({ kind: 'blob', what: blob.key, bytes: blob.size, why: `no image refers to it since ${new Date(blob.unreferencedAt ?? 0).toISOString()}` })
     }
@@ -97,7 +112,7 @@ async function sweepOrphans(
     if (modifiedAt.getTime() >= options.before) continue
     // in this order: publishing turns the upload into a blob record at once, so that one of the two answers knows the key
     if ((await metadata.uploads.isKeyInUse(key)) || (await metadata.blobs.find(key)) !== undefined) continue
-    if (!options.dryRun) await storage.delete(key)
+    if (!options.dryRun && !(await removed(services, key, () => storage.delete(key)))) continue
     report({ kind: 'orphan', what: key, bytes: size, why: 'no record knows it: a push ended between storing and publishing' })
   }
 }
@@ -111,7 +126,7 @@ async function sweepParts(
   const { metadata, storage } = services
   for await (const { key, uploadId, createdAt } of storage.multipart?.listUploads() ?? []) {
     if (createdAt.getTime() >= options.before || (await metadata.uploads.isKeyInUse(key))) continue
-    if (!options.dryRun) await storage.multipart?.abort({ key, uploadId })
+    if (!options.dryRun && !(await removed(services, key, async () => storage.multipart?.abort({ key, uploadId })))) continue
     report({ kind: 'upload', what: key, bytes: 0, why: 'no record of an open upload has its parts' })
   }
 }
