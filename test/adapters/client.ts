@@ -1,12 +1,12 @@
 /** A client that sends a request as it is told, and shows the answer as it came: nothing escaped, nothing followed, nothing decoded. */
-import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
 import { readAll } from './host.js'
 
 export interface Call {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
-  readonly agent?: Agent
 }
 
 export interface Answer {
@@ -18,9 +18,9 @@ export interface Answer {
   json(): Record<string, unknown>
 }
 
-function start(origin: string, path: string, { method = 'GET', headers = {}, agent }: Omit<Call, 'body'>): ClientRequest {
+function start(origin: string, path: string, { method = 'GET', headers = {} }: Omit<Call, 'body'>): ClientRequest {
   const { hostname, port } = new URL(origin)
-  const sent = request({ hostname, port, path, method, headers, ...(agent === undefined ? { agent: false } : { agent }) })
+  const sent = request({ hostname, port, path, method, headers, agent: false })
   // a server that cuts an upload after its answer: the request is over by then and nobody else hears of it
   sent.once('socket', (socket) => socket.on('error', () => {}))
   return sent
@@ -87,5 +87,14 @@ export async function flood(sent: ClientRequest, bytes: number, patience = 5_000
   return written
 }
 
-/** One connection that is kept. */
-export const oneConnection = (): Agent => new Agent({ keepAlive: true, maxSockets: 1 })
+/** Writes all of it to one connection whatever is answered meanwhile, as simple clients do; resolves with what came until the server closed, or nothing came for five seconds. */
+export async function exchange(origin: string, parts: readonly (string | Uint8Array)[]): Promise<string> {
+  const { hostname, port } = new URL(origin)
+  const socket = connect({ host: hostname, port: Number(port) })
+  socket.setTimeout(5_000, () => socket.destroy())
+  socket.on('error', () => {})
+  for (const part of parts) socket.write(part)
+  let came = ''
+  for await (const chunk of socket) came += String(chunk)
+  return came
+}

@@ -29,6 +29,8 @@ export interface Host {
   readonly name: string
   /** Whether `company` holds a body parser that reads JSON before the registry is reached. */
   readonly parses: boolean
+  /** Its server closes the connection of an upload that was answered early, instead of reading the rest away. */
+  readonly cutsRefused?: boolean
   start(options: HostOptions): Promise<RunningHost>
 }
 

@@ -38,6 +38,7 @@ function hono({ library, prefix, company }: HostOptions, log: string[]): Hono {
 export const honoHost: Host = {
   name: 'Hono',
   parses: false,
+  cutsRefused: true,
   start: async (options) => {
     const log: string[] = []
     return listen(createAdaptorServer({ fetch: hono(options, log).fetch }) as Server, log)
@@ -47,6 +48,7 @@ export const honoHost: Host = {
 export const fetchHost: Host = {
   name: 'Fetch without a framework',
   parses: false,
+  cutsRefused: true,
   start: async ({ library, prefix, company }) => {
     const log: string[] = []
     const ours = libraryFetch(library, { prefix })
