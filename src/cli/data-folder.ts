@@ -1,7 +1,7 @@
 /** The data folder of the standalone server: private to its user. */
 import { randomBytes } from 'node:crypto'
 import { constants, existsSync } from 'node:fs'
-import { mkdir, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { systemCode, systemReason, WorkError } from './failure.js'
 import type { Settings } from './option-table.js'
@@ -57,8 +57,7 @@ export async function isOpenToOthers({ directory }: DataFolder): Promise<boolean
   return ((await stat(directory)).mode & 0o077) !== 0
 }
 
-/** Writes a private file whole or not at all. */
-export async function writePrivateFile(file: string, content: string): Promise<void> {
+async function writeAside(file: string, content: string): Promise<string> {
   const fresh = join(dirname(file), `.${randomBytes(6).toString('hex')}.new`)
   const handle = await open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
   try {
@@ -67,7 +66,12 @@ export async function writePrivateFile(file: string, content: string): Promise<v
   } finally {
     await handle.close()
   }
-  await rename(fresh, file)
+  return fresh
+}
+
+/** Writes a private file whole or not at all. */
+export async function writePrivateFile(file: string, content: string): Promise<void> {
+  await rename(await writeAside(file, content), file)
 }
 
 async function readSecret(file: string): Promise<string> {
@@ -82,11 +86,15 @@ async function readOrMakeSecret(file: string): Promise<string> {
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
   }
+  // a file that appears before its content would be read empty by another instance, or for ever after a crash
+  const fresh = await writeAside(file, `${randomBytes(32).toString('base64url')}\n`)
   try {
-    await writeFile(file, `${randomBytes(32).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 })
+    await link(fresh, file)
   } catch (error) {
     // another process made it in this moment: then that one counts
     if (systemCode(error) !== 'EEXIST') throw error
+  } finally {
+    await unlink(fresh)
   }
   return readSecret(file)
 }

@@ -1,12 +1,24 @@
 /** The first start: the user admin, its token, and the lines to type next. */
-import type { Accounts } from 'sif-library'
+import { type Accounts, isLibraryError } from 'sif-library'
 import { type DataFolder, writePrivateFile } from './data-folder.js'
 import { quote } from './invocation.js'
 
-/** Makes the user `admin` with a token in DATA/admin-token where there is no user yet. True when it did. */
+/** Nobody yet, or only an `admin` without a token: a first start that crashed before it had told the token to anybody. */
+async function isFirstStart(accounts: Accounts): Promise<boolean> {
+  const users = await accounts.listUsers()
+  if (users.length > 1 || (users[0] !== undefined && users[0].name !== 'admin')) return false
+  return (await accounts.listTokens()).length === 0
+}
+
+/** Makes the user `admin` with a token in DATA/admin-token where there is nobody yet. True when it did. */
 export async function createAdmin(accounts: Accounts, { adminToken }: DataFolder): Promise<boolean> {
-  if ((await accounts.listUsers()).length > 0) return false
-  await accounts.addUser({ name: 'admin', admin: true })
+  if (!(await isFirstStart(accounts))) return false
+  try {
+    await accounts.addUser({ name: 'admin', admin: true })
+  } catch (error) {
+    // instances that start together: each gets a token for its own data folder
+    if (!isLibraryError(error, 'conflict')) throw error
+  }
   const { token } = await accounts.createToken({ user: 'admin', label: 'first start' })
   await writePrivateFile(adminToken, `${token}\n`)
   return true
