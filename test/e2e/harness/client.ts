@@ -82,6 +82,8 @@ export interface ClientOptions {
   /** Base URL of the library. */
   readonly url: string
   readonly token?: string | undefined
+  /** Added to the environment of the client, such as SSL_CERT_FILE. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Builds the client where needed. */
@@ -91,14 +93,14 @@ export async function makeClient(options: ClientOptions): Promise<Client> {
 }
 
 function bind(program: string, options: ClientOptions): Client {
-  const { generation, url, token } = options
+  const { generation, url, token, env = {} } = options
   const access = ['--url', url, ...(token === undefined ? [] : ['--token', token])]
   return {
     generation,
     hasToken: token !== undefined,
-    as: (other) => bind(program, { generation, url, token: other }),
+    as: (other) => bind(program, { generation, url, token: other, env }),
     run: async (args) => {
-      const { code, stdout, stderr } = await run(program, { args: [...access, ...args], timeout: 900_000 })
+      const { code, stdout, stderr } = await run(program, { args: [...access, ...args], env, timeout: 900_000 })
       if (code !== 0) throw new Error(`${generation.name} ${args.join(' ')} ended with ${code}\n${stdout}\n${stderr}`)
       return JSON.parse(stdout) as ClientResult
     },

@@ -25,7 +25,7 @@ export interface Registry extends ServerProcess {
 /** A running `sif-library serve`. */
 export interface ServeRegistry extends Registry {
   /** Runs another command of the CLI beside the server, on its data folder and in its environment; resolves with stdout. */
-  readonly operate: (args: readonly string[]) => Promise<string>
+  readonly operate: (args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<string>
 }
 
 export interface ServeOptions {
@@ -60,7 +60,7 @@ export async function startServe(options: ServeOptions = {}): Promise<ServeRegis
   const { data, remove } = await dataFolder(options.data)
   const env = options.env ?? {}
   const server = await startProcess({ args: [CLI, 'serve', '--data', data, '--port', String(options.port ?? 0), ...(options.args ?? [])], env })
-  const operate = (args: readonly string[]): Promise<string> => runOk(process.execPath, { args: [CLI, ...args, '--data', data], env })
+  const operate: ServeRegistry['operate'] = (args, more = {}) => runOk(process.execPath, { args: [CLI, ...args, '--data', data], env: { ...env, ...more } })
   const users = new Set<string>()
   return {
     ...server,

@@ -1,0 +1,234 @@
+/** deploy/nginx.conf and deploy/compose.yml: real clients through a real nginx in front of registry and MinIO; the environment of the containers against the options. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { type RunningS3Server, startMinio } from '../../scripts/s3-servers.mjs'
+import { optionKeys, optionVariable } from '../../src/cli/option-table.js'
+import { s3OptionsFromUrl } from '../../src/storage/blob/s3-url.js'
+import { describeWhen } from './harness/availability.js'
+import { type Certificates, makeCertificates, opensslMissing } from './harness/certificates.js'
+import { type Client, generationsOf, makeClient } from './harness/client.js'
+import { goMissing } from './harness/go.js'
+import { hashFile, type ImageFolder, makeImageFolder } from './harness/images.js'
+import { checkNginx, type Nginx, nginxMissing, startNginx } from './harness/nginx.js'
+import { PACKAGE } from './harness/paths.js'
+import { startServeOn } from './harness/s3-registry.js'
+import { freePort, type ServeRegistry } from './harness/server.js'
+import { startOrSkip } from './s3/servers.js'
+
+const deployed = (name: string): Promise<string> => readFile(join(PACKAGE, 'deploy', name), 'utf8')
+
+interface Place {
+  readonly registryName: string
+  readonly storeName: string
+  readonly certificates: Pick<Certificates, 'certificate' | 'key'>
+  readonly ports: { readonly tls: number; readonly plain: number; readonly registry: number; readonly store: number }
+}
+
+/** The replacements of deploy/README.md, each of which must find something. */
+function adapt(config: string, { registryName, storeName, certificates, ports }: Place): string {
+  const replacements: readonly (readonly [from: string, to: string])[] = [
+    ['/etc/ssl/registry.example.crt', certificates.certificate],
+    ['/etc/ssl/registry.example.key', certificates.key],
+    ['s3.registry.example', storeName],
+    ['registry.example', registryName],
+    ['listen 443 ssl', `listen 127.0.0.1:${ports.tls} ssl`],
+    ['listen 80', `listen 127.0.0.1:${ports.plain}`],
+    ['127.0.0.1:8080', `127.0.0.1:${ports.registry}`],
+    ['127.0.0.1:9000', `127.0.0.1:${ports.store}`],
+  ]
+  return replacements.reduce((text, [from, to]) => {
+    expect(text, 'deploy/nginx.conf').toContain(from)
+    return text.replaceAll(from, to)
+  }, config)
+}
+
+interface RawAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly text: string
+}
+
+/** A GET with the path exactly as given. */
+function rawGet(at: { readonly port: number; readonly path: string; readonly ca: string }): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', ...at, agent: false }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }))
+    })
+      .on('error', reject)
+      .end()
+  })
+}
+
+const minio: RunningS3Server | undefined = nginxMissing() === undefined ? await startOrSkip('MinIO', startMinio) : undefined
+afterAll(() => minio?.stop())
+
+describeWhen(nginxMissing() ?? opensslMissing() ?? (minio === undefined ? 'MinIO is not on this machine' : undefined), 'deploy/nginx.conf')(
+  'deploy/nginx.conf',
+  () => {
+    let certificates: Certificates
+    let place: Place
+    let registry: ServeRegistry
+    let nginx: Nginx
+    let ca: string
+    let data: string
+    let token: string
+    const start = (): Promise<ServeRegistry> =>
+      startServeOn(minio as RunningS3Server, {
+        data,
+        port: place.ports.registry,
+        prefix: 'nginx',
+        // one port for both: nginx tells them apart by name
+        publicEndpoint: `https://${place.storeName}:${place.ports.tls}`,
+        args: ['--public-url', `https://${place.registryName}:${place.ports.tls}`],
+      })
+
+    beforeAll(async () => {
+      certificates = await makeCertificates()
+      ca = await readFile(certificates.ca, 'utf8')
+      data = await mkdtemp(join(tmpdir(), 'sif-library-nginx-data-'))
+      const ports = { tls: await freePort(), plain: await freePort(), registry: await freePort(), store: minio?.port ?? 0 }
+      // the two names that every machine has
+      place = { registryName: '127.0.0.1', storeName: 'localhost', certificates, ports }
+      nginx = await startNginx({ config: adapt(await deployed('nginx.conf'), place), port: ports.tls })
+      registry = await start()
+      token = await registry.tokenOf('alice')
+    })
+    afterAll(async () => {
+      await registry?.stop()
+      await nginx?.stop()
+      await certificates?.remove()
+      await rm(data, { recursive: true, force: true })
+    })
+    const get = (path: string): Promise<RawAnswer> => rawGet({ port: place.ports.tls, path, ca })
+
+    it('passes nginx -t', async () => {
+      const { code, stderr } = await checkNginx(adapt(await deployed('nginx.conf'), place))
+      expect(stderr).toContain('test is successful')
+      expect(stderr).not.toMatch(/\[(warn|emerg)\]/)
+      expect(code).toBe(0)
+    })
+
+    it('redirects http to https, keeping method and path', async () => {
+      const response = await fetch(`http://127.0.0.1:${place.ports.plain}/v1//images/x?arch=amd64`, { method: 'POST', redirect: 'manual' })
+      expect(response.status).toBe(308)
+      expect(response.headers.get('location')).toBe('https://127.0.0.1/v1//images/x?arch=amd64')
+    })
+
+    describeWhen(goMissing(), 'real clients through nginx').each(generationsOf('scs-0.5.5', 'scs-1.4.16'))('$name', (generation) => {
+      let images: ImageFolder
+      let client: Client
+      beforeAll(async () => {
+        images = await makeImageFolder()
+        const url = `https://${place.registryName}:${place.ports.tls}`
+        client = await makeClient({ generation, url, token, env: { SSL_CERT_FILE: certificates.ca } })
+      })
+      afterAll(() => images.close())
+
+      it.each([100_000, 70_000_000])('pushes and pulls %i bytes', async (size) => {
+        const image = await images.fresh({ size, arch: 'amd64' })
+        const reference = `alice/nginx/${generation.name.replaceAll('.', '-')}:${size}`
+        const pushed = await client.run(['push', image.file, reference, '--arch', 'amd64'])
+        expect(pushed.error ?? '', await nginx.logs()).toBe('')
+        const out = images.target()
+        const pulled = await client.run(['pull', reference, out, '--arch', 'amd64'])
+        expect(pulled).toMatchObject({ ok: true, hash: image.hash, size })
+        expect(await hashFile(out)).toBe(image.hash)
+        for (const { url } of [...pushed.requests, ...pulled.requests]) expect(new URL(url).port).toBe(String(place.ports.tls))
+        expect(pulled.requests.some(({ url }) => new URL(url).hostname === place.storeName)).toBe(true)
+      })
+
+      it('shows the maintenance answer while the registry is down, and goes on after it', async () => {
+        await registry.kill()
+        expect((await client.run(['get', 'alice/nginx/none:1', '--arch', 'amd64'])).error).toContain('down for maintenance')
+        const down = await get('/version')
+        expect(down.status).toBe(503)
+        expect(down.headers['content-type']).toContain('application/json')
+        expect(down.headers['retry-after']).toBe('30')
+        expect(JSON.parse(down.text)).toMatchObject({ error: { code: 503, message: expect.stringContaining('maintenance') } })
+        registry = await start()
+        expect((await get('/version')).status).toBe(200)
+      })
+    })
+
+    it('passes paths on as they came', async () => {
+      const seen: string[] = []
+      await registry.stop()
+      const mirror = createServer((incoming, outgoing) => {
+        seen.push(incoming.url ?? '')
+        outgoing.end()
+      })
+      await new Promise<void>((resolve) => mirror.listen(place.ports.registry, '127.0.0.1', resolve))
+      const paths = ['/v1/images///alpine:latest', '//version', '/v1/imagefile/a/b/c:1?arch%3Damd64', '/v1/images/a%2Fb/c/d:x%3Ay', '/v1/x/../y']
+      for (const path of paths) await get(path)
+      mirror.closeAllConnections()
+      await new Promise((resolve) => mirror.close(resolve))
+      expect(seen).toEqual(paths)
+    })
+  },
+)
+
+interface Compose {
+  readonly services: Readonly<Record<string, ComposeService>>
+  readonly volumes: Readonly<Record<string, unknown>>
+}
+
+interface ComposeService {
+  readonly environment: Readonly<Record<string, string>>
+  readonly volumes: readonly string[]
+  readonly ports: readonly string[]
+  readonly build?: { readonly context: string; readonly dockerfile: string }
+  readonly depends_on?: Readonly<Record<string, unknown>>
+}
+
+describe('deploy/compose.yml', () => {
+  const values: Readonly<Record<string, string>> = {
+    REGISTRY_URL: 'https://registry.example',
+    MINIO_URL: 'https://s3.registry.example',
+    MINIO_ROOT_USER: 'user',
+    MINIO_ROOT_PASSWORD: 'password',
+  }
+  /** `${NAME:?message}`, as compose fills it in. */
+  const fill = (text: string): string =>
+    text.replaceAll(/\$\{([A-Z_]+)(?::\?[^}]*)?\}/g, (_, name: string) => {
+      expect(Object.keys(values)).toContain(name)
+      return values[name] ?? ''
+    })
+  let compose: Compose
+  beforeAll(async () => {
+    compose = parse(fill(await deployed('compose.yml')), { strict: true }) as Compose
+  })
+
+  it('gives the registry options that it knows, and a storage URL that it reads', () => {
+    const environment = compose.services.registry?.environment ?? {}
+    const known = [...optionKeys.map(optionVariable), 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
+    for (const name of Object.keys(environment)) expect(known).toContain(name)
+    expect(s3OptionsFromUrl(environment.SIF_LIBRARY_STORAGE ?? '')).toEqual({
+      bucket: 'images',
+      endpoint: 'http://minio:9000',
+      publicEndpoint: 'https://s3.registry.example',
+      region: 'us-east-1',
+      pathStyle: true,
+    })
+  })
+
+  it('names services, volumes and files that exist, and opens ports to this machine only', async () => {
+    const { services, volumes } = compose
+    expect(Object.keys(services)).toEqual(['registry', 'minio'])
+    for (const service of Object.values(services)) {
+      for (const volume of service.volumes) expect(Object.keys(volumes)).toContain(volume.split(':')[0])
+      for (const port of service.ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
+      for (const other of Object.keys(service.depends_on ?? {})) expect(Object.keys(services)).toContain(other)
+    }
+    const { context, dockerfile } = services.registry?.build ?? { context: '', dockerfile: '' }
+    expect(await readFile(join(PACKAGE, 'deploy', context, dockerfile), 'utf8')).toContain('ENTRYPOINT')
+  })
+})
