@@ -17,8 +17,9 @@ const content = fc.nat(contents.length - 1)
 const upload = fc.nat(5)
 const rarely = fc.nat(9).map((value) => value === 0)
 const target = { user, container, content }
+const unaimed: readonly Operation['kind'][] = ['create', 'wait', 'sweep']
 const of = <K extends Operation['kind']>(kind: K, rest: object): fc.Arbitrary<Operation> =>
-  fc.record({ kind: fc.constant(kind), ...rest } as never) as unknown as fc.Arbitrary<Operation>
+  fc.record({ kind: fc.constant(kind), ...(unaimed.includes(kind) ? {} : { aim: fc.nat(9) }), ...rest } as never) as unknown as fc.Arbitrary<Operation>
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 6, arbitrary: of('create', target) },
@@ -33,7 +34,8 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 2, arbitrary: of('abort', { upload, foreign: rarely }) },
   { weight: 4, arbitrary: of('direct', { ...target, good: fc.boolean() }) },
   { weight: 5, arbitrary: of('tag', { container, content, tag: fc.nat(2), foreign: rarely }) },
-  { weight: 3, arbitrary: of('delete', { container, content, tag: fc.option(fc.nat(2), { nil: undefined }) }) },
+  { weight: 2, arbitrary: of('delete', { container, content, tag: fc.nat(2) }) },
+  { weight: 2, arbitrary: of('delete', { container, content, tag: fc.constant(undefined) }) },
   { weight: 2, arbitrary: of('stranger', { container, content, call: fc.nat(5) }) },
   { weight: 1, arbitrary: of('wait', { milliseconds: fc.constantFrom(1, 3_700_000, 90_000_000) }) },
   { weight: 2, arbitrary: of('sweep', { graceSeconds: fc.constantFrom(0, 86_400) }) },
@@ -45,6 +47,7 @@ const mustMeet = [
   ...['completeSingle 200', 'completeSingle 404', 'completeSingle 409', 'part 200', 'part 404', 'part 410', 'part 422'],
   ...['completeMultipart 200', 'completeMultipart 400', 'completeMultipart 404', 'completeMultipart 410', 'completeMultipart 422'],
   ...['abort 200', 'abort 404', 'direct 200', 'direct 403', 'direct 422', 'tag 200', 'tag 404', 'tag 409', 'delete 200', 'delete 404'],
+  ...['deleted by hash while published', 'deleted by hash while parts were sent', 'swept while open'],
   ...['stranger 403', 'stranger 404'],
 ]
 

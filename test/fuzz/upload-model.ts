@@ -37,18 +37,23 @@ interface ModelUpload {
   readonly urls: Map<number, string>
 }
 
+/** 0: take what the operation says, which is mostly nothing that exists. Otherwise: the nearest thing that makes sense, so that pushes get somewhere. */
+interface Aimed {
+  readonly aim: number
+}
+
 export type Operation =
   | { readonly kind: 'create'; readonly user: Pusher; readonly container: number; readonly content: number }
-  | { readonly kind: 'start'; readonly user: Pusher; readonly container: number; readonly content: number; readonly multipart: boolean }
-  | { readonly kind: 'put'; readonly upload: number; readonly bytes: 'good' | 'other' | 'short' }
-  | { readonly kind: 'completeSingle'; readonly user: Pusher; readonly container: number; readonly content: number }
-  | { readonly kind: 'part'; readonly upload: number; readonly part: number; readonly bytes: 'good' | 'damaged' | 'other'; readonly oldUrl: boolean }
-  | { readonly kind: 'completeMultipart'; readonly upload: number; readonly parts: 'all' | 'fewer' | 'wrong etag'; readonly foreign: boolean }
-  | { readonly kind: 'abort'; readonly upload: number; readonly foreign: boolean }
-  | { readonly kind: 'direct'; readonly user: Pusher; readonly container: number; readonly content: number; readonly good: boolean }
-  | { readonly kind: 'tag'; readonly container: number; readonly content: number; readonly tag: number; readonly foreign: boolean }
-  | { readonly kind: 'delete'; readonly container: number; readonly content: number; readonly tag: number | undefined }
-  | { readonly kind: 'stranger'; readonly container: number; readonly content: number; readonly call: number }
+  | (Aimed & { readonly kind: 'start'; readonly user: Pusher; readonly container: number; readonly content: number; readonly multipart: boolean })
+  | (Aimed & { readonly kind: 'put'; readonly upload: number; readonly bytes: 'good' | 'other' | 'short' })
+  | (Aimed & { readonly kind: 'completeSingle'; readonly user: Pusher; readonly container: number; readonly content: number })
+  | (Aimed & { readonly kind: 'part'; readonly upload: number; readonly part: number; readonly bytes: 'good' | 'damaged' | 'other'; readonly oldUrl: boolean })
+  | (Aimed & { readonly kind: 'completeMultipart'; readonly upload: number; readonly parts: 'all' | 'fewer' | 'wrong etag'; readonly foreign: boolean })
+  | (Aimed & { readonly kind: 'abort'; readonly upload: number; readonly foreign: boolean })
+  | (Aimed & { readonly kind: 'direct'; readonly user: Pusher; readonly container: number; readonly content: number; readonly good: boolean })
+  | (Aimed & { readonly kind: 'tag'; readonly container: number; readonly content: number; readonly tag: number; readonly foreign: boolean })
+  | (Aimed & { readonly kind: 'delete'; readonly container: number; readonly content: number; readonly tag: number | undefined })
+  | (Aimed & { readonly kind: 'stranger'; readonly container: number; readonly content: number; readonly call: number })
   | { readonly kind: 'wait'; readonly milliseconds: number }
   | { readonly kind: 'sweep'; readonly graceSeconds: number }
 
@@ -98,18 +103,39 @@ export class Model {
     for (const upload of this.uploads) if (upload.image === image && upload.state === 'open') upload.state = 'ended'
   }
 
+  #meet(what: string): void {
+    this.met.set(what, (this.met.get(what) ?? 0) + 1)
+  }
+
   #check(operation: Operation, answer: Answer, ...statuses: readonly number[]): number {
-    const key = `${operation.kind} ${answer.status}`
-    this.met.set(key, (this.met.get(key) ?? 0) + 1)
+    this.#meet(`${operation.kind} ${answer.status}`)
     if (!statuses.includes(answer.status)) {
       throw new Error(`${JSON.stringify(operation)}: ${answer.status} instead of ${statuses.join(' or ')}: ${answer.text.slice(0, 200)}`)
     }
     return answer.status
   }
 
+  #aim(operation: Operation): Operation {
+    if (!('aim' in operation) || operation.aim === 0) return operation
+    if (operation.kind === 'delete' && operation.tag !== undefined && this.tags.size > 0) {
+      const key = [...this.tags.keys()][operation.tag % this.tags.size] as string
+      return { ...operation, container: Number(key[0]), tag: Number(key.at(-1)) }
+    }
+    if (operation.kind === 'completeSingle') {
+      const ready = this.uploads.filter((upload) => upload.kind === 'single' && upload.state === 'open' && upload.arrived)
+      const { user, image } = ready[operation.content % ready.length] ?? {}
+      if (user !== undefined && image !== undefined) return { ...operation, user, container: image.container, content: image.content }
+    }
+    if (!('content' in operation) || this.images.size === 0) return operation
+    const images = [...this.images.values()].filter(({ published }) => operation.kind !== 'tag' || published || operation.aim < 3)
+    const { container, content } = images[(operation.container * contents.length + operation.content) % images.length] ?? operation
+    return { ...operation, container, content }
+  }
+
   // ------------------------------------------------------------ calls
 
-  async run(operation: Operation): Promise<void> {
+  async run(given: Operation): Promise<void> {
+    const operation = this.#aim(given)
     switch (operation.kind) {
       case 'create':
         return this.#create(operation)
@@ -178,14 +204,15 @@ export class Model {
     if (multipart) expect(answer.json.data).toMatchObject({ totalParts: Math.ceil(filesize / partBytes), partSize: partBytes })
   }
 
-  #pick(index: number, kind: ModelUpload['kind']): ModelUpload | undefined {
-    const uploads = this.uploads.filter((upload) => upload.kind === kind)
-    // the young ones more often: the old ones are mostly over
+  #pick({ upload: index, aim }: { readonly upload: number } & Aimed, kind: ModelUpload['kind']): ModelUpload | undefined {
+    const all = this.uploads.filter((upload) => upload.kind === kind)
+    const open = all.filter((upload) => this.#open(upload))
+    const uploads = aim > 1 && open.length > 0 ? open : all
     return uploads.length === 0 ? undefined : uploads.at(-1 - (index % uploads.length))
   }
 
   async #put(operation: Extract<Operation, { kind: 'put' }>): Promise<void> {
-    const upload = this.#pick(operation.upload, 'single')
+    const upload = this.#pick(operation, 'single')
     if (upload === undefined) return
     const good = contents[upload.image.content] as Buffer
     const body = operation.bytes === 'good' ? good : operation.bytes === 'short' ? good.subarray(1) : Buffer.alloc(good.length, 'other')
@@ -213,11 +240,12 @@ export class Model {
   }
 
   async #part(operation: Extract<Operation, { kind: 'part' }>): Promise<void> {
-    const upload = this.#pick(operation.upload, 'multipart')
+    const upload = this.#pick(operation, 'multipart')
     if (upload === undefined) return
     const whole = contents[upload.image.content] as Buffer
     const total = Math.ceil(whole.length / partBytes)
-    const number = 1 + (operation.part % total)
+    const missing = Array.from({ length: total }, (_, index) => index + 1).find((one) => upload.parts.get(one)?.good !== true)
+    const number = operation.aim > 2 && missing !== undefined ? missing : 1 + (operation.part % total)
     const good = whole.subarray((number - 1) * partBytes, number * partBytes)
     const old = operation.oldUrl ? upload.urls.get(number) : undefined
     const url = old ?? (await this.#presign(operation, upload, number, good))
@@ -248,7 +276,7 @@ export class Model {
   }
 
   async #completeMultipart(operation: Extract<Operation, { kind: 'completeMultipart' }>): Promise<void> {
-    const upload = this.#pick(operation.upload, 'multipart')
+    const upload = this.#pick(operation, 'multipart')
     if (upload === undefined) return
     const total = Math.ceil((contents[upload.image.content] as Buffer).length / partBytes)
     const count = operation.parts === 'fewer' ? total - 1 : total
@@ -276,7 +304,7 @@ export class Model {
   }
 
   async #abort(operation: Extract<Operation, { kind: 'abort' }>): Promise<void> {
-    const upload = this.#pick(operation.upload, 'multipart')
+    const upload = this.#pick(operation, 'multipart')
     if (upload === undefined) return
     const token = operation.foreign ? (upload.user === 'bob' ? 'admin' : 'bob') : upload.user
     const answer = await this.registry.call('PUT', `/v2/imagefile/${upload.image.id}/_multipart_abort`, { token, body: { uploadID: upload.id } })
@@ -314,6 +342,10 @@ export class Model {
     const image = tag === undefined ? this.#image(container, content) : this.tags.get(`${container}/t${tag}`)
     if (image === undefined) return void this.#check(operation, answer, 404)
     this.#check(operation, answer, 200)
+    if (tag === undefined && image.published) this.#meet('deleted by hash while published')
+    if (tag === undefined && this.uploads.some((one) => one.image === image && one.state === 'open' && one.parts.size > 0)) {
+      this.#meet('deleted by hash while parts were sent')
+    }
     if (tag !== undefined) this.tags.delete(`${container}/t${tag}`)
     if (tag === undefined || ![...this.tags.values()].includes(image)) this.#drop(image)
   }
@@ -338,7 +370,11 @@ export class Model {
 
   async #sweep({ graceSeconds }: Extract<Operation, { kind: 'sweep' }>): Promise<void> {
     await this.registry.library.sweep({ graceSeconds })
-    for (const upload of this.uploads) if (upload.state === 'open' && upload.expiresAt < this.clock.now) upload.state = 'ended'
+    for (const upload of this.uploads) {
+      if (upload.state !== 'open' || upload.expiresAt >= this.clock.now) continue
+      upload.state = 'ended'
+      this.#meet('swept while open')
+    }
   }
 
   // ------------------------------------------------------------ what must hold after each step
