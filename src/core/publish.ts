@@ -16,7 +16,7 @@ export interface Pusher {
 export const containerPath = (container: ContainerRecord): string => `${container.entityName}/${container.collectionName}/${container.name}`
 
 /** Drops bytes that nobody will see and ends their upload. What cannot be deleted now is the sweeper's. Never throws: the reason of the discard is what the client must read. */
-async function discard(services: Services, upload: UploadRecord, key: string): Promise<void> {
+export async function discard(services: Services, upload: UploadRecord, key: string): Promise<void> {
   const { metadata, storage, settings, emit } = services
   try {
     if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {

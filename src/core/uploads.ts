@@ -101,8 +101,8 @@ async function afterFailure(services: Services, upload: UploadRecord, error: unk
   }
 }
 
-/** Keeps an upload from looking stuck while a slow store joins or proves its bytes. */
-async function whileAlive<T>(services: Services, upload: UploadRecord, work: () => Promise<T>): Promise<T> {
+/** Keeps an upload from looking stuck while its bytes come in one request, or a slow store joins or proves them. */
+export async function whileAlive<T>(services: Services, upload: UploadRecord, work: () => Promise<T>): Promise<T> {
   const { metadata, settings } = services
   const beat = setInterval(() => {
     const now = settings.clock()

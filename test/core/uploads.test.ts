@@ -193,7 +193,9 @@ describe('a storage that fails', () => {
     registry = await createTestRegistry({ storage, metadata })
     const { imageId } = await image()
     const move = metadata.uploads.move.bind(metadata.uploads)
-    Object.assign(metadata.uploads, { move: () => Promise.reject(new Error('metadata is down')) })
+    Object.assign(metadata.uploads, {
+      move: (...args: Parameters<typeof move>) => (args[2] === 'aborted' ? Promise.reject(new Error('metadata is down')) : move(...args)),
+    })
     expect((await registry.call('POST', `/v1/imagefile/${imageId}`, { token: 'alice', body: bytes })).status).toBe(507)
     Object.assign(metadata.uploads, { move })
   })

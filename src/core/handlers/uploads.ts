@@ -4,13 +4,13 @@ import { readByteStream } from '../body.js'
 import { LibraryError } from '../errors.js'
 import type { LibraryResponse } from '../messages.js'
 import type { UploadCompleteObject } from '../objects.js'
-import { containerPath, type Pusher, publishUpload } from '../publish.js'
+import { containerPath, discard, type Pusher, publishUpload } from '../publish.js'
 import { isId } from '../references.js'
 import { imageResource } from '../resources.js'
 import { dataResponse, emptyResponse } from '../responses.js'
 import type { Located, RouteContext, RouteInput } from '../route-row.js'
 import type { AbortBody, CompleteMultipartBody, PresignPartBody, StartMultipartBody, StartSingleBody } from '../schemas.js'
-import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, plannedPartSize, startUpload } from '../uploads.js'
+import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, plannedPartSize, startUpload, whileAlive } from '../uploads.js'
 
 /** Finds the image whose id the path holds. */
 export async function locateImageById({ services, params }: RouteInput<unknown>): Promise<Located<ImageInContainer> | undefined> {
@@ -41,16 +41,17 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
   if (length === 0) throw new LibraryError('invalid-request', 'an empty file is no image')
   const pusher = pusherOf(context)
   const upload = await startUpload(services, { ...record, kind: 'single', size: length }, pusher)
-  try {
-    await storage.put(upload.key, stream, { size: length, sha256: upload.digest, ...(request.signal === undefined ? {} : { signal: request.signal }) })
-    if (!(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock())))
-      throw new LibraryError('gone', 'the upload was ended in the meantime')
-  } catch (error) {
-    // the first failure is what the client must read
-    await abortUpload(services, upload, 'failed').catch((err: unknown) => settings.logger.warn({ err }, 'a failed upload is left to the sweeper'))
-    throw error
-  }
-  await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
+  // claimed before its bytes come: somebody who completes a single PUT of the same image would take it for his own
+  if (!(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))) throw new LibraryError('gone', 'the upload was ended in the meantime')
+  await whileAlive(services, upload, async () => {
+    try {
+      await storage.put(upload.key, stream, { size: length, sha256: upload.digest, ...(request.signal === undefined ? {} : { signal: request.signal }) })
+    } catch (error) {
+      await discard(services, upload, upload.key)
+      throw error
+    }
+    await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
+  })
   return emptyResponse(200)
 }
 
