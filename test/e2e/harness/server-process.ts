@@ -13,6 +13,8 @@ export interface ServerProcess {
 }
 
 export interface ServerCommand {
+  /** Default: the Node that runs the tests. */
+  readonly program?: string
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
@@ -37,7 +39,7 @@ async function stop(child: ChildProcess, logs: () => string): Promise<number | n
 
 /** Starts a Node script and resolves when its stdout says `listening on URL`; rejects when it ends before or says nothing within 20 seconds. */
 export function startProcess(command: ServerCommand): Promise<ServerProcess> {
-  const child = spawn(process.execPath, command.args, { env: { ...process.env, ...command.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command.program ?? process.execPath, command.args, { env: { ...process.env, ...command.env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   const logs = (): string => said
   return new Promise((resolve, reject) => {
