@@ -1,5 +1,6 @@
 /** createLibrary: the registry, put together from its options. */
 import { randomBytes } from 'node:crypto'
+import { isStorageError } from '../storage/blob/errors.js'
 import { type Accounts, createAccounts } from './accounts.js'
 import { ownerPolicy } from './auth.js'
 import { createCapabilities } from './capabilities.js'
@@ -57,11 +58,11 @@ function createGate() {
   }
 }
 
-/** Passes a body on and says once when it ended, failed or was given up, also when nobody ever started it. */
-function untilDone(body: AsyncIterable<Uint8Array>, done: () => void): AsyncIterable<Uint8Array> {
+/** Passes a body on and says once when it ended, failed (with the error) or was given up, also when nobody ever started it. */
+function untilDone(body: AsyncIterable<Uint8Array>, done: (error?: unknown) => void): AsyncIterable<Uint8Array> {
   let open = true
-  const end = (): void => {
-    if (open) done()
+  const end = (error?: unknown): void => {
+    if (open) done(error)
     open = false
   }
   return {
@@ -74,7 +75,7 @@ function untilDone(body: AsyncIterable<Uint8Array>, done: () => void): AsyncIter
             if (result.done === true) end()
             return result
           } catch (error) {
-            end()
+            end(error)
             throw error
           }
         },
@@ -158,7 +159,15 @@ export function createLibrary(options: LibraryOptions): Library {
       const response = await handleRequest(services, router, request)
       if (response === undefined || response.body === null || typeof response.body === 'string' || response.body instanceof Uint8Array) return response
       handedOut = true
-      return { ...response, body: untilDone(response.body, gate.leave) }
+      const requestId = response.headers['x-request-id']
+      return {
+        ...response,
+        body: untilDone(response.body, (err) => {
+          gate.leave()
+          // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
+          if (err !== undefined && !isStorageError(err, 'aborted')) settings.logger.error({ requestId, err }, 'a body was cut short')
+        }),
+      }
     } finally {
       if (!handedOut) gate.leave()
     }

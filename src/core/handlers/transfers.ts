@@ -25,6 +25,7 @@ function verify<P extends Capability['purpose']>(
   return capability as Extract<Capability, { purpose: P }>
 }
 
+const cacheControl = 'private, immutable, no-transform'
 const hexEtag = (digest: string): string => `"sha256:${digest}"`
 
 function entityHeaders(capability: GetCapability): Record<string, string> {
@@ -32,8 +33,8 @@ function entityHeaders(capability: GetCapability): Record<string, string> {
     'content-type': 'application/octet-stream',
     'accept-ranges': 'bytes',
     etag: hexEtag(capability.sha256),
-    // a blob never changes, and the URL is a secret: the client may keep it, nobody in between
-    'cache-control': 'private, immutable',
+    // a blob never changes, and the URL is a secret: the client may keep it, nobody in between; nor may a host's compression touch it: lengths and ranges are those of the file
+    'cache-control': cacheControl,
     'x-content-type-options': 'nosniff',
     ...(capability.filename === undefined ? {} : { 'content-disposition': `attachment; filename="${capability.filename}"` }),
   }
@@ -49,7 +50,7 @@ export async function sendBlob(context: RouteContext<unknown, unknown>): Promise
   const { request } = context
   const headers = entityHeaders(capability)
   const etag = hexEtag(capability.sha256)
-  if (isFresh(readHeader(request, 'if-none-match'), etag)) return { status: 304, headers: { etag, 'cache-control': 'private, immutable' }, body: null }
+  if (isFresh(readHeader(request, 'if-none-match'), etag)) return { status: 304, headers: { etag, 'cache-control': cacheControl }, body: null }
   if (request.method === 'HEAD') return headBlob(context, { capability, headers })
   const ifRange = readHeader(request, 'if-range')
   const wanted = ifRange === undefined || ifRange.trim() === etag ? readHeader(request, 'range') : undefined
