@@ -8,7 +8,8 @@ const secrets: readonly (readonly [RegExp, string])[] = [
   [/\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]+/gi, '$1 [redacted]'],
   [/\/transfers\/[A-Za-z0-9_.-]+/g, '/transfers/[redacted]'],
   // signed queries, and passwords in URLs
-  [/([?&](?:X-Amz-[A-Za-z-]+|Signature|AWSAccessKeyId)=)[^&\s"'<]+/gi, '$1[redacted]'],
+  // (what gives access in them: date, expiry and names of signed headers are what one looks for)
+  [/([?&](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|AWSAccessKeyId)=)(?!\[redacted\])[^&\s"'<]+/gi, '$1[redacted]'],
   [/(\w+:\/\/[^\s:/@]+:)[^\s/@]+@/g, '$1[redacted]@'],
 ]
 

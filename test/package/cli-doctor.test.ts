@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -8,6 +8,7 @@ import { type RunningS3Server, startMinio, startVersitygw } from '../../scripts/
 import { ensureBuilt } from '../e2e/harness/build.js'
 import { runOk } from '../e2e/harness/run.js'
 import { freePort } from '../e2e/harness/server.js'
+import { assumeRole } from '../e2e/s3/credentials.js'
 import { describeOn, startOrSkip } from '../e2e/s3/servers.js'
 import { cleanUpAfterEach, clientOf, command, serve, succeed, temporaryFolder } from './cli-support.js'
 
@@ -166,6 +167,7 @@ describeOn(minio, 'on MinIO', (server) => {
       expect(finding(report, check), check).toMatchObject({ state: 'ok' })
     const parts = report.findings.filter(({ check }) => check.startsWith('presigned part'))
     expect(parts.map(({ found }) => found)).toEqual(['accepted', expect.stringMatching(/^refused/), expect.stringMatching(/^refused/)])
+    expect(finding(report, 'store profile')).toMatchObject({ state: 'ok', found: 'MinIO; it holds URLs to the SHA-256 of their bytes, as expected' })
     for (const secret of [...Object.values(keysOf(server)), 'X-Amz-Signature', 'uploadId']) expect(report.text).not.toContain(secret)
     const { findings } = await on(urlOf(server))
     expect(findings.every(({ state }) => state === 'ok')).toBe(true)
@@ -200,6 +202,66 @@ describeOn(minio, 'on MinIO', (server) => {
     expect(report.code).toBe(1)
     expect(finding(report, check)).toMatchObject({ state: 'failed', fix: expect.stringMatching(fix) })
     expect(report.text).not.toContain('wrong-key-of-a-test')
+  })
+
+  it('a bucket that is missing, without the right to create it', async () => {
+    const policy = {
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: ['s3:ListBucket', 's3:GetObject', 's3:PutObject'], Resource: 'arn:aws:s3:::*' }],
+    }
+    const { accessKeyId, secretAccessKey, sessionToken = '' } = await assumeRole(server, policy)
+    const report = await on(urlOf(server).replace('doctor-bucket', 'not-allowed-bucket'), {
+      AWS_ACCESS_KEY_ID: accessKeyId,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      AWS_SESSION_TOKEN: sessionToken,
+    })
+    expect(report.code).toBe(1)
+    expect(finding(report, 'storage (s3): prepare')).toMatchObject({
+      state: 'failed',
+      found: expect.stringContaining('the bucket not-allowed-bucket does not exist and could not be created'),
+      cause: expect.stringContaining('no such bucket'),
+      fix: expect.stringMatching(/s3:CreateBucket.*--storage/),
+    })
+    for (const secret of [secretAccessKey, sessionToken]) expect(report.text).not.toContain(secret)
+  })
+
+  it.each([
+    ['behind', -3_600_000],
+    ['ahead', 3_600_000],
+  ])('a clock that is an hour %s', async (_, shift) => {
+    const clock = { NODE_OPTIONS: `--import ${new URL('shifted-clock.mjs', import.meta.url).href}`, TEST_CLOCK_SHIFT_MS: `${shift}` }
+    const report = await on(urlOf(server), { ...keysOf(server), ...clock })
+    expect(report.code).toBe(1)
+    expect(finding(report, 'clock')).toMatchObject({
+      state: 'failed',
+      found: expect.stringMatching(/^3(599|60\d) s apart$/),
+      fix: expect.stringContaining('NTP'),
+    })
+    expect(finding(report, 'presigned part')).toMatchObject({
+      state: 'failed',
+      found: expect.stringContaining('status 403'),
+      cause: expect.stringContaining('clocks'),
+      fix: expect.stringContaining('NTP'),
+    })
+  })
+
+  it('a store behind a proxy that gives another name is known by what it does', async () => {
+    const proxy = createServer((incoming, outgoing) => {
+      const forward = httpRequest(new URL(incoming.url ?? '/', server.endpoint), { method: incoming.method, headers: incoming.headers }, (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, server: 'nginx' })
+        answer.pipe(outgoing)
+      })
+      forward.once('error', () => outgoing.destroy())
+      incoming.pipe(forward)
+    }).listen(0, '127.0.0.1')
+    await once(proxy, 'listening')
+    try {
+      const report = await on(urlOf(server, `&publicEndpoint=http://127.0.0.1:${(proxy.address() as AddressInfo).port}`))
+      expect([report.code, failures(report)]).toEqual([0, []])
+      expect(finding(report, 'store profile').found).toBe('it calls itself "nginx"; it holds URLs to the SHA-256 of their bytes, as MinIO and s3proxy')
+    } finally {
+      proxy.close()
+    }
   })
 
   it('a closed port', async () => {
@@ -275,8 +337,27 @@ describeOn(minio, 'on MinIO', (server) => {
     await client.push('admin/demo/hello', Buffer.from('hello'))
     expect((await client.pull('admin/demo/hello:latest')).bytes.toString()).toBe('hello')
     expect(await running.stop()).toBe(0)
-    expect(running.logs()).not.toContain(new URL(uploadUrl).searchParams.get('X-Amz-Signature'))
-    expect(running.logs()).not.toContain(server.secretAccessKey)
+    const lines = running
+      .logs()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    const calls = lines.filter(({ msg }) => msg === 's3')
+    const object = new URL(uploadUrl).pathname.slice('/doctor-bucket/'.length)
+    expect(calls.find((entry) => entry.object === object && entry.operation === 'presign PUT')).toMatchObject({
+      level: 20,
+      ms: expect.any(Number),
+      canonicalRequest: expect.stringMatching(
+        /^PUT\n\/doctor-bucket\/some\/prefix\/.*\nX-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=\[redacted\]%2F.*&X-Amz-Date=\d{8}T\d{6}Z&/,
+      ),
+    })
+    expect(calls.find(({ operation }) => operation === 'HeadObject')).toMatchObject({
+      status: expect.any(Number),
+      requestId: expect.any(String),
+      ms: expect.any(Number),
+    })
+    for (const secret of [new URL(uploadUrl).searchParams.get('X-Amz-Signature'), server.secretAccessKey, server.accessKeyId])
+      expect(running.logs()).not.toContain(secret)
   })
 })
 
@@ -288,5 +369,6 @@ describeOn(versitygw, 'on versitygw', (server) => {
       expect.objectContaining({ found: 'this store does not hold a URL to the SHA-256 of its bytes' }),
     ])
     expect(finding(report, 'presigned ranged GET')).toMatchObject({ state: 'ok' })
+    expect(finding(report, 'store profile').found).toBe('versitygw; it does not hold URLs to the SHA-256 of their bytes, as expected')
   })
 })

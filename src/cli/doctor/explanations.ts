@@ -49,7 +49,10 @@ const explanations: Readonly<Record<string, Explanation>> = {
   AuthorizationQueryParametersError: region,
   PermanentRedirect: region,
   IllegalLocationConstraintException: region,
-  NoSuchBucket: { cause: 'there is no such bucket, or (clients’ side) another store answers', fix: 'create the bucket, or correct the storage URL' },
+  NoSuchBucket: {
+    cause: 'there is no such bucket and it may not be created from here, or (clients’ side) another store answers',
+    fix: 'create the bucket, or allow s3:CreateBucket, or correct the bucket in --storage',
+  },
   NoSuchKey: { cause: 'another store, or another bucket, answers', fix: 'storage URL: publicEndpoint' },
   MalformedXML: { cause: 'the store does not serve buckets as host names', fix: 'storage URL: pathStyle=true' },
   AccessDenied: {

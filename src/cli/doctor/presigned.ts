@@ -5,6 +5,7 @@ import { failed, makeProbe, type Probe } from './bytes.js'
 import { explain } from './explanations.js'
 import type { Finding, Findings } from './finding.js'
 import { type ProbeAnswer, sendProbe } from './http-probe.js'
+import { findProfile } from './store-profile.js'
 
 const MiB = 1024 ** 2
 const expiresSeconds = 300
@@ -66,7 +67,11 @@ async function* sendParts({ presign, ca }: Site, { probe, uploadId }: Upload): A
     check = `presigned part at ${host}: the right bytes`
     const right = await put(bytes)
     if (right.status !== 200) {
-      yield { check, state: 'failed', found: answered(right), ...explain(right.code) }
+      // a URL of another hour is refused as AccessDenied or as not yet valid; the store's own clock tells which
+      const apart = secondsApart(right)
+      const reason = apart !== undefined && apart >= WARN_SECONDS ? 'RequestTimeTooSkewed' : right.code
+      yield { check, state: 'failed', found: answered(right), ...explain(reason) }
+      yield* checkClock(right, host)
       return false
     }
     yield { check, state: 'ok', found: 'accepted' }
@@ -85,6 +90,8 @@ async function* sendParts({ presign, ca }: Site, { probe, uploadId }: Upload): A
         found: 'this store does not hold a URL to the SHA-256 of its bytes',
         cause: 'it lacks that part of S3; what was pushed is read back and proven instead',
       }
+
+    yield await findProfile({ server: right.headers.server?.toString(), host: new URL(url).hostname, bindsPayload: presign.bindsPayload })
 
     // whatever the refused ones left behind is replaced
     return (await put(bytes)).status === 200
@@ -113,14 +120,22 @@ function refusal({ check, answer, unrefused }: { readonly check: string; readonl
   }
 }
 
-async function* checkClock({ headers }: ProbeAnswer, host: string): Findings {
+/** Between the clock of this machine and the `Date` of an answer. */
+function secondsApart({ headers }: ProbeAnswer): number | undefined {
   const date = Date.parse(headers.date ?? '')
-  if (Number.isNaN(date)) return
-  const seconds = Math.round(Math.abs(date - Date.now()) / 1000)
+  return Number.isNaN(date) ? undefined : Math.round(Math.abs(date - Date.now()) / 1000)
+}
+
+const WARN_SECONDS = 60
+/** AWS refuses signatures that are off by 15 minutes. */
+const FAIL_SECONDS = 900
+
+async function* checkClock(answer: ProbeAnswer, host: string): Findings {
+  const seconds = secondsApart(answer)
+  if (seconds === undefined) return
   const check = `clock of this machine against ${host}`
-  if (seconds < 60) yield { check, state: 'ok', found: `${seconds} s apart` }
-  // AWS refuses signatures that are off by 15 minutes
-  else yield { check, state: seconds < 900 ? 'warning' : 'failed', found: `${seconds} s apart`, ...explain('RequestTimeTooSkewed') }
+  if (seconds < WARN_SECONDS) yield { check, state: 'ok', found: `${seconds} s apart` }
+  else yield { check, state: seconds < FAIL_SECONDS ? 'warning' : 'failed', found: `${seconds} s apart`, ...explain('RequestTimeTooSkewed') }
 }
 
 /** Clients know nothing of our `ca=FILE`. */

@@ -14,7 +14,8 @@ export async function prepareBucket({ connection, options }: S3Context): Promise
       {
         backend: 's3',
         retryable: false,
-        cause,
+        // the code that explains it is this one, whatever kept us from creating it
+        cause: Object.assign(new Error('NoSuchBucket'), { code: 'NoSuchBucket', creation: isStorageError(cause) ? cause.message : undefined }),
       },
     )
   if (!options.createBucket) throw missing()

@@ -3,6 +3,7 @@ import { StorageError } from './errors.js'
 import { factsOf, storageErrorFrom } from './s3-errors.js'
 import type { ResolvedS3Options, S3Credentials } from './s3-options.js'
 import { importPeer } from './s3-peers.js'
+import { refusedRequest, rememberRefusal } from './s3-refusals.js'
 
 /** One call to the store or one presigned URL, for a debug log. Holds no signature, no secret and no signed query. */
 export interface S3LogEntry {
@@ -20,6 +21,11 @@ export interface S3LogEntry {
   readonly error?: string
   /** Of a presigned URL: host and header names that the signature covers. */
   readonly signed?: string
+  /**
+   * What was signed (AWS "Create a signed AWS API request", step 1), without signature, key and token: of each presigned URL, and of a call that the store
+   * refused with SignatureDoesNotMatch. Lines separated by `\n`.
+   */
+  readonly canonicalRequest?: string | undefined
 }
 
 export type S3Sdk = typeof import('@aws-sdk/client-s3')
@@ -63,6 +69,7 @@ export interface SignedPut {
   readonly body: string
   /** For the log. */
   readonly object: string
+  readonly canonical: () => string | undefined
 }
 
 interface Clients {
@@ -78,7 +85,9 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
   const load = (): Promise<Clients> => {
     loading ??= importPeer('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3')).then((sdk) => {
       const quick = new sdk.S3(clientConfig(options, timeouts.idleSeconds))
-      return { sdk, quick, slow: new sdk.S3({ ...clientConfig(options, timeouts.finishSeconds), credentials: quick.config.credentials }) }
+      const slow = new sdk.S3({ ...clientConfig(options, timeouts.finishSeconds), credentials: quick.config.credentials })
+      for (const client of [quick, slow]) client.middlewareStack.add(rememberRefusal, { step: 'deserialize', name: 'rememberRefusal', priority: 'high' })
+      return { sdk, quick, slow }
     })
     return loading
   }
@@ -111,7 +120,14 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
         return output
       } catch (error) {
         const { code } = factsOf(error)
-        log({ ...entry, ms: performance.now() - started, ...metadataOf(error), error: code })
+        const canonical = refusedRequest(error)
+        log({
+          ...entry,
+          ms: performance.now() - started,
+          ...metadataOf(error),
+          error: code,
+          ...(canonical === undefined ? {} : { canonicalRequest: canonical }),
+        })
         if (call.signal?.aborted)
           throw new StorageError('aborted', `${call.operation} was aborted`, {
             backend: 's3',
@@ -139,7 +155,7 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
         return new URL(found.url.href)
       }),
 
-    async sendSigned({ url, headers, body, object }) {
+    async sendSigned({ url, headers, body, object, canonical }) {
       const { HttpRequest } = await importPeer('@smithy/protocol-http', () => import('@smithy/protocol-http'))
       const { protocol, hostname, port, pathname, searchParams } = new URL(url)
       const request = { method: 'PUT', protocol, hostname, path: pathname, query: Object.fromEntries(searchParams), headers: { ...headers }, body }
@@ -151,8 +167,10 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
             requestTimeout: timeouts.requestSeconds * 1000,
           })
           response.body?.resume()
-          log({ operation: 'presigned PUT', bucket, object, status: response.statusCode, ms: performance.now() - started, attempts: attempt })
-          return response.statusCode
+          const { statusCode: status } = response
+          const refused = status === 403 ? { canonicalRequest: canonical() } : {}
+          log({ operation: 'presigned PUT', bucket, object, status, ms: performance.now() - started, attempts: attempt, ...refused })
+          return status
         } catch (error) {
           // a pooled socket that the store has closed is no answer yet
           if (attempt < options.maxAttempts) continue

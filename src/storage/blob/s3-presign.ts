@@ -19,8 +19,18 @@ export function createPresign(context: S3Context, { signer, binding }: PresignDe
   const sign = async (operation: string, request: SignOptions): Promise<PresignedUrl> => {
     const started = performance.now()
     const signUrl = await signer()
-    const { url, expiresAt, signed } = await signUrl(request)
-    options.log({ operation, bucket: connection.bucket, object: request.object, signed, ms: performance.now() - started })
+    const { url, expiresAt, signed, canonical } = await signUrl(request)
+    options.log({
+      operation,
+      bucket: connection.bucket,
+      object: request.object,
+      signed,
+      ms: performance.now() - started,
+      // only the client sees a refusal, so it is here before there is one; a getter, since most logs drop this level unread
+      get canonicalRequest() {
+        return canonical()
+      },
+    })
     return { url, headers: request.headers ?? {}, expiresAt }
   }
   const binds = async (): Promise<boolean> => binding.known ?? binding.find()

@@ -17,11 +17,11 @@ export async function probeBinding(context: S3Context): Promise<boolean> {
   const object = context.keys.incoming(key)
   const headers = { 'content-length': String(Buffer.byteLength(RIGHT)), 'x-amz-content-sha256': RIGHT_SHA256 }
   const signUrl = await context.signer()
-  const { url } = await signUrl({ method: 'PUT', object, headers, expiresSeconds: 300 })
-  const right = await context.connection.sendSigned({ url, headers, body: RIGHT, object })
+  const { url, canonical } = await signUrl({ method: 'PUT', object, headers, expiresSeconds: 300 })
+  const right = await context.connection.sendSigned({ url, headers, body: RIGHT, object, canonical })
   if (right >= 500) throw new StorageError('unavailable', `the store answered ${right} to a presigned PUT`, { backend: 's3' })
   if (right >= 300) return false
-  const wrong = await context.connection.sendSigned({ url, headers, body: WRONG, object })
+  const wrong = await context.connection.sendSigned({ url, headers, body: WRONG, object, canonical })
   await deleteObject(context, { key, object })
   if (wrong >= 500) throw new StorageError('unavailable', `the store answered ${wrong} to a presigned PUT`, { backend: 's3' })
   return wrong >= 400

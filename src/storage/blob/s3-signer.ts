@@ -1,4 +1,5 @@
 import type { HttpRequest } from '@smithy/types'
+import { canonicalRequest, encodeRfc3986 } from './s3-canonical.js'
 import type { S3Credentials } from './s3-options.js'
 import { MAX_EXPIRES_SECONDS } from './s3-options.js'
 import { importPeer } from './s3-peers.js'
@@ -30,6 +31,8 @@ export interface SignedUrl {
   readonly expiresAt: Date
   /** Names that the signature covers. */
   readonly signed: string
+  /** The canonical request, for a log: no signature, no key, no token. Made only when asked for. */
+  readonly canonical: () => string | undefined
 }
 
 export type SignUrl = (options: SignOptions) => Promise<SignedUrl>
@@ -81,23 +84,17 @@ export async function createSigner(options: SignerOptions): Promise<SignUrl> {
       url: `${origin}${signed.path}?${queryOf(signed)}`,
       expiresAt: new Date(expiration === undefined ? ends : Math.min(ends, expiration.getTime())),
       signed: `${host} ${['host', ...Object.keys(headers ?? {})].join(';')}`,
+      canonical: () => canonicalRequest({ method, path: signed.path, query: signed.query ?? {}, headers: { ...headers, host } }),
     }
   }
 }
 
 function queryOf(request: HttpRequest): string {
   return Object.entries(request.query ?? {})
-    .map(([name, value]) => `${encode(name)}=${encode(String(value))}`)
+    .map(([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(String(value))}`)
     .join('&')
 }
 
 function encodePath(object: string): string {
-  return encode(object).replaceAll('%2F', '/')
-}
-
-/** RFC 3986 percent-encoding as SigV4 wants it: everything but `A-Za-z0-9-._~`. */
-function encode(text: string): string {
-  // most of what a URL carries is plain already, and this runs a dozen times for each
-  if (/^[\w.~-]*$/.test(text)) return text
-  return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+  return encodeRfc3986(object).replaceAll('%2F', '/')
 }

@@ -20,6 +20,7 @@ import { createSigner, type SignUrl } from './s3-signer.js'
 
 export type { S3LogEntry } from './s3-connection.js'
 export type { S3Credentials, S3StorageOptions, S3Timeouts, S3Verify } from './s3-options.js'
+export { fitS3Profile, type S3Fact, type S3Fit, type S3Profile, type S3Sighting, s3Profiles } from './s3-profiles.js'
 export { s3OptionsFromUrl } from './s3-url.js'
 
 /** A StorageBackend over S3 with presigned URLs and multipart uploads. */

@@ -1,0 +1,72 @@
+import { S3, S3ServiceException } from '@aws-sdk/client-s3'
+import { afterAll, expect, test } from 'vitest'
+import { type RunningS3Server, startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
+import { fitS3Profile, type S3Profile, s3Profiles } from '../../../src/storage/blob/s3.js'
+import { rawRequest } from './requests.js'
+import { describeOn, startOrSkip, storageOn } from './servers.js'
+
+const clientOf = ({ endpoint, region, accessKeyId, secretAccessKey }: RunningS3Server, other: { readonly region?: string } = {}): S3 =>
+  new S3({
+    endpoint,
+    region,
+    credentials: { accessKeyId, secretAccessKey },
+    forcePathStyle: true,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    ...other,
+  })
+
+/** `200`, or status and code of the refusal. */
+const answer = (call: Promise<object>): Promise<string> =>
+  call.then(
+    () => '200',
+    (error: unknown) => {
+      if (!(error instanceof S3ServiceException)) throw error
+      return `${error.$metadata.httpStatusCode} ${error.name}`
+    },
+  )
+
+for (const [name, start] of [
+  ['MinIO', startMinio],
+  ['versitygw', startVersitygw],
+  ['s3proxy', startS3Proxy],
+] as const) {
+  const server = await startOrSkip(name, start)
+  afterAll(() => server?.stop())
+
+  describeOn(server, `the profile of ${name} is what ${name} does`, (server) => {
+    const profile = s3Profiles.find((one) => one.name === name) as S3Profile
+
+    test('it is recognised, and binds as told', async () => {
+      const { headers } = await rawRequest(`${server.endpoint}/nowhere/nothing`)
+      const storage = storageOn(server)
+      await storage.ready?.()
+      const fit = fitS3Profile({ server: headers.server?.toString(), host: '127.0.0.1', bindsPayload: storage.presign.bindsPayload })
+      await storage.close?.()
+      expect(fit).toMatchObject({ named: profile.server === undefined ? undefined : { name }, agrees: true })
+      expect(fit.alike).toContain(profile)
+    })
+
+    test('multipart', async () => {
+      const s3 = clientOf(server)
+      const [Bucket, Key] = ['profile', 'some/where/x']
+      await s3.createBucket({ Bucket })
+      const { UploadId } = await s3.createMultipartUpload({ Bucket, Key })
+      const { Uploads = [] } = await s3.listMultipartUploads({ Bucket, Prefix: 'some/' })
+      expect(Uploads.length > 0).toBe(profile.listsUploadsByPrefix.known)
+      const { ETag } = await s3.uploadPart({ Bucket, Key, UploadId, PartNumber: 1, Body: 'bytes' })
+      const complete = () => answer(s3.completeMultipartUpload({ Bucket, Key, UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } }))
+      expect(await complete()).toBe('200')
+      expect(await complete()).toBe(profile.completeTwice.known)
+      s3.destroy()
+    })
+
+    test('another region', async () => {
+      const s3 = clientOf(server, { region: 'eu-north-1' })
+      const told = await answer(s3.listObjectsV2({ Bucket: 'sif-library' }))
+      s3.destroy()
+      if (told === '200') expect(profile.region.known).toBe('any')
+      else expect(profile.region.known).toContain(`: ${told} `)
+    })
+  })
+}
