@@ -1,12 +1,13 @@
 /**
  * `npm run bench`: ratios in one run, medians of interleaved rounds; a table on stdout, JSON in bench/results/.
  *
- *   npm run bench                         everything (about 15 minutes; needs Go and nginx for the peers)
- *   npm run bench -- requests transfers   some of: requests, transfers, memory
+ *   npm run bench                         everything (about 20 minutes; needs Go and nginx for the peers, Go and MinIO for s3)
+ *   npm run bench -- requests transfers   some of: requests, transfers, s3, memory
  *   npm run bench -- --quick              fewer rounds, less data, to see that it works
  */
 import { benchMemory } from './memory.mjs'
 import { benchRequests } from './requests.mjs'
+import { benchS3 } from './s3.mjs'
 import { benchTransfers } from './transfers.mjs'
 
 const args = process.argv.slice(2)
@@ -14,6 +15,7 @@ const quick = args.includes('--quick')
 const benches = {
   requests: () => benchRequests(quick ? { rounds: 3, requests: 2000, images: 20_000 } : {}),
   transfers: () => benchTransfers(quick ? { rounds: 1, size: 2 ** 27 } : {}),
+  s3: () => benchS3(quick ? { rounds: 1, size: 2 ** 28 } : {}),
   memory: () => benchMemory(quick ? { gibibytes: 1, slow: 50 } : {}),
 }
 const wanted = args.filter((arg) => !arg.startsWith('--'))

@@ -1,19 +1,20 @@
-/** The registry over connect, on its embedded defaults. */
+/** The registry over connect, on its embedded defaults, or on S3 (`s3`: options of s3Storage). */
 import { createServer } from 'node:http'
 import connect from 'connect'
 import { createLibrary } from 'sif-library'
 import { libraryMiddleware } from 'sif-library/express'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import { filesystemStorage } from 'sif-library/storage/filesystem'
+import { s3Storage } from 'sif-library/storage/s3'
 
-const { database, blobs } = JSON.parse(process.argv[2])
+const { database, blobs, s3 } = JSON.parse(process.argv[2])
 const server = createServer()
 server.requestTimeout = 0
 server.listen(0, '127.0.0.1', async () => {
   const { port } = server.address()
   const library = createLibrary({
     publicUrl: `http://127.0.0.1:${port}`,
-    storage: filesystemStorage({ directory: blobs }),
+    storage: s3 === undefined ? filesystemStorage({ directory: blobs }) : s3Storage(s3),
     metadata: sqliteMetadata({ file: database }),
   })
   const app = connect()
