@@ -71,6 +71,7 @@ console.log(`node ${process.version}, ${availableParallelism()} cores`)
 if (nodes.length > 0) {
   for (const version of nodes) await suite('unit', ['npx', '-y', `node@${version}`])
 } else {
+  await step('lock file', process.execPath, ['scripts/complete-lock.mjs', '--check'])
   await step('format and lint', bin('biome'), ['ci', '.'])
   await step('types of the package', bin('tsc'), ['-p', 'tsconfig.json'])
   await step('build', bin('tsup'), ['--silent'])
