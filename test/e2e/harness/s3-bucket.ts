@@ -1,5 +1,5 @@
 /** What lies in a bucket, asked of the store itself and not of the code under test. */
-import { HeadObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+import { ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import type { RunningS3Server } from '../../../scripts/s3-servers.mjs'
 import { BUCKET } from './s3-registry.js'
 
@@ -8,7 +8,6 @@ export interface Bucket {
   readonly objects: (prefix: string) => Promise<readonly string[]>
   /** Uploads below a prefix that were begun and neither completed nor aborted. MinIO finds only those of an exact name, and of all names without one. */
   readonly uploads: (prefix: string) => Promise<readonly { readonly key: string; readonly uploadId: string }[]>
-  readonly etag: (object: string) => Promise<string | undefined>
   readonly close: () => void
 }
 
@@ -24,7 +23,6 @@ export function openBucket(server: RunningS3Server): Bucket {
       const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))
       return Uploads.map(({ Key: key = '', UploadId: uploadId = '' }) => ({ key, uploadId })).filter(({ key }) => key.startsWith(prefix))
     },
-    etag: async (object) => (await client.send(new HeadObjectCommand({ Bucket: BUCKET, Key: object }))).ETag,
     close: () => client.destroy(),
   }
 }
