@@ -8,7 +8,8 @@ import { minioStack } from './stack-minio.js'
 
 const MiB = 1024 ** 2
 
-const usage = `npm run faults -- [--kills 100] [--seed 1] [--stack filesystem|minio|minio-postgres] [--faults server,…] [--clients 6] [--disk MIB]
+const usage = `npm run faults -- [--kills 100] [--seed 1] [--faults server,…] [--clients 6] [--disk MIB]
+                  [--stack filesystem|filesystem-postgres|minio|minio-postgres]
 
 Pushes with many clients, kills -9 the server at random moments, restarts it, and checks that nothing acknowledged is lost, nothing damaged is readable,
 every interrupted push succeeds when repeated, and that a sweep leaves nothing but the blobs of images.
@@ -20,7 +21,9 @@ every interrupted push succeeds when repeated, and that a sweep leaves nothing b
 
 function openStack(name: string, options: { readonly root: string; readonly disk: string | undefined }): Promise<Stack> {
   const { root, disk } = options
-  if (name === 'filesystem') return filesystemStack({ root, ...(disk === undefined ? {} : { diskBytes: Number(disk) * MiB }) })
+  const diskBytes = disk === undefined ? {} : { diskBytes: Number(disk) * MiB }
+  if (name === 'filesystem') return filesystemStack({ root, ...diskBytes })
+  if (name === 'filesystem-postgres') return filesystemStack({ root, records: 'postgres', ...diskBytes })
   if (name === 'minio') return minioStack({ root, records: 'sqlite' })
   if (name === 'minio-postgres') return minioStack({ root, records: 'postgres' })
   throw new Error(`no such stack: ${name}`)

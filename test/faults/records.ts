@@ -12,6 +12,8 @@ const run = promisify(execFile)
 
 export interface Records {
   readonly name: string
+  /** Of PostgreSQL. */
+  readonly url?: string
   readonly serveArgs: readonly string[]
   readonly open: () => Promise<MetadataStore>
   readonly faults: Readonly<Record<string, StoreFault>>
@@ -36,6 +38,7 @@ export async function postgresRecords(root: string): Promise<Records> {
   const server = await (await loadPostgresServer(root)).startPostgres()
   return {
     name: 'PostgreSQL',
+    url: server.url,
     serveArgs: ['--metadata', server.url],
     open: async () => postgresMetadata({ url: server.url }),
     faults: {

@@ -129,6 +129,8 @@ class FaultRun {
   }
 
   #violation = (text: string): void => {
+    // who stops the run from a terminal stops its servers too
+    if (this.#options.signal?.aborted === true) return
     const line = `seed ${this.#options.seed}, round ${this.#round}: ${text}`
     this.report.violations.push(line)
     this.#options.log?.(`VIOLATION ${line}\n${this.#server?.logs().slice(-3000) ?? ''}`)

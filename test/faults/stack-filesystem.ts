@@ -1,11 +1,12 @@
-/** SQLite and a folder, as `serve` does it by default. With `diskBytes` on a small disk of its own (tmpfs, needs root) that can fill up. */
+/** A folder, with records in SQLite as `serve` does it by default, or in PostgreSQL. With `diskBytes` on a small disk of its own (tmpfs, needs root) that can fill up. */
 import { execFile } from 'node:child_process'
 import { mkdtemp, open, readdir, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { loadFilesystem, loadSqlite } from './package.js'
+import { loadFilesystem } from './package.js'
+import { postgresRecords, type Records, sqliteRecords } from './records.js'
 import type { PackageRoot, Stack, StorageContents, StoreFault } from './stack.js'
 
 const run = promisify(execFile)
@@ -45,25 +46,34 @@ const fillDisk =
     await unlink(file)
   }
 
-export async function filesystemStack({ root, diskBytes }: PackageRoot & { readonly diskBytes?: number }): Promise<Stack> {
+export interface FilesystemStackOptions extends PackageRoot {
+  readonly diskBytes?: number
+  /** Default `sqlite`. */
+  readonly records?: 'sqlite' | 'postgres'
+}
+
+export async function filesystemStack({ root, diskBytes, records: wanted = 'sqlite' }: FilesystemStackOptions): Promise<Stack & { readonly records: Records }> {
   const data = await mkdtemp(join(tmpdir(), 'sif-library-faults-'))
   const mounted = diskBytes !== undefined
   if (mounted) await run('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes},mode=0700`, 'tmpfs', data])
   const blobs = join(data, 'blobs')
+  const records = await (wanted === 'sqlite' ? sqliteRecords(root, data) : postgresRecords(root))
   return {
-    name: mounted ? 'filesystem on a small disk' : 'filesystem',
+    name: `${mounted ? 'a folder on a small disk' : 'a folder'} and ${records.name}`,
     data,
-    serveArgs: ['--part-size', '256KiB'],
+    records,
+    serveArgs: [...records.serveArgs, '--part-size', '256KiB'],
     env: {},
     pace: 1,
     sizes: { single: { min: 40 * KiB, max: 1500 * KiB }, multipart: { min: 300 * KiB, max: 3000 * KiB } },
     open: async () => ({
       storage: (await loadFilesystem(root)).filesystemStorage({ directory: blobs }),
-      metadata: (await loadSqlite(root)).sqliteMetadata({ file: join(data, 'registry.db') }),
+      metadata: await records.open(),
     }),
     contents: () => contentsOf(blobs),
-    faults: mounted ? { 'disk-full': fillDisk(data) } : {},
+    faults: { ...(mounted ? { 'disk-full': fillDisk(data) } : {}), ...records.faults },
     close: async () => {
+      await records.close()
       if (mounted) await run('umount', [data])
       await rm(data, { recursive: true, force: true })
     },
