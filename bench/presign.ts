@@ -2,7 +2,7 @@
  * How fast a presigned part URL is made: ours through the whole backend, the SDK's `getSignedUrl`, and a floor written by hand with nothing but node:crypto.
  * Ratios are what counts; all three run in this process, in turns.
  *
- *   npx esbuild bench/presign.ts --bundle --platform=node --format=esm --packages=external --outfile=.cache/presign.mjs && node .cache/presign.mjs
+ *   npm run bench:presign
  */
 import { createHash, createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
 import { S3Client, UploadPartCommand } from '@aws-sdk/client-s3'

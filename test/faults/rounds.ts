@@ -110,7 +110,7 @@ class FaultRun {
         if (this.#round % 25 === 0 || this.report.kills === kills) log(this.#progress())
       }
       await recheck(this.#settleContext(), [...this.#ledger.settled])
-      await this.#server?.stop()
+      await this.#server?.stop().catch((error: Error) => this.#violation(error.message.split('\n')[0] ?? ''))
       await this.#audit(true)
     } finally {
       await this.#server?.kill()

@@ -98,7 +98,13 @@ export async function settle(context: SettleContext): Promise<void> {
 
 /** Checks again what was found whole earlier. */
 export async function recheck(context: SettleContext, entries: readonly Entry[]): Promise<void> {
-  for (const entry of entries) await checkThere(context, entry)
+  for (const entry of entries) {
+    try {
+      await checkThere(context, entry)
+    } catch (error) {
+      context.violation(`the check of ${entry.path}:sha256.${entry.digest}, which was whole before, failed: ${String(error)}`)
+    }
+  }
 }
 
 export type Swept = Readonly<Record<'uploads' | 'blobs' | 'orphans' | 'temporary', number>>

@@ -13,11 +13,16 @@ import { startStoreProxy } from './store-proxy.js'
 const MiB = 1024 ** 2
 const BUCKET = 'faults'
 
-/** Past the API: MinIO lists only the uploads that began since its last start. */
+/**
+ * Parts, past the API: MinIO lists only the uploads that began since its last start. An upload without parts whose beginning was never answered (the server was
+ * killed, or MinIO) is known to nobody after a restart of MinIO, which removes it itself after a day.
+ */
 async function partsOnDisk(directory: string): Promise<readonly string[]> {
   const folder = join(directory, '.minio.sys/multipart')
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+  return entries
+    .filter((entry) => entry.isFile() && /^part\.\d+$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
 }
 
 export async function minioStack({ root, records: wanted }: PackageRoot & { readonly records: 'sqlite' | 'postgres' }): Promise<Stack> {
