@@ -1,7 +1,8 @@
 /** `npm run faults`. */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { describeReport, runFaults } from './rounds.js'
+import { describeReport } from './report.js'
+import { runFaults } from './rounds.js'
 import type { Stack } from './stack.js'
 import { filesystemStack } from './stack-filesystem.js'
 import { minioStack } from './stack-minio.js'

@@ -2,8 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type ServerProcess, startProcess } from '../e2e/harness/server-process.js'
 import { type ChaosContext, runClient } from './chaos.js'
@@ -11,9 +9,12 @@ import { makeRegistryClient, type RegistryClient, type Step } from './client.js'
 import { makeHttpClient } from './http.js'
 import { type ImageMaker, makeImages } from './images.js'
 import { Ledger } from './ledger.js'
+import { planMoment } from './moment.js'
 import { cliOf } from './package.js'
+import { freePort } from './port.js'
 import { makeRandom, type Random } from './random.js'
-import { recheck, type SettleContext, type Swept, settle, sweepAndAudit } from './settle.js'
+import type { FaultReport } from './report.js'
+import { recheck, type SettleContext, settle, sweepAndAudit } from './settle.js'
 import type { Stack } from './stack.js'
 
 export interface FaultRunOptions {
@@ -32,46 +33,8 @@ export interface FaultRunOptions {
   readonly signal?: AbortSignal
 }
 
-export interface FaultReport {
-  kills: number
-  readonly counts: Record<'pushes' | 'acknowledged' | 'interrupted' | 'repeated' | 'deletes' | 'pulls' | 'sweepersKilled', number>
-  readonly swept: Record<keyof Swept, number>
-  /** Failures that clients saw, by their words, so that a bad answer under a fault is seen. */
-  readonly failures: Map<string, number>
-  readonly violations: string[]
-}
-
-const steps: readonly Step[] = ['create', 'start', 'bytes', 'bytes', 'complete', 'complete', 'complete', 'tag', 'delete']
+/** Images that stay in the registry from round to round. */
 const kept = 40
-
-/** When the fault comes: after a time, or a moment after the nth request of a kind was sent. */
-function planMoment(random: Random, pace: number): { readonly onStep: (step: Step) => void; readonly due: Promise<void> } {
-  let fire = (): void => {}
-  const due = new Promise<void>((resolve) => (fire = resolve))
-  if (random.chance(0.4)) {
-    setTimeout(fire, pace * random.between(5, 700))
-    return { onStep: () => {}, due }
-  }
-  const wanted = random.pick(steps)
-  const delay = random.between(0, 12)
-  let left = random.between(1, 8)
-  setTimeout(fire, pace * 1500)
-  return {
-    onStep: (step) => {
-      if (step === wanted && --left === 0) setTimeout(fire, delay)
-    },
-    due,
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 class FaultRun {
   readonly #options: FaultRunOptions
@@ -84,6 +47,9 @@ class FaultRun {
   #port = 0
   #token = ''
   #server: ServerProcess | undefined
+  /** We are about to end the server ourselves. */
+  #ending = false
+  #aborted = false
   readonly report: FaultReport = {
     kills: 0,
     counts: { pushes: 0, acknowledged: 0, interrupted: 0, repeated: 0, deletes: 0, pulls: 0, sweepersKilled: 0 },
@@ -103,16 +69,20 @@ class FaultRun {
     this.#port = await freePort()
     try {
       await this.#start()
-      while (this.report.kills < kills && signal?.aborted !== true && this.report.violations.length < 20) {
+      while (this.report.kills < kills && signal?.aborted !== true && !this.#aborted && this.report.violations.length < 20) {
         this.#round += 1
         await this.#chaos(this.#random.pick(faults))
         await this.#settle()
         if (this.#round % 25 === 0 || this.report.kills === kills) log(this.#progress())
       }
       await recheck(this.#settleContext(), [...this.#ledger.settled])
+      this.#ending = true
       await this.#server?.stop().catch((error: Error) => this.#violation(error.message.split('\n')[0] ?? ''))
       await this.#audit(true)
+    } catch (error) {
+      if (!this.#aborted) throw error
     } finally {
+      this.#ending = true
       await this.#server?.kill()
       this.#http.close()
     }
@@ -130,7 +100,7 @@ class FaultRun {
 
   #violation = (text: string): void => {
     // who stops the run from a terminal stops its servers too
-    if (this.#options.signal?.aborted === true) return
+    if (this.#aborted || this.#options.signal?.aborted === true) return
     const line = `seed ${this.#options.seed}, round ${this.#round}: ${text}`
     this.report.violations.push(line)
     this.#options.log?.(`VIOLATION ${line}\n${this.#server?.logs().slice(-3000) ?? ''}`)
@@ -139,7 +109,15 @@ class FaultRun {
   async #start(): Promise<void> {
     const { root, stack } = this.#options
     const args = [cliOf(root), 'serve', '--data', stack.data, '--port', String(this.#port), '--log-level', 'warn', ...stack.serveArgs]
-    this.#server = await startProcess({ args, env: stack.env })
+    const server = await startProcess({ args, env: stack.env })
+    this.#server = server
+    this.#ending = false
+    void server.ended.then((how) => {
+      if (this.#server !== server || this.#ending) return
+      this.#violation(`the server ended by itself, or by another hand: ${how}`)
+      // nothing that follows would prove anything
+      this.#aborted = true
+    })
     this.#token = (await readFile(join(stack.data, 'admin-token'), 'utf8')).trim()
   }
 
@@ -191,6 +169,7 @@ class FaultRun {
     stopped = true
     if (repair === undefined || this.#random.chance(0.3)) {
       if (repair === undefined && fault !== 'server') throw new Error(`no such fault of ${stack.name}: ${fault}`)
+      this.#ending = true
       await this.#server?.kill()
       await running
       await endSweeper(sweeper, this.#random.chance(0.5), this.report)
@@ -257,22 +236,4 @@ async function endSweeper(sweeper: ChildProcess | undefined, kill: boolean, repo
 /** Runs until `kills` faults happened; 20 violations end it early. Leaves the stack to its maker. */
 export async function runFaults(options: FaultRunOptions): Promise<FaultReport> {
   return new FaultRun(options).run()
-}
-
-/** For people. */
-export function describeReport({ kills, counts, swept, failures, violations }: FaultReport): string {
-  const table = (record: Readonly<Record<string, number>>): string =>
-    Object.entries(record)
-      .map(([name, count]) => `  ${name}: ${count}`)
-      .join('\n')
-  const seen = [...failures].sort(([, a], [, b]) => b - a).slice(0, 12)
-  return [
-    `${kills} kills, ${violations.length} violations`,
-    table(counts),
-    'swept:',
-    table(swept),
-    'what clients saw:',
-    ...seen.map(([words, count]) => `  ${count} × ${words}`),
-    ...violations,
-  ].join('\n')
 }

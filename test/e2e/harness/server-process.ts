@@ -8,6 +8,8 @@ export interface ServerProcess {
   readonly logs: () => string
   /** SIGTERM, then waits; resolves with the exit code. Kills it after 10 seconds and rejects then. Safe to call twice. */
   readonly stop: () => Promise<number | null>
+  /** Resolves with the signal or the exit code that it ended by, whoever ended it. */
+  readonly ended: Promise<string>
   /** SIGKILL, for tests of what a crash leaves behind. Safe when it has ended. */
   readonly kill: () => Promise<void>
 }
@@ -40,6 +42,7 @@ async function stop(child: ChildProcess, logs: () => string): Promise<number | n
 /** Starts a Node script and resolves when its stdout says `listening on URL`; rejects when it ends before or says nothing within 20 seconds. */
 export function startProcess(command: ServerCommand): Promise<ServerProcess> {
   const child = spawn(command.program ?? process.execPath, command.args, { env: { ...process.env, ...command.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = new Promise<string>((resolve) => child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`)))
   let said = ''
   const logs = (): string => said
   return new Promise((resolve, reject) => {
@@ -64,6 +67,7 @@ export function startProcess(command: ServerCommand): Promise<ServerProcess> {
       resolve({
         url,
         logs,
+        ended,
         stop: () => stop(child, logs),
         kill: async () => {
           child.kill('SIGKILL')
