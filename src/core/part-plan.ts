@@ -1,8 +1,22 @@
-/** Which parts an upload has. */
+/** Which parts an upload has, and which it was completed with. */
+import { createHash } from 'node:crypto'
 import type { StorageLimits } from '../storage/blob/contract.js'
 import { LibraryError } from './errors.js'
 
 const MiB = 1024 * 1024
+
+/** A part as the client names it at the complete; the ETag without its quotes. */
+export interface CompletedPart {
+  readonly partNumber: number
+  readonly etag: string
+}
+
+/** SHA-256 over the parts in their order: the same list again is a repeated complete, another one is not. */
+export function digestParts(parts: readonly CompletedPart[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify(parts.map(({ partNumber, etag }) => [partNumber, etag])))
+    .digest('hex')
+}
 
 /**
  * Part size and number of parts of a file. The number is exactly ceil(size / partSize): one more makes the client send an empty part, one less cuts the file off

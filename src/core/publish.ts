@@ -35,11 +35,11 @@ export async function discard(services: Services, upload: UploadRecord, key: str
  */
 export async function publishUpload(
   services: Services,
-  target: ImageInContainer & { readonly upload: UploadRecord; readonly blob: FinishedBlob },
+  target: ImageInContainer & { readonly upload: UploadRecord; readonly blob: FinishedBlob; readonly partsDigest?: string },
   pusher: Pusher,
 ): Promise<void> {
   const { metadata, storage, settings, hooks, emit } = services
-  const { image, container, upload, blob } = target
+  const { image, container, upload, blob, partsDigest = null } = target
   const path = containerPath(container)
   let outcome: 'published' | 'already' | 'gone'
   let arch: string | null
@@ -60,6 +60,7 @@ export async function publishUpload(
         fingerprints: facts?.fingerprints ?? [],
       },
       state: blob.proof === 'proven' ? 'published' : 'unproven',
+      partsDigest,
       now: settings.clock(),
     })
   } catch (error) {

@@ -5,7 +5,7 @@ import { isStorageError } from '../storage/blob/errors.js'
 import type { ImageInContainer, UploadKind, UploadRecord } from '../storage/metadata/contract.js'
 import { blobKey } from './blob-keys.js'
 import { LibraryError } from './errors.js'
-import { planParts } from './part-plan.js'
+import { type CompletedPart, digestParts, planParts } from './part-plan.js'
 import { proveBlob } from './prove.js'
 import { containerPath, type Pusher, publishUpload } from './publish.js'
 import { isId } from './references.js'
@@ -120,7 +120,7 @@ export async function whileAlive<T>(services: Services, upload: UploadRecord, wo
 
 async function finishAndPublish(
   services: Services,
-  target: ImageInContainer & { readonly upload: UploadRecord },
+  target: ImageInContainer & { readonly upload: UploadRecord; readonly partsDigest?: string },
   pusher: Pusher,
   finish: () => Promise<FinishedBlob>,
 ): Promise<void> {
@@ -182,11 +182,7 @@ export async function completeSingle(services: Services, target: ImageInContaine
 }
 
 /** Where a complete left the upload before its answer was lost: the blob may lie there already. */
-async function joinParts(
-  services: Services,
-  upload: UploadRecord,
-  parts: readonly { readonly partNumber: number; readonly etag: string }[],
-): Promise<FinishedBlob> {
+async function joinParts(services: Services, upload: UploadRecord, parts: readonly CompletedPart[]): Promise<FinishedBlob> {
   const { storage } = services
   const { key, size, digest: sha256 } = upload
   if (storage.multipart === undefined) throw new LibraryError('conflict', 'the storage takes no parts any more: push again')
@@ -201,10 +197,19 @@ async function joinParts(
   }
 }
 
-/** Completes a multipart upload (protocol 5.13). Repeating it answers as the first time did. */
+/** Whether the upload was completed with these parts; throws where it was with others. Null: an earlier version completed it, and kept no list. */
+function isRepeated(upload: UploadRecord | undefined, partsDigest: string): boolean {
+  if (upload?.state !== 'completed') return false
+  if (upload.partsDigest !== null && upload.partsDigest !== partsDigest) {
+    throw new LibraryError('conflict', 'completedParts: the upload was completed with other parts, and these were not used')
+  }
+  return true
+}
+
+/** Completes a multipart upload (protocol 5.13). Repeating it with the same parts answers as the first time did: its client lost that answer. With others it is refused. */
 export async function completeMultipart(
   services: Services,
-  target: ImageInContainer & { readonly upload: UploadRecord; readonly parts: readonly { readonly partNumber: number; readonly etag: string }[] },
+  target: ImageInContainer & { readonly upload: UploadRecord; readonly parts: readonly CompletedPart[] },
   pusher: Pusher,
 ): Promise<void> {
   const { metadata, settings } = services
@@ -213,16 +218,17 @@ export async function completeMultipart(
     throw new LibraryError('invalid-request', `completedParts: ${parts.length} parts, the upload has ${upload.totalParts}`)
   const gap = parts.findIndex((part, index) => part.partNumber !== index + 1)
   if (gap >= 0) throw new LibraryError('invalid-request', `completedParts[${gap}].partNumber: ${parts[gap]?.partNumber} where ${gap + 1} is due`)
-  if (upload.state === 'completed') return
+  const partsDigest = digestParts(parts)
+  if (isRepeated(upload, partsDigest)) return
   assertOpen(upload, settings.clock())
   if (!(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))) {
     const now = await metadata.uploads.find(upload.id)
-    if (now?.state === 'completed') return
+    if (isRepeated(now, partsDigest)) return
     assertOpen(now ?? { ...upload, state: 'expired' }, settings.clock())
     // somebody else had it, failed and gave it back; without the claim it must not go on
     throw new LibraryError('conflict', 'the upload was being completed: try again')
   }
-  await finishAndPublish(services, target, pusher, () => joinParts(services, upload, parts))
+  await finishAndPublish(services, { ...target, partsDigest }, pusher, () => joinParts(services, upload, parts))
 }
 
 /** Ends an open upload (protocol 5.14); a published image is never touched, and repeating it is fine. */

@@ -27,6 +27,24 @@ export const publishTests: MetadataGroup = {
       assert.deepEqual(await store.uploads.find(upload.id), { ...upload, state: 'completed', updatedAt: 900 })
       await context.assertUsage(place.entity, { used: 300, reserved: 0 })
     },
+    'keeps with the upload the parts it was completed with, also the second one of an image': async (context) => {
+      const { store } = context
+      const place = await context.place()
+      const image = await context.image(place.container)
+      for (const [partsDigest, outcome] of [
+        ['1'.repeat(64), 'published'],
+        ['2'.repeat(64), 'already'],
+        [undefined, 'already'],
+      ] as const) {
+        const upload = await context.completing(image, place, 300)
+        const blob = context.facts(upload.key, { size: 300 })
+        const parts = partsDigest === undefined ? {} : { partsDigest }
+        assert.equal(await store.images.publish({ imageId: image.id, uploadId: upload.id, blob, state: 'published', now: 900, ...parts }), outcome)
+        assert.equal((await store.uploads.find(upload.id))?.partsDigest, partsDigest ?? null)
+        const [newest] = await store.uploads.findCompleted(image.id, 'somebody')
+        assert.deepEqual([newest?.id, newest?.partsDigest], [upload.id, partsDigest ?? null])
+      }
+    },
     'is gone for an upload that is not completing, and changes nothing': async (context) => {
       const { store } = context
       const place = await context.place()

@@ -130,6 +130,8 @@ export interface UploadRecord {
   /** Last change of state, or sign of life. */
   readonly updatedAt: number
   readonly expiresAt: number
+  /** SHA-256 over the parts that it was completed with, as given to `images.publish`; null before, and where none was given. */
+  readonly partsDigest: string | null
 }
 
 export interface BlobRecord {
@@ -251,7 +253,8 @@ export interface ImageStore {
   /**
    * Publishes verified bytes: the image refers to `blob.key`, the blob is recorded, the upload becomes `completed`, its reservation becomes usage. Only from state
    * `pending` or `damaged`, and only while the upload is `completing`. Result `published` for the one caller that did it. `already` when the image was published
-   * before (the upload becomes `completed`, its reservation is released, and the caller owns `blob.key` and should delete it).
+   * before (the upload becomes `completed`, its reservation is released, and the caller owns `blob.key` and should delete it). An upload that becomes `completed`
+   * keeps `partsDigest`.
    * `gone` when image or upload is not there (in that state) any more; a reservation that the upload of a deleted image still held is given back then.
    */
   publish(change: {
@@ -259,6 +262,8 @@ export interface ImageStore {
     readonly uploadId: string
     readonly blob: BlobFacts
     readonly state: 'published' | 'unproven'
+    /** SHA-256 over the parts of a multipart upload. Default: null. */
+    readonly partsDigest?: string | null
     readonly now: number
   }): Promise<'published' | 'already' | 'gone'>
   /** Compare-and-set of the state, for proving in the background and for checks. False when it was not in `from`, and for an image without bytes. */
@@ -299,7 +304,7 @@ export interface UploadStore {
    * Records an upload (state `open`) and reserves its bytes in the entity: `quota-exceeded` when used + reserved + size would pass the entity's quota (its own, else
    * `defaultQuotaBytes`; 0 = unlimited). Two callers can't pass it together. Throws `image-missing` when the image is gone.
    */
-  create(upload: Omit<UploadRecord, 'state' | 'updatedAt'> & { readonly defaultQuotaBytes: number }): Promise<UploadRecord>
+  create(upload: Omit<UploadRecord, 'state' | 'updatedAt' | 'partsDigest'> & { readonly defaultQuotaBytes: number }): Promise<UploadRecord>
   find(id: string): Promise<UploadRecord | undefined>
   /** Uploads of one image by one principal in state `open`, newest first. */
   findOpen(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>

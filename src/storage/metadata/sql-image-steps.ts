@@ -54,12 +54,12 @@ export function* adoptBytes(image: ImageRecord, entityId: string, adopt: { image
 
 type Publishing = Parameters<ImageStore['publish']>[0]
 
-export function* publishImage({ imageId, uploadId, blob, state, now }: Publishing): Steps<'published' | 'already' | 'gone'> {
+export function* publishImage({ imageId, uploadId, blob, state, partsDigest = null, now }: Publishing): Steps<'published' | 'already' | 'gone'> {
   const container = yield* lockContainerOf(imageId)
   const image = container && (yield* findImage(imageId))
   const claimed = (yield {
-    sql: `UPDATE uploads SET state = ?, updated_at = ? WHERE id = ? AND image_id = ? AND state = 'completing' RETURNING size, entity_id`,
-    values: [image ? 'completed' : 'aborted', now, uploadId, imageId],
+    sql: `UPDATE uploads SET state = ?, parts_digest = ?, updated_at = ? WHERE id = ? AND image_id = ? AND state = 'completing' RETURNING size, entity_id`,
+    values: [image ? 'completed' : 'aborted', partsDigest, now, uploadId, imageId],
   })[0]
   if (claimed === undefined) return 'gone'
   const entityId = claimed.entity_id as string

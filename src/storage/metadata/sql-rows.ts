@@ -120,7 +120,7 @@ export function tagOf(row: Row): TagRecord {
 }
 
 export const uploadColumns =
-  'id, kind, state, image_id, container_id, entity_id, principal, blob_key, size, digest, part_size, total_parts, backend_upload_id, created_at, updated_at, expires_at'
+  'id, kind, state, image_id, container_id, entity_id, principal, blob_key, size, digest, part_size, total_parts, backend_upload_id, created_at, updated_at, expires_at, parts_digest'
 
 export function uploadOf(row: Row): UploadRecord {
   return {
@@ -140,6 +140,7 @@ export function uploadOf(row: Row): UploadRecord {
     createdAt: row.created_at as number,
     updatedAt: row.updated_at as number,
     expiresAt: row.expires_at as number,
+    partsDigest: row.parts_digest as string | null,
   }
 }
 

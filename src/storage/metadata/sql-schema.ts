@@ -79,5 +79,8 @@ const documents: Migration = (dialect) => {
 
 const first: Migration = (dialect) => [names, images, uploads, accounts, documents].flatMap((part) => part(dialect))
 
+/** What an upload was completed with: a repeated complete is told from one with other parts. */
+const completedParts: Migration = ({ text }) => [`ALTER TABLE uploads ADD COLUMN parts_digest ${text}`]
+
 /** The step at index n leads from version n to n + 1. */
-export const migrations: readonly Migration[] = [first]
+export const migrations: readonly Migration[] = [first, completedParts]

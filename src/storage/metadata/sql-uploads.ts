@@ -15,7 +15,7 @@ function* createUpload(upload: Parameters<UploadStore['create']>[0]): Steps<Uplo
   if (!there) throw new MetadataError('image-missing', 'the image of the upload does not exist in its container')
   yield* claimUsage(upload.entityId, { reserved: upload.size, defaultQuotaBytes: upload.defaultQuotaBytes })
   const [row = {}] = yield {
-    sql: `INSERT INTO uploads (${uploadColumns}) VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ${uploadColumns}`,
+    sql: `INSERT INTO uploads (${uploadColumns}) VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) RETURNING ${uploadColumns}`,
     values: [
       ...[upload.id, upload.kind, upload.imageId, upload.containerId, upload.entityId, upload.principal, upload.key, upload.size, upload.digest],
       ...[upload.partSize, upload.totalParts, upload.backendUploadId, upload.createdAt, upload.createdAt, upload.expiresAt],
