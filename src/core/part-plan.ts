@@ -1,6 +1,7 @@
 /** Which parts an upload has, and which it was completed with. */
 import { createHash } from 'node:crypto'
 import type { StorageLimits } from '../storage/blob/contract.js'
+import type { UploadRecord } from '../storage/metadata/contract.js'
 import { LibraryError } from './errors.js'
 
 const MiB = 1024 * 1024
@@ -32,4 +33,12 @@ export function planParts(
   const totalParts = Math.ceil(size / partSize)
   if (totalParts > limits.maxParts) throw new LibraryError('too-large', `the image has ${size} bytes, more than the storage takes in ${limits.maxParts} parts`)
   return { partSize, totalParts }
+}
+
+/** Size in bytes of part `partNumber`; throws where the plan has no such part. */
+export function plannedPartSize(upload: UploadRecord, partNumber: number): number {
+  if (partNumber < 1 || partNumber > upload.totalParts) {
+    throw new LibraryError('invalid-request', `partNumber: ${partNumber} is not between 1 and ${upload.totalParts}`)
+  }
+  return partNumber < upload.totalParts ? upload.partSize : upload.size - (upload.totalParts - 1) * upload.partSize
 }

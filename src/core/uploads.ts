@@ -78,14 +78,6 @@ export function assertOpen(upload: UploadRecord, now: number): void {
   throw new LibraryError('gone', `the upload is ${upload.state === 'open' ? 'expired' : upload.state}: push again`)
 }
 
-/** Size in bytes of part `partNumber`; throws where the plan has no such part. */
-export function plannedPartSize(upload: UploadRecord, partNumber: number): number {
-  if (partNumber < 1 || partNumber > upload.totalParts) {
-    throw new LibraryError('invalid-request', `partNumber: ${partNumber} is not between 1 and ${upload.totalParts}`)
-  }
-  return partNumber < upload.totalParts ? upload.partSize : upload.size - (upload.totalParts - 1) * upload.partSize
-}
-
 /** Gives an upload that failed to complete back to its client, to try again; or ends it where its bytes are gone. */
 async function afterFailure(services: Services, upload: UploadRecord, error: unknown): Promise<void> {
   const { metadata, settings, emit } = services

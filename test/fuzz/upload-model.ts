@@ -291,7 +291,7 @@ export class Model {
     // an upload that ended long ago is forgotten
     if (operation.foreign) return void this.#check(operation, answer, ...(upload.state === 'open' ? [404] : [404, 410]))
     if (operation.parts === 'fewer') return void this.#check(operation, answer, ...(upload.state === 'open' ? [400] : [400, 410]))
-    if (upload.state === 'completed') return void this.#check(operation, answer, 200, 410)
+    if (upload.state === 'completed') return void this.#check(operation, answer, operation.parts === 'wrong etag' ? 409 : 200, 410)
     if (!this.#open(upload)) return void this.#check(operation, answer, 410)
     const parts = Array.from({ length: total }, (_, index) => upload.parts.get(index + 1))
     if (operation.parts === 'wrong etag' || parts.includes(undefined)) return void this.#check(operation, answer, 400)

@@ -385,11 +385,11 @@ describe('an upload', () => {
     expectRefusal(await upload.complete([first, { partNumber: 2, token: first.token }, all[2]]), 400, 'completedParts')
     expectStatus(await upload.complete(all), 200)
     expect(await world.pull(upload.reference)).toEqual(upload.whole)
-    // repeated: as the first time; with another list it changes nothing, and a list that cannot be the upload's is refused
+    // repeated: as the first time; a second complete with other parts is refused, and changes nothing
     expectStatus(await upload.complete(all), 200)
     expectRefusal(await upload.complete(parts), 400, 'completedParts')
     expectRefusal(await upload.complete([second, first, all[2]]), 400, 'completedParts')
-    await upload.complete([first, { partNumber: 2, token: '"other"' }, third])
+    expectRefusal(await upload.complete([first, { partNumber: 2, token: '"other"' }, third]), 409, 'completedParts')
     expect(await world.pull(upload.reference)).toEqual(upload.whole)
     expectRefusal(await call('PUT', `/v2/imagefile/${upload.id}/_multipart`, { json: { uploadID: upload.uploadID, partNumber: 1, partSize: 1000 } }), 410)
     await expectSwept()

@@ -4,13 +4,14 @@ import { readByteStream } from '../body.js'
 import { LibraryError } from '../errors.js'
 import type { LibraryResponse } from '../messages.js'
 import type { UploadCompleteObject } from '../objects.js'
+import { plannedPartSize } from '../part-plan.js'
 import { containerPath, discard, type Pusher, publishUpload } from '../publish.js'
 import { isId } from '../references.js'
 import { imageResource } from '../resources.js'
 import { dataResponse, emptyResponse } from '../responses.js'
 import type { Located, RouteContext, RouteInput } from '../route-row.js'
 import type { AbortBody, CompleteMultipartBody, PresignPartBody, StartMultipartBody, StartSingleBody } from '../schemas.js'
-import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, plannedPartSize, startUpload, whileAlive } from '../uploads.js'
+import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, startUpload, whileAlive } from '../uploads.js'
 
 /** Finds the image whose id the path holds. */
 export async function locateImageById({ services, params }: RouteInput<unknown>): Promise<Located<ImageInContainer> | undefined> {

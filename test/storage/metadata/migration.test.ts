@@ -53,6 +53,19 @@ test('leads from an older version to the newest one, with what is in it', async 
   expect(await version()).toEqual([{ version: migrations.length + 2 }])
 })
 
+test('a database of version 1 keeps its uploads; what they were completed with is not known', async () => {
+  await run(migrations.slice(0, 1))
+  const columns =
+    'id, kind, state, image_id, container_id, entity_id, principal, blob_key, size, digest, part_size, total_parts, backend_upload_id, created_at, updated_at, expires_at'
+  const values = `'${'a'.repeat(24)}', 'multipart', 'completed', 'i', 'c', 'e', NULL, 'k', 10, 'd', 5, 2, 'b', 1, 2, 3`
+  await driver.run('statement', () => selectAll((row) => row, `INSERT INTO uploads (${columns}) VALUES (${values})`))
+  const store = sqliteMetadata({ file })
+  await store.ready()
+  expect(await store.uploads.find('a'.repeat(24))).toMatchObject({ state: 'completed', totalParts: 2, partsDigest: null })
+  await store.close()
+  expect(await version()).toEqual([{ version: migrations.length }])
+})
+
 test('happens whole or not at all', async () => {
   await run()
   const before = await schema()
