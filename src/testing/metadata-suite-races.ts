@@ -189,12 +189,26 @@ export const tagRaces: MetadataGroup = {
       const tags = Array.from({ length: 10 }, (_, index) => `t${index}`)
       const image = await context.publish(place, { tags })
       const results = await context.race(20, (store, caller) =>
-        store.tags.remove({ containerId: place.container.id, arch: 'amd64', tag: tags[caller % 10] ?? '', now: 900 }),
+        store.tags.remove({ containerId: place.container.id, arch: 'amd64', tag: tags[caller % 10] ?? '', imageId: image.id, now: 900 }),
       )
-      assert.equal(results.filter((result) => result !== undefined).length, 10)
-      assert.equal(results.filter((result) => result?.imageDeleted).length, 1)
+      assert.equal(results.filter((result) => result !== 'gone').length, 10)
+      assert.equal(results.filter((result) => result === 'image-deleted').length, 1)
       assert.equal(await context.store.images.find(image.id), undefined)
       await context.assertUsage(place.entity, { used: 0, reserved: 0 })
+    },
+    'a tag that moves while it is removed is removed from the image that was meant, or stays': async (context) => {
+      const place = await context.place()
+      const containerId = place.container.id
+      for (let round = 0; round < 10; round += 1) {
+        const [one, two] = [await context.publish(place, { tags: ['latest', 'one'] }), await context.publish(place, { tags: ['two'] })]
+        const outcomes = await context.race(4, async (store, caller) => {
+          if (caller === round % 4) return store.tags.set({ containerId, arch: 'amd64', tag: 'latest', imageId: two.id, now: 900 })
+          return store.tags.remove({ containerId, arch: 'amd64', tag: 'latest', imageId: one.id, now: 900 })
+        })
+        assert.ok(outcomes.filter((outcome) => outcome === 'removed').length <= 1)
+        // whichever came first, the tag was set, and nobody was asked to remove it from there
+        assert.equal((await context.store.images.findByPath(context.pathOf(place), { tag: 'latest', arch: 'amd64' }))?.image.id, two.id)
+      }
     },
     'a tag set while its image is deleted is refused or goes with it': async (context) => {
       for (let round = 0; round < 5; round += 1) {

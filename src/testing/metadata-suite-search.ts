@@ -97,9 +97,9 @@ export const searchTests: MetadataGroup = {
       const second = (await store.images.findByPath(context.pathOf(place), { tag: 'second', arch: 'amd64' }))?.image.id ?? ''
       await store.tags.set({ containerId: place.container.id, arch: 'amd64', tag: 'moving', imageId: second, now: 1 })
       assert.deepEqual(await images(store, 'moving'), ['tagged:moving,second'])
-      await store.tags.remove({ containerId: place.container.id, arch: 'amd64', tag: 'moving', now: 2 })
+      await store.tags.remove({ containerId: place.container.id, arch: 'amd64', tag: 'moving', imageId: second, now: 2 })
       assert.deepEqual(await images(store, 'moving'), [])
-      await store.tags.remove({ containerId: place.container.id, arch: 'amd64', tag: 'first', now: 3 })
+      await store.tags.remove({ containerId: place.container.id, arch: 'amd64', tag: 'first', imageId: one.id, now: 3 })
       assert.equal(await store.images.find(one.id), undefined)
       assert.deepEqual(await images(store, 'tagged'), ['tagged:second'])
     },

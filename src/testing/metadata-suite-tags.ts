@@ -44,16 +44,29 @@ export const tagTests: MetadataGroup = {
       const image = await context.publish(place, { tags: ['a', 'b'] })
       const containerId = place.container.id
       await store.tags.set({ containerId, arch: 'arm64', tag: 'a', imageId: image.id, now: 1 })
-      const remove = (arch: string, tag: string) => store.tags.remove({ containerId, arch, tag, now: 900 })
-      assert.equal(await remove('s390x', 'a'), undefined)
-      assert.equal(await remove('amd64', 'c'), undefined)
-      assert.deepEqual(await remove('amd64', 'a'), { imageId: image.id, imageDeleted: false })
-      assert.deepEqual(await remove('amd64', 'b'), { imageId: image.id, imageDeleted: false })
-      assert.equal(await remove('amd64', 'a'), undefined)
-      assert.deepEqual(await remove('arm64', 'a'), { imageId: image.id, imageDeleted: true })
+      const remove = (arch: string, tag: string) => store.tags.remove({ containerId, arch, tag, imageId: image.id, now: 900 })
+      assert.equal(await remove('s390x', 'a'), 'gone')
+      assert.equal(await remove('amd64', 'c'), 'gone')
+      assert.equal(await remove('amd64', 'a'), 'removed')
+      assert.equal(await remove('amd64', 'b'), 'removed')
+      assert.equal(await remove('amd64', 'a'), 'gone')
+      assert.equal(await remove('arm64', 'a'), 'image-deleted')
       assert.equal(await store.images.find(image.id), undefined)
       assert.equal((await store.blobs.find(image.blobKey ?? ''))?.unreferencedAt, 900)
       await context.assertUsage(place.entity, { used: 0, reserved: 0 })
+    },
+    'remove leaves a tag that points at another image': async (context) => {
+      const { store } = context
+      const place = await context.place()
+      const containerId = place.container.id
+      const [old, young] = [await context.publish(place, { tags: ['a'] }), await context.publish(place, { tags: ['a'] })]
+      const before = await store.tags.list(containerId)
+      const remove = (imageId: string) => store.tags.remove({ containerId, arch: 'amd64', tag: 'a', imageId, now: 900 })
+      assert.equal(await remove(old.id), 'moved')
+      assert.equal(await remove(context.id()), 'moved')
+      assert.deepEqual(await store.tags.list(containerId), before)
+      assert.ok((await store.images.find(old.id)) && (await store.images.find(young.id)), 'both images are there')
+      assert.equal(await remove(young.id), 'image-deleted')
     },
     'a thousand tags of one container, each found by its name': async (context) => {
       const { store } = context

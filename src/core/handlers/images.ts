@@ -113,9 +113,12 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
   if (selector?.kind === 'tag') {
     const arch = await archOfTag(context, selector.tag)
     await hooks.beforeDelete?.({ principal, request, path, image, tag: selector.tag, arch })
-    const removed = await metadata.tags.remove({ containerId: container.id, arch, tag: selector.tag, now })
-    if (removed === undefined) throw new LibraryError('not-found', `no such image: ${path}:${selector.tag}`)
-    deleted = removed.imageDeleted
+    const outcome = await metadata.tags.remove({ containerId: container.id, arch, tag: selector.tag, imageId: image.id, now })
+    if (outcome === 'gone') throw new LibraryError('not-found', `no such image: ${path}:${selector.tag}`)
+    // not tried again with the other image: neither the client nor the hook meant that one
+    if (outcome === 'moved')
+      throw new LibraryError('conflict', `${selector.tag} was moved to another image in the meantime, and nothing was deleted: look at it, and delete again`)
+    deleted = outcome === 'image-deleted'
   } else {
     await hooks.beforeDelete?.({ principal, request, path, image })
     deleted = await metadata.images.delete(image.id, now)

@@ -290,13 +290,17 @@ export interface TagStore {
   }): Promise<{ readonly previous: string | undefined }>
   /** Ascending by (arch, tag). */
   list(containerId: string): Promise<readonly TagRecord[]>
-  /** Removes one tag of one arch. Undefined when there was none. `imageDeleted`: no tag pointed at the image any more, so it was deleted as by `images.delete`. */
+  /**
+   * Removes one tag of one arch as long as it points at `imageId` (compare-and-set): whoever was asked about one image never removes another. `image-deleted`: no tag
+   * pointed at the image any more, so it was deleted as by `images.delete`. `moved`: the tag points at another image, and nothing was done. `gone`: there was no such tag.
+   */
   remove(tag: {
     readonly containerId: string
     readonly arch: string
     readonly tag: string
+    readonly imageId: string
     readonly now: number
-  }): Promise<{ readonly imageId: string; readonly imageDeleted: boolean } | undefined>
+  }): Promise<'removed' | 'image-deleted' | 'moved' | 'gone'>
 }
 
 export interface UploadStore {

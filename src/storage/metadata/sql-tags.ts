@@ -24,15 +24,17 @@ function* setTag({ containerId, arch, tag, imageId, now }: Parameters<TagStore['
   return { previous }
 }
 
-function* removeTag({ containerId, arch, tag, now }: Parameters<TagStore['remove']>[0]): Steps<Awaited<ReturnType<TagStore['remove']>>> {
+function* removeTag({ containerId, arch, tag, imageId, now }: Parameters<TagStore['remove']>[0]): Steps<Awaited<ReturnType<TagStore['remove']>>> {
   yield* lockContainer(containerId)
-  const imageId = yield* selectFirst((row) => row.image_id as string, `DELETE FROM tags WHERE ${thisTag} RETURNING image_id`, containerId, arch, tag)
-  if (imageId === undefined) return undefined
+  if (!(yield* changed(`DELETE FROM tags WHERE ${thisTag} AND image_id = ? RETURNING tag`, containerId, arch, tag, imageId))) {
+    return (yield* changed(`SELECT tag FROM tags WHERE ${thisTag}`, containerId, arch, tag)) ? 'moved' : 'gone'
+  }
   if (yield* changed('SELECT tag FROM tags WHERE image_id = ? LIMIT 1', imageId)) {
     yield* refreshImageDocument(imageId)
-    return { imageId, imageDeleted: false }
+    return 'removed'
   }
-  return { imageId, imageDeleted: yield* deleteImage(imageId, now) }
+  yield* deleteImage(imageId, now)
+  return 'image-deleted'
 }
 
 export function tagStore(runner: SqlRunner): TagStore {
