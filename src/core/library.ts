@@ -23,8 +23,8 @@ export interface Library {
   /** Answers a request; undefined = the path is not ours, hand it on. Never throws. */
   handle(request: LibraryRequest): Promise<LibraryResponse | undefined>
   /**
-   * Waits for requests under way (`handle` and the bodies it gave out), for a sweep, and for the image that `verify` reads, then closes storage and metadata. Later requests
-   * get 503.
+   * Waits for requests under way (`handle` and the bodies it gave out), for a sweep, and for images that are proven after their push; stops `verify`; then closes storage and
+   * metadata. Later requests get 503.
    */
   close(): Promise<void>
   /** The built-in accounts: users, groups, tokens. */

@@ -21,7 +21,11 @@ export async function proveByReading(
 }
 
 /** Reads a blob back, or asks the backend's cheaper way. Throws StorageError `digest-mismatch`, `size-mismatch`, `not-found`. */
-export async function proveBlob(storage: StorageBackend, blob: { readonly key: string; readonly size: number; readonly sha256: string }): Promise<void> {
-  if (storage.prove !== undefined) return storage.prove(blob.key, { size: blob.size, sha256: blob.sha256 })
+export async function proveBlob(
+  storage: StorageBackend,
+  blob: { readonly key: string; readonly size: number; readonly sha256: string; readonly signal?: AbortSignal },
+): Promise<void> {
+  const { key, ...expected } = blob
+  if (storage.prove !== undefined) return storage.prove(key, expected)
   return proveByReading(storage, blob)
 }

@@ -132,7 +132,7 @@ async function finishAndPublish(
   })
 }
 
-/** Proves an image that was published before its proof. After a crash `verify` does it. */
+/** Proves an image that was published before its proof. After a crash `verify` does it, on the timer of `serve` or of the host. */
 async function verifyById(services: Services, imageId: string): Promise<void> {
   const found = await services.metadata.images.find(imageId)
   if (found?.image.state === 'unproven') await verifyImage(services, found)

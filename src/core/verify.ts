@@ -8,12 +8,15 @@ import type { Services } from './services.js'
 export interface VerifyOptions {
   /** Every image; otherwise those that are not proven yet or were found damaged. Default: false. */
   readonly all?: boolean
+  /** `unproven`: only those that are not proven yet, which a crash or a storage that did not answer leaves behind; what a timer runs. Default: see `all`. */
+  readonly only?: 'unproven'
   /** Go on after this image id, as reported by an earlier run. Default: from the start. */
   readonly after?: string
   /** Bytes per second at the most, so that users do not feel it. Default: unlimited. */
   readonly bytesPerSecond?: number
   /** Told of each image, in order of its id. */
   readonly onItem?: (item: VerifiedItem) => void
+  /** Stops, also in the middle of an image, which stays as it was. */
   readonly signal?: AbortSignal
 }
 
@@ -42,18 +45,18 @@ const isDamage = (error: unknown): boolean =>
   isStorageError(error, 'digest-mismatch') || isStorageError(error, 'size-mismatch') || isStorageError(error, 'not-found')
 
 /** Proves one image and moves its state. */
-export async function verifyImage(services: Services, { image, container }: ImageInContainer): Promise<VerifiedItem> {
+export async function verifyImage(services: Services, { image, container }: ImageInContainer, signal?: AbortSignal): Promise<VerifiedItem> {
   const { metadata, settings, emit } = services
   const item = { imageId: image.id, path: containerPath(container), digest: image.digest, size: image.size }
   try {
     if (image.blobKey === null) throw new Error('the image has no blob')
-    await proveBlob(services.storage, { key: image.blobKey, size: image.size, sha256: image.digest })
+    await proveBlob(services.storage, { key: image.blobKey, size: image.size, sha256: image.digest, ...(signal === undefined ? {} : { signal }) })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     if (!isDamage(error)) return { ...item, outcome: 'unreadable', reason }
     // pushed again meanwhile: what is damaged is a blob that the image no longer has
     const now = await metadata.images.find(image.id)
-    if (now !== undefined && now.image.blobKey !== image.blobKey) return verifyImage(services, now)
+    if (now !== undefined && now.image.blobKey !== image.blobKey) return verifyImage(services, now, signal)
     if (await metadata.images.setState(image.id, ['published', 'unproven'], 'damaged', settings.clock())) {
       settings.logger.error({ ...item, reason }, 'image damaged: it is hidden until it is pushed again')
       emit('image.damaged', { path: item.path, imageId: image.id, digest: image.digest })
@@ -68,20 +71,31 @@ function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
 
-/** Verifies images one after another. Resumable by `after`; stops between images when `signal` fires. */
+function statesOf({ all, only }: VerifyOptions): readonly ImageState[] {
+  if (only !== undefined) return [only]
+  return all === true ? ['published', 'unproven', 'damaged'] : ['unproven', 'damaged']
+}
+
+/** Verifies images one after another. Resumable by `after`. */
 export async function verify(services: Services, options: VerifyOptions = {}): Promise<VerifyResult> {
-  const states: readonly ImageState[] = options.all === true ? ['published', 'unproven', 'damaged'] : ['unproven', 'damaged']
+  const { signal } = options
+  const isStopped = (): boolean => signal?.aborted === true
+  const states = statesOf(options)
   const totals = { proven: 0, damaged: 0, healed: 0, unreadable: 0, bytes: 0 }
   let after = options.after
   for (;;) {
     const page = await services.metadata.images.list({ states, limit: pageSize, ...(after === undefined ? {} : { after }) })
-    for (const found of page) {
-      if (options.signal?.aborted === true) return totals
-      const item = await verifyImage(services, found)
+    for (const { image } of page) {
+      if (isStopped()) return totals
+      // read again: while the images before it were read, its own push or another instance may have proven it
+      const found = await services.metadata.images.find(image.id)
+      if (found === undefined || !states.includes(found.image.state)) continue
+      const item = await verifyImage(services, found, signal)
+      if (isStopped() && item.outcome === 'unreadable') return totals
       totals[item.outcome] += 1
       totals.bytes += found.image.size
       options.onItem?.(item)
-      if (options.bytesPerSecond !== undefined) await pause((found.image.size / options.bytesPerSecond) * 1000)
+      if (options.bytesPerSecond !== undefined) await pause((image.size / options.bytesPerSecond) * 1000)
     }
     after = page.at(-1)?.image.id
     if (page.length < pageSize) return totals

@@ -9,7 +9,7 @@ import type { Settings } from '../option-table.js'
 import { openLibrary } from '../registry.js'
 import { recordFingerprint } from '../secret-fingerprint.js'
 import { onHangup, untilStopped } from '../signals.js'
-import { startSweeping } from '../sweep-timer.js'
+import { startUpkeep } from '../upkeep.js'
 import { createApp, createWebServer } from '../web-server.js'
 
 export const serve: Command = {
@@ -65,10 +65,10 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
           (error: unknown) => logger.error({ err: error }, 'the certificate could not be read again; the old one stays'),
         )
       })
-      const stopSweeping = settings.noSweep ? () => {} : startSweeping(library, { graceSeconds: settings.grace, logger })
+      const stopUpkeep = startUpkeep(library, { graceSeconds: settings.noSweep ? undefined : settings.grace, logger })
       const signal = await stopped
       logger.info({ signal }, 'stopping: requests under way are finished first')
-      stopSweeping()
+      stopUpkeep()
     } finally {
       await server.drain()
     }
