@@ -35,6 +35,8 @@ export async function libraryPlugin(instance: FastifyInstance, { library }: Libr
       reply.callNotFound()
       return reply
     }
+    // @fastify/compress knows no `no-transform`, and would compress images; this header of the request is how it is told
+    if (response.headers['cache-control']?.includes('no-transform')) raw.headers['x-no-compression'] = '1'
     reply.code(response.status).headers(response.headers)
     const { body } = response
     // Fastify would serialize null

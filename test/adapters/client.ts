@@ -13,6 +13,8 @@ export interface Answer {
   readonly status: number
   /** The one value of a header; throws when it came twice. */
   header(name: string): string | undefined
+  /** Every value of a header. */
+  values(name: string): readonly string[]
   readonly body: Buffer
   readonly text: string
   json(): Record<string, unknown>
@@ -49,6 +51,7 @@ export async function call(origin: string, path: string, options: Call = {}): Pr
       if (values.length > 1) throw new Error(`${name} came ${values.length} times`)
       return values[0]
     },
+    values: (name) => valuesOf(response, name),
     body,
     text: body.toString(),
     json: () => JSON.parse(body.toString()) as Record<string, unknown>,

@@ -11,7 +11,21 @@ export interface HostOptions {
   readonly prefix: string
   /** With what such a host usually has in front: body parser, compression, CORS, cookies, session, logger, rate limiter, helmet, static files. */
   readonly company: boolean
+  /** Requests that the rate limiter of the company lets through. Default: more than a suite sends. */
+  readonly requestLimit?: number
 }
+
+export const MANY_REQUESTS = 100_000
+
+/** What the middlewares of the company do that a test can see. Absent: the host has no such middlewares. */
+export interface Company {
+  /** A header of each middleware that marks every answer. */
+  readonly headers: readonly string[]
+  /** How often the session of this request was seen, counted by the host: read from what hooks get as `request.native`. */
+  viewsOf(native: unknown): unknown
+}
+
+export const companyHeaders: readonly string[] = ['x-portal', 'x-frame-options', 'access-control-allow-origin', 'set-cookie', 'x-ratelimit-limit']
 
 export interface RunningHost {
   readonly origin: string
@@ -23,12 +37,13 @@ export interface RunningHost {
 
 /**
  * Every host has: `POST /portal/echo` (what its own JSON parser made of the body), `GET /portal/boom` (its error page: 500 and `host error page`), and for everything else its 404
- * page, `describeUnknown`. With company every answer carries `x-portal: yes`.
+ * page, `describeUnknown`. With company every answer carries `x-portal: yes`, and the files of `docs` are served.
  */
 export interface Host {
   readonly name: string
-  /** Whether `company` holds a body parser that reads JSON before the registry is reached. */
-  readonly parses: boolean
+  /** Content types that a body parser of the company reads before the registry is reached. */
+  readonly parses: readonly string[]
+  readonly company?: Company
   /** Its server closes the connection of an upload that was answered early, instead of reading the rest away. */
   readonly cutsRefused?: boolean
   start(options: HostOptions): Promise<RunningHost>

@@ -27,6 +27,7 @@ const type = { 'content-type': 'application/octet-stream' }
 /** Answers without a stream, by path: what must go out exactly so. */
 export const answers: Readonly<Record<string, LibraryResponse>> = {
   '/answers/json': json({ data: { ä: 1 } }),
+  '/answers/large': json({ data: 'x'.repeat(8000) }),
   '/answers/created': json({ data: {} }, 201),
   '/answers/empty': { status: 200, headers: { 'content-length': '0' }, body: null },
   '/answers/etag': { status: 200, headers: { 'content-length': '0', etag: '"abc"' }, body: null },

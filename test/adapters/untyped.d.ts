@@ -28,3 +28,7 @@ declare module 'express-session' {
   import type { RequestHandler } from 'express'
   export default function session(options: { secret: string; resave: boolean; saveUninitialized: boolean }): RequestHandler
 }
+declare module 'koa-ratelimit' {
+  import type { Middleware } from 'koa'
+  export default function rateLimit(options: { driver: 'memory'; db: Map<unknown, unknown>; max: number }): Middleware
+}

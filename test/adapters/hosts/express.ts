@@ -10,7 +10,7 @@ import session from 'express-session'
 import express4 from 'express4'
 import helmet from 'helmet'
 import { libraryMiddleware } from '../../../src/adapters/express.js'
-import { describeUnknown, ERROR_PAGE, type Host, type HostOptions, listen, readAll } from '../host.js'
+import { type Company, companyHeaders, describeUnknown, ERROR_PAGE, type Host, type HostOptions, listen, MANY_REQUESTS, readAll } from '../host.js'
 
 type Next = (error?: unknown) => void
 type Handler = (req: IncomingMessage & { body?: unknown }, res: ServerResponse, next: Next) => void
@@ -24,14 +24,34 @@ function logger(log: string[]): Handler {
   }
 }
 
-const company = (log: string[], json = express.json) => [
+type Session = { session?: { views?: number } }
+
+const countViews: Handler = (req, _res, next) => {
+  const { session } = req as typeof req & Session
+  if (session !== undefined) session.views = (session.views ?? 0) + 1
+  next()
+}
+
+/** The default one calls methods of Express, which connect lacks. */
+const tooMany = (_req: IncomingMessage, res: ServerResponse): void => {
+  res.statusCode = 429
+  res.end('too many requests')
+}
+
+const seen: Company = { headers: companyHeaders, viewsOf: (native) => (native as Session).session?.views }
+
+const company = (
+  log: string[],
+  { requestLimit = MANY_REQUESTS, json = express.json }: { readonly requestLimit?: number; readonly json?: typeof express.json },
+) => [
   logger(log),
   helmet(),
   cors(),
   compression(),
   cookieParser(),
   session({ secret: 'portal', resave: false, saveUninitialized: true }),
-  rateLimit({ limit: 100_000, validate: false }),
+  countViews,
+  rateLimit({ limit: requestLimit, validate: false, handler: tooMany }),
   json(),
   express.static('docs'),
 ]
@@ -58,11 +78,12 @@ const errorPage = (_error: unknown, _req: IncomingMessage, res: ServerResponse, 
 function expressHost(name: string, make: typeof express): Host {
   return {
     name,
-    parses: true,
+    parses: ['application/json'],
+    company: seen,
     start: async (options: HostOptions) => {
       const app = make()
       const log: string[] = []
-      if (options.company) for (const middleware of company(log, make.json)) app.use(middleware)
+      if (options.company) for (const middleware of company(log, { ...options, json: make.json })) app.use(middleware)
       app.use('/portal/echo', make.json(), echo)
       app.use('/portal/boom', boom)
       if (options.prefix === '') app.use(libraryMiddleware(options.library))
@@ -78,13 +99,14 @@ export const expressHosts: readonly Host[] = [expressHost('Express 5', express),
 
 export const connectHost: Host = {
   name: 'connect 3',
-  parses: true,
+  parses: ['application/json'],
+  company: seen,
   start: async (options) => {
     const app = connect()
     const log: string[] = []
     const use = (path: string, handler: unknown): unknown => app.use(path, handler as connect.NextHandleFunction)
     // these two call Express's own response methods
-    if (options.company) for (const middleware of company(log)) use('/', middleware)
+    if (options.company) for (const middleware of company(log, options)) use('/', middleware)
     use('/portal/echo', express.json())
     use('/portal/echo', echo)
     use('/portal/boom', boom)

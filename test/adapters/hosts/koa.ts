@@ -1,17 +1,62 @@
-/** Koa 2 and 3, by the `prefix` option and by koa-mount. */
+/** Koa 2 and 3, by the `prefix` option and by koa-mount; with koa-bodyparser or koa-body. */
 import { createServer } from 'node:http'
-import Koa, { type Context } from 'koa'
+import cors from '@koa/cors'
+import Koa, { type Context, type Middleware } from 'koa'
+import { koaBody } from 'koa-body'
 import bodyParser from 'koa-bodyparser'
+import compress from 'koa-compress'
+import helmet from 'koa-helmet'
+import requestLogger from 'koa-logger'
 import mount from 'koa-mount'
+import rateLimit from 'koa-ratelimit'
+import session from 'koa-session'
+import serveFiles from 'koa-static'
 import Koa2 from 'koa2'
 import { libraryMiddleware } from '../../../src/adapters/koa.js'
-import { describeUnknown, ERROR_PAGE, type Host, listen, readAll } from '../host.js'
+import { companyHeaders, describeUnknown, ERROR_PAGE, type Host, listen, MANY_REQUESTS, readAll } from '../host.js'
 
-function koaHost(name: string, make: typeof Koa, byMount: boolean): Host {
+type Session = { session?: { views?: number } }
+
+interface Flavour {
+  readonly make: typeof Koa
+  readonly byMount?: boolean
+  readonly parser: () => Middleware
+  readonly parses: readonly string[]
+}
+
+/** In the order in which a portal has them. */
+function company(app: Koa, log: string[], { parser, requestLimit }: Pick<Flavour, 'parser'> & { readonly requestLimit: number }): Middleware[] {
+  app.keys = ['portal']
+  return [
+    async (ctx, next) => {
+      ctx.set('x-portal', 'yes')
+      const started = Date.now()
+      await next()
+      ctx.set('x-response-time', `${Date.now() - started}ms`)
+    },
+    requestLogger((_line, [, method, url, status]) => {
+      if (status !== undefined) log.push(`${String(method)} ${String(url)} ${String(status)}`)
+    }),
+    helmet(),
+    cors(),
+    compress(),
+    session({ key: 'portal' }, app),
+    async (ctx, next) => {
+      const { session } = ctx as Session
+      if (session !== undefined) session.views = (session.views ?? 0) + 1
+      await next()
+    },
+    rateLimit({ driver: 'memory', db: new Map(), max: requestLimit }),
+    parser(),
+  ]
+}
+
+function koaHost(name: string, { make, byMount = false, parser, parses }: Flavour): Host {
   return {
     name,
-    parses: true,
-    start: async ({ library, prefix, company }) => {
+    parses,
+    company: { headers: companyHeaders, viewsOf: (native) => (native as Session).session?.views },
+    start: async ({ library, prefix, company: isAccompanied, requestLimit = MANY_REQUESTS }) => {
       const app = new make()
       const log: string[] = []
       app.silent = true
@@ -23,27 +68,22 @@ function koaHost(name: string, make: typeof Koa, byMount: boolean): Host {
           ctx.body = ERROR_PAGE
         }
       })
-      if (company) {
-        app.use(async (ctx, next) => {
-          const { url } = ctx
-          ctx.set('x-portal', 'yes')
-          ctx.cookies.set('session', 'portal')
-          ctx.res.once('finish', () => log.push(`${ctx.method} ${url} ${ctx.status}`))
-          const started = Date.now()
-          await next()
-          ctx.set('x-response-time', `${Date.now() - started}ms`)
-        })
-        app.use(bodyParser())
-      }
-      const echo = bodyParser()
+      if (isAccompanied) for (const middleware of company(app, log, { parser, requestLimit })) app.use(middleware)
+      const echo = parser()
       app.use(async (ctx, next) => {
         if (ctx.path === '/portal/boom') throw new Error('boom')
         if (ctx.path !== '/portal/echo') return next()
-        await echo(ctx, async () => {
+        const answer = (): void => {
           ctx.body = { saw: (ctx.request as Context['request'] & { body?: unknown }).body }
-        })
+        }
+        // neither parser reads a body twice, but koa-body takes the second attempt for an empty one
+        if (isAccompanied) answer()
+        else await echo(ctx, async () => answer())
       })
-      app.use(byMount && prefix !== '' ? mount(prefix, libraryMiddleware(library)) : libraryMiddleware(library, { prefix }))
+      const files = isAccompanied ? [serveFiles('docs')] : []
+      const ours = byMount && prefix !== '' ? mount(prefix, libraryMiddleware(library)) : libraryMiddleware(library, { prefix })
+      // koa-static throws at paths that begin with two slashes: at the root it stands behind the registry
+      for (const middleware of prefix === '' ? [ours, ...files] : [...files, ours]) app.use(middleware as Middleware)
       app.use(async (ctx) => {
         const body = await readAll(ctx.req)
         ctx.status = 404
@@ -54,4 +94,11 @@ function koaHost(name: string, make: typeof Koa, byMount: boolean): Host {
   }
 }
 
-export const koaHosts: readonly Host[] = [koaHost('Koa 3', Koa, false), koaHost('Koa 2', Koa2, false), koaHost('Koa 3 and koa-mount', Koa, true)]
+const plain = { parser: bodyParser, parses: ['application/json'] }
+const withKoaBody = { parser: koaBody, parses: ['application/json', 'text/plain'] }
+
+export const koaHosts: readonly Host[] = [
+  koaHost('Koa 3', { make: Koa, ...plain }),
+  koaHost('Koa 2', { make: Koa2, ...plain }),
+  koaHost('Koa 3 and koa-mount', { make: Koa, byMount: true, ...withKoaBody }),
+]

@@ -5,7 +5,7 @@ import { describeUnknown, ERROR_PAGE, type Host, listen, readAll } from '../host
 
 export const nodeHost: Host = {
   name: 'node:http',
-  parses: false,
+  parses: [],
   start: async ({ library, prefix, company }) => {
     const log: string[] = []
     const ours = libraryListener(library, {
