@@ -100,15 +100,6 @@ export const collectionTests: MetadataGroup = {
       assert.equal((await store.containers.find(late.record.id))?.collectionPrivate, false)
       assert.equal(await store.collections.setPrivate(context.id(), true, 1), undefined)
     },
-    'listOf walks the collections of one entity by name': async (context) => {
-      const { entity } = await context.place({ entity: 'alice', collection: 'b' })
-      await context.place({ entity: 'alice', collection: 'a' })
-      await context.place({ entity: 'alice', collection: 'c' })
-      await context.place({ entity: 'bob', collection: 'ab' })
-      const names = async (page: { after?: string; limit: number }) => (await context.store.collections.listOf(entity.id, page)).map(({ name }) => name)
-      assert.deepEqual(await names({ limit: 2 }), ['a', 'b'])
-      assert.deepEqual(await names({ after: 'b', limit: 2 }), ['c'])
-    },
   },
 }
 
@@ -143,14 +134,6 @@ export const containerTests: MetadataGroup = {
       assert.deepEqual(await store.containers.setPrivate(container.id, true, 77), { ...container, private: true, updatedAt: 77 })
       assert.deepEqual(await store.containers.find(other.id), other)
       assert.equal(await store.containers.setPrivate(context.id(), true, 1), undefined)
-    },
-    'listOf walks the containers of one collection by name': async (context) => {
-      const { collection } = await context.place({ entity: 'alice', collection: 'tools', container: 'b' })
-      for (const container of ['c', 'a']) await context.place({ entity: 'alice', collection: 'tools', container })
-      await context.place({ entity: 'alice', collection: 'other', container: 'ab' })
-      const names = async (page: { after?: string; limit: number }) => (await context.store.containers.listOf(collection.id, page)).map(({ name }) => name)
-      assert.deepEqual(await names({ limit: 2 }), ['a', 'b'])
-      assert.deepEqual(await names({ after: 'b', limit: 2 }), ['c'])
     },
     'countDownload counts every caller': async (context) => {
       const { container } = await context.place()

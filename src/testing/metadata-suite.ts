@@ -1,11 +1,13 @@
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import { accountTests, settingTests } from './metadata-suite-accounts.js'
+import { changeTests } from './metadata-suite-changes.js'
 import { type MetadataCapability, MetadataContext, type MetadataGroup } from './metadata-suite-context.js'
 import { imageTests } from './metadata-suite-images.js'
 import { lifecycleTests, secondTests, textTests } from './metadata-suite-lifecycle.js'
 import { collectionTests, containerTests, entityTests } from './metadata-suite-names.js'
 import { adoptTests, publishTests } from './metadata-suite-publish.js'
 import { creationRaces, pushRaces, tagRaces } from './metadata-suite-races.js'
+import { restoreTests } from './metadata-suite-restore.js'
 import { hostileSearchTests, searchTests } from './metadata-suite-search.js'
 import { tagTests } from './metadata-suite-tags.js'
 import { blobTests, uploadTests } from './metadata-suite-uploads.js'
@@ -41,6 +43,8 @@ const groups: readonly MetadataGroup[] = [
   tagTests,
   uploadTests,
   blobTests,
+  changeTests,
+  restoreTests,
   searchTests,
   hostileSearchTests,
   accountTests,

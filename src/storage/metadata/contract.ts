@@ -143,6 +143,31 @@ export interface BlobRecord {
   readonly unreferencedAt: number | null
 }
 
+export type RecordKind = 'entity' | 'collection' | 'container' | 'image'
+
+/** A note that something changed which the sidecar of a record shows (`sidecars.ts` in the core). */
+export interface RecordChange {
+  /** Later changes have greater numbers, and none is ever used again. */
+  readonly seq: number
+  readonly kind: RecordKind
+  readonly id: string
+  /** Of an image; null for the other kinds. */
+  readonly digest: string | null
+}
+
+/** An image as it is put back after the store has lost it. */
+export interface RestoredImage extends Omit<ImageRecord, 'state' | 'blobKey'> {
+  readonly state: Exclude<ImageState, 'pending'>
+  readonly blobKey: string
+  readonly tags: readonly {
+    readonly arch: string
+    readonly tag: string
+    readonly updatedAt: number
+    /** An existing tag gives way if this is its `updatedAt`. Default: none does. */
+    readonly replaces?: number
+  }[]
+}
+
 /** Facts about verified bytes, known when an image is published. */
 export interface BlobFacts {
   readonly key: string
@@ -171,16 +196,26 @@ export interface ContainerPath {
 /** What a list or a search may show: everything, what is public, or what is public plus everything in the entities of these names. */
 export type VisibilityFilter = 'all' | 'public' | { readonly entities: readonly string[] }
 
+/** Members for what is put back as it was before the store lost it. */
+export interface RestoredTimes {
+  /** Default: `now`, which is the time of creation. */
+  readonly updatedAt?: number
+}
+
 export interface EntityStore {
-  /** Two callers with the same name: one creates, both get the same record. */
-  createIfAbsent(entity: {
-    readonly id: string
-    readonly name: string
-    readonly description: string
-    readonly defaultPrivate: boolean
-    readonly owner: string | null
-    readonly now: number
-  }): Promise<CreateResult<EntityRecord>>
+  /** Two callers with the same name: one creates, both get the same record. Throws `exists` when the id is another one's, as all `createIfAbsent` do. */
+  createIfAbsent(
+    entity: RestoredTimes & {
+      readonly id: string
+      readonly name: string
+      readonly description: string
+      readonly defaultPrivate: boolean
+      /** Default: null. */
+      readonly quotaBytes?: number | null
+      readonly owner: string | null
+      readonly now: number
+    },
+  ): Promise<CreateResult<EntityRecord>>
   find(id: string): Promise<EntityRecord | undefined>
   findByName(name: string): Promise<EntityRecord | undefined>
   /** Changes the given members only. */
@@ -194,36 +229,38 @@ export interface EntityStore {
 
 export interface CollectionStore {
   /** As for entities, by (entity, name). Throws `parent-missing` when the entity is gone. */
-  createIfAbsent(collection: {
-    readonly id: string
-    readonly entityId: string
-    readonly name: string
-    readonly description: string
-    readonly private: boolean
-    readonly owner: string | null
-    readonly now: number
-  }): Promise<CreateResult<CollectionRecord>>
+  createIfAbsent(
+    collection: RestoredTimes & {
+      readonly id: string
+      readonly entityId: string
+      readonly name: string
+      readonly description: string
+      readonly private: boolean
+      readonly owner: string | null
+      readonly now: number
+    },
+  ): Promise<CreateResult<CollectionRecord>>
   find(id: string): Promise<CollectionRecord | undefined>
   findByPath(entity: string, collection: string): Promise<CollectionRecord | undefined>
   setPrivate(id: string, value: boolean, now: number): Promise<CollectionRecord | undefined>
-  listOf(entityId: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly CollectionRecord[]>
 }
 
 export interface ContainerStore {
   /** As for entities, by (collection, name). Throws `parent-missing` when the collection is gone. */
-  createIfAbsent(container: {
-    readonly id: string
-    readonly collectionId: string
-    readonly name: string
-    readonly description: string
-    readonly private: boolean
-    readonly owner: string | null
-    readonly now: number
-  }): Promise<CreateResult<ContainerRecord>>
+  createIfAbsent(
+    container: RestoredTimes & {
+      readonly id: string
+      readonly collectionId: string
+      readonly name: string
+      readonly description: string
+      readonly private: boolean
+      readonly owner: string | null
+      readonly now: number
+    },
+  ): Promise<CreateResult<ContainerRecord>>
   find(id: string): Promise<ContainerRecord | undefined>
   findByPath(path: ContainerPath): Promise<ContainerRecord | undefined>
   setPrivate(id: string, value: boolean, now: number): Promise<ContainerRecord | undefined>
-  listOf(collectionId: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly ContainerRecord[]>
   /** Adds to the download count. */
   countDownload(id: string): Promise<void>
 }
@@ -272,6 +309,13 @@ export interface ImageStore {
   setArchIfUnknown(id: string, arch: string, now: number): Promise<ImageRecord | undefined>
   /** Deletes the image and its tags; a blob without other images becomes unreferenced; usage is given back; open uploads of the image are `aborted`. False when it was gone. */
   delete(id: string, now: number): Promise<boolean>
+  /**
+   * Puts back an image that was lost, with its blob, its usage and its search document; no quota is asked. It was lost when its container has none with this digest
+   * (then it gets the given id), or only one without bytes (pending), or a damaged one on another blob (these keep their id); then `restored` is true. Any other one
+   * stays as it is. Each tag is set where the container has none of this (arch, tag) yet, or one that `replaces` names; `tags` are those that were set.
+   * Throws `parent-missing`; `exists` when the id is that of an image elsewhere.
+   */
+  restore(image: RestoredImage): Promise<{ readonly record: ImageRecord; readonly restored: boolean; readonly tags: readonly TagRecord[] }>
   /** By id, ascending, after the given id: for checks over everything. */
   list(page: { readonly after?: string; readonly limit: number; readonly states?: readonly ImageState[] }): Promise<readonly ImageInContainer[]>
 }
@@ -340,6 +384,19 @@ export interface BlobStore {
   forgetIfUnreferenced(key: string): Promise<boolean>
   /** Who refers to it, for explanations. */
   imagesOf(key: string, limit: number): Promise<readonly ImageInContainer[]>
+}
+
+/**
+ * Which records changed since their sidecars were written. A change is noted in the same transaction as what it is about: creating, changing or deleting an entity, a collection,
+ * a container, or an image with bytes (also its tags: of the image that gains one and of the one that loses it). Download counts, usage and images without bytes are not.
+ */
+export interface ChangeStore {
+  /** Oldest first, after the given number. */
+  list(page: { readonly after?: number; readonly limit: number }): Promise<readonly RecordChange[]>
+  /** Forgets exactly these; those that came later stay. */
+  settle(seqs: readonly number[]): Promise<void>
+  /** Whether a change of this record is not settled. */
+  isPending(kind: RecordKind, id: string): Promise<boolean>
 }
 
 export interface SearchQuery {
@@ -433,6 +490,7 @@ export interface MetadataStore {
   readonly tags: TagStore
   readonly uploads: UploadStore
   readonly blobs: BlobStore
+  readonly changes: ChangeStore
   readonly accounts: AccountStore
   readonly settings: SettingStore
   search(query: SearchQuery): Promise<SearchPage>

@@ -1,9 +1,10 @@
 import type { CollectionStore } from './contract.js'
 import { MetadataError } from './errors.js'
+import { noteChange } from './sql-changes.js'
 import { writeNameDocument } from './sql-documents.js'
-import { flag, insertOrFind, pageSize } from './sql-names.js'
+import { flag, insertOrFind } from './sql-names.js'
 import { collectionColumns, collectionOf } from './sql-rows.js'
-import { type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
+import { type SqlRunner, selectFirst } from './sql-steps.js'
 
 export function collectionStore(runner: SqlRunner): CollectionStore {
   return {
@@ -17,13 +18,14 @@ export function collectionStore(runner: SqlRunner): CollectionStore {
           {
             sql: `INSERT INTO collections (id, entity_id, entity_name, name, description, private, owner, created_at, updated_at)
               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${collectionColumns}`,
-            values: [id, collection.entityId, entityName, name, description, flag(collection.private), owner, now, now],
+            values: [id, collection.entityId, entityName, name, description, flag(collection.private), owner, now, collection.updatedAt ?? now],
           },
           { sql: `SELECT ${collectionColumns} FROM collections WHERE entity_id = ? AND name = ?`, values: [collection.entityId, name] },
         )
         const { record } = result
         if (result.created) {
           yield* writeNameDocument('search_collections', { id: record.id, path: [entityName, record.name], description: record.description })
+          yield* noteChange('collection', record.id)
         }
         return result
       }),
@@ -45,18 +47,8 @@ export function collectionStore(runner: SqlRunner): CollectionStore {
           id,
         )
         yield { sql: 'UPDATE containers SET collection_private = ? WHERE collection_id = ?', values: [flag(value), id] }
+        if (record !== undefined) yield* noteChange('collection', id)
         return record
       }),
-
-    listOf: (entityId, page) =>
-      runner.run('read', () =>
-        selectAll(
-          collectionOf,
-          `SELECT ${collectionColumns} FROM collections WHERE entity_id = ? AND name > ? ORDER BY name LIMIT ?`,
-          entityId,
-          page.after ?? '',
-          pageSize(page.limit),
-        ),
-      ),
   }
 }

@@ -1,9 +1,10 @@
 import type { ContainerStore } from './contract.js'
 import { MetadataError } from './errors.js'
+import { noteChange } from './sql-changes.js'
 import { writeNameDocument } from './sql-documents.js'
-import { flag, insertOrFind, pageSize } from './sql-names.js'
+import { flag, insertOrFind } from './sql-names.js'
 import { collectionColumns, collectionOf, containerColumns, containerOf } from './sql-rows.js'
-import { changed, type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
+import { changed, type SqlRunner, selectFirst } from './sql-steps.js'
 
 export function containerStore(runner: SqlRunner): ContainerStore {
   return {
@@ -20,7 +21,7 @@ export function containerStore(runner: SqlRunner): ContainerStore {
               created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${containerColumns}`,
             values: [
               ...[id, parent.entityId, parent.entityName, parent.id, parent.name, flag(parent.private)],
-              ...[name, description, flag(container.private), owner, now, now],
+              ...[name, description, flag(container.private), owner, now, container.updatedAt ?? now],
             ],
           },
           { sql: `SELECT ${containerColumns} FROM containers WHERE collection_id = ? AND name = ?`, values: [parent.id, name] },
@@ -29,6 +30,7 @@ export function containerStore(runner: SqlRunner): ContainerStore {
         if (result.created) {
           const path = [record.entityName, record.collectionName, record.name]
           yield* writeNameDocument('search_containers', { id: record.id, path, description: record.description })
+          yield* noteChange('container', record.id)
         }
         return result
       }),
@@ -47,20 +49,12 @@ export function containerStore(runner: SqlRunner): ContainerStore {
       ),
 
     setPrivate: (id, value, now) =>
-      runner.run('statement', () =>
-        selectFirst(containerOf, `UPDATE containers SET private = ?, updated_at = ? WHERE id = ? RETURNING ${containerColumns}`, flag(value), now, id),
-      ),
-
-    listOf: (collectionId, page) =>
-      runner.run('read', () =>
-        selectAll(
-          containerOf,
-          `SELECT ${containerColumns} FROM containers WHERE collection_id = ? AND name > ? ORDER BY name LIMIT ?`,
-          collectionId,
-          page.after ?? '',
-          pageSize(page.limit),
-        ),
-      ),
+      runner.run('transaction', function* () {
+        const sql = `UPDATE containers SET private = ?, updated_at = ? WHERE id = ? RETURNING ${containerColumns}`
+        const record = yield* selectFirst(containerOf, sql, flag(value), now, id)
+        if (record !== undefined) yield* noteChange('container', id)
+        return record
+      }),
 
     countDownload: async (id) => {
       await runner.run('statement', () => changed('UPDATE containers SET download_count = download_count + 1 WHERE id = ?', id))

@@ -1,4 +1,5 @@
 import type { EntityStore } from './contract.js'
+import { noteChange } from './sql-changes.js'
 import { writeNameDocument } from './sql-documents.js'
 import { flag, insertOrFind, nullableFlag, pageSize } from './sql-names.js'
 import { entityColumns, entityOf } from './sql-rows.js'
@@ -13,14 +14,20 @@ export function entityStore(runner: SqlRunner): EntityStore {
         const result = yield* insertOrFind(
           entityOf,
           {
-            sql: `INSERT INTO entities (id, name, description, default_private, owner, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-              ON CONFLICT DO NOTHING RETURNING ${entityColumns}`,
-            values: [entity.id, entity.name, entity.description, flag(entity.defaultPrivate), entity.owner, entity.now, entity.now],
+            sql: `INSERT INTO entities (id, name, description, default_private, quota_bytes, owner, created_at, updated_at)
+              VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${entityColumns}`,
+            values: [
+              ...[entity.id, entity.name, entity.description, flag(entity.defaultPrivate), entity.quotaBytes ?? null],
+              ...[entity.owner, entity.now, entity.updatedAt ?? entity.now],
+            ],
           },
           { sql: byName, values: [entity.name] },
         )
         const { id, name, description } = result.record
-        if (result.created) yield* writeNameDocument('search_entities', { id, path: [name], description })
+        if (result.created) {
+          yield* writeNameDocument('search_entities', { id, path: [name], description })
+          yield* noteChange('entity', id)
+        }
         return result
       }),
 
@@ -29,8 +36,8 @@ export function entityStore(runner: SqlRunner): EntityStore {
     findByName: (name) => runner.run('read', () => selectFirst(entityOf, byName, name)),
 
     update: (id, change) =>
-      runner.run('statement', () =>
-        selectFirst(
+      runner.run('transaction', function* () {
+        const record = yield* selectFirst(
           entityOf,
           `UPDATE entities SET default_private = COALESCE(?, default_private),
             quota_bytes = CASE WHEN CAST(? AS INTEGER) = 1 THEN CAST(? AS BIGINT) ELSE quota_bytes END, updated_at = ?
@@ -40,8 +47,10 @@ export function entityStore(runner: SqlRunner): EntityStore {
           change.quotaBytes ?? null,
           change.now,
           id,
-        ),
-      ),
+        )
+        if (record !== undefined) yield* noteChange('entity', id)
+        return record
+      }),
 
     list: (page) =>
       runner.run('read', () =>

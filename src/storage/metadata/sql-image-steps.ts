@@ -1,4 +1,5 @@
 import type { BlobFacts, ImageRecord, ImageStore } from './contract.js'
+import { noteImageChange } from './sql-changes.js'
 import { refreshImageDocument, removeImageDocument } from './sql-documents.js'
 import { lockBlob, lockContainerOf, releaseBlob } from './sql-locks.js'
 import { flag, nullableFlag } from './sql-names.js'
@@ -30,6 +31,7 @@ function* referTo(image: ImageRecord, { facts, archFromHeader, state, now }: Byt
   }
   if (image.blobKey !== null && image.blobKey !== facts.key) yield* releaseBlob(image.blobKey, now)
   yield* refreshImageDocument(image.id)
+  yield* noteImageChange(image.id)
 }
 
 /** Arch of an image on its new bytes: what the header says, else what was known before. */
@@ -88,6 +90,7 @@ export function* deleteImage(id: string, now: number): Steps<boolean> {
   const container = yield* lockContainerOf(id)
   const image = container && (yield* findImage(id))
   if (container === undefined || image === undefined) return false
+  yield* noteImageChange(id)
   yield { sql: 'DELETE FROM tags WHERE image_id = ?', values: [id] }
   yield* removeImageDocument(id)
   yield { sql: 'DELETE FROM images WHERE id = ?', values: [id] }
@@ -101,10 +104,12 @@ export function* deleteImage(id: string, now: number): Steps<boolean> {
   return true
 }
 
-/** Compare-and-set of a member of an image that its search document shows. */
+/** Compare-and-set of a member of an image that its search document and its sidecar show. */
 export function* changeImage(id: string, sql: string, ...values: readonly (string | number)[]): Steps<boolean> {
   if ((yield* lockContainerOf(id)) === undefined) return false
   const done = yield* changed(sql, ...values)
-  if (done) yield* refreshImageDocument(id)
-  return done
+  if (!done) return false
+  yield* refreshImageDocument(id)
+  yield* noteImageChange(id)
+  return true
 }

@@ -3,6 +3,7 @@ import { MetadataError } from './errors.js'
 import { adoptBytes, changeImage, deleteImage, findImage, publishImage } from './sql-image-steps.js'
 import { lockContainer } from './sql-locks.js'
 import { pageSize } from './sql-names.js'
+import { restoreImage } from './sql-restore.js'
 import { imageColumns, imageInContainerColumns, imageInContainerOf, imageOf, tagOf } from './sql-rows.js'
 import { listValue, type SqlRunner, type Steps, selectAll, selectFirst } from './sql-steps.js'
 
@@ -92,6 +93,8 @@ export function imageStore(runner: SqlRunner): ImageStore {
       }),
 
     delete: (id, now) => runner.run('transaction', () => deleteImage(id, now)),
+
+    restore: (image) => runner.run('transaction', () => restoreImage(image)),
 
     list: ({ after = '', limit, states = [] }) =>
       runner.run('read', () => {

@@ -82,5 +82,16 @@ const first: Migration = (dialect) => [names, images, uploads, accounts, documen
 /** What an upload was completed with: a repeated complete is told from one with other parts. */
 const completedParts: Migration = ({ text }) => [`ALTER TABLE uploads ADD COLUMN parts_digest ${text}`]
 
+/** Which records need a new sidecar: at first all that there are. */
+const recordChanges: Migration = ({ text, serial, unrepeated }) => [
+  `CREATE TABLE record_changes (seq ${serial} PRIMARY KEY${unrepeated}, kind ${text} NOT NULL, target_id ${text} NOT NULL, digest ${text})`,
+  'CREATE INDEX record_changes_of ON record_changes (target_id, kind)',
+  ...(['entities', 'collections', 'containers'] as const).map(
+    (table) =>
+      `INSERT INTO record_changes (kind, target_id) SELECT '${{ entities: 'entity', collections: 'collection', containers: 'container' }[table]}', id FROM ${table}`,
+  ),
+  `INSERT INTO record_changes (kind, target_id, digest) SELECT 'image', id, digest FROM images WHERE blob_key IS NOT NULL`,
+]
+
 /** The step at index n leads from version n to n + 1. */
-export const migrations: readonly Migration[] = [first, completedParts]
+export const migrations: readonly Migration[] = [first, completedParts, recordChanges]

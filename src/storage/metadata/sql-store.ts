@@ -2,6 +2,7 @@ import type { MetadataCheck, MetadataStore } from './contract.js'
 import { MetadataError } from './errors.js'
 import { accountStore } from './sql-accounts.js'
 import { blobStore } from './sql-blobs.js'
+import { changeStore } from './sql-changes.js'
 import { collectionStore } from './sql-collections.js'
 import { containerStore } from './sql-containers.js'
 import { entityStore } from './sql-entities.js'
@@ -82,6 +83,7 @@ export function sqlStore(driver: SqlDriver): MetadataStore {
     tags: tagStore(gate),
     uploads: uploadStore(gate),
     blobs: blobStore(gate),
+    changes: changeStore(gate),
     accounts: accountStore(gate),
     settings: settingStore(gate),
     search: (query) => search(gate, query),

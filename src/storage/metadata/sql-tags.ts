@@ -1,5 +1,6 @@
 import type { TagStore } from './contract.js'
 import { MetadataError } from './errors.js'
+import { noteImageChange } from './sql-changes.js'
 import { refreshImageDocument } from './sql-documents.js'
 import { deleteImage } from './sql-image-steps.js'
 import { lockContainer } from './sql-locks.js'
@@ -19,8 +20,10 @@ function* setTag({ containerId, arch, tag, imageId, now }: Parameters<TagStore['
     values: [containerId, arch, tag, imageId, now],
   }
   if (previous === imageId) return { previous }
-  yield* refreshImageDocument(imageId)
-  if (previous !== undefined) yield* refreshImageDocument(previous)
+  for (const id of previous === undefined ? [imageId] : [imageId, previous]) {
+    yield* refreshImageDocument(id)
+    yield* noteImageChange(id)
+  }
   return { previous }
 }
 
@@ -31,6 +34,7 @@ function* removeTag({ containerId, arch, tag, imageId, now }: Parameters<TagStor
   }
   if (yield* changed('SELECT tag FROM tags WHERE image_id = ? LIMIT 1', imageId)) {
     yield* refreshImageDocument(imageId)
+    yield* noteImageChange(imageId)
     return 'removed'
   }
   yield* deleteImage(imageId, now)

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findByTag } from '../../../src/storage/metadata/sql-images.js'
+import { migrations } from '../../../src/storage/metadata/sql-schema.js'
 import { sqlStore } from '../../../src/storage/metadata/sql-store.js'
-import { withoutRowLocks } from '../../../src/storage/metadata/sqlite-dialect.js'
+import { sqliteDialect, withoutRowLocks } from '../../../src/storage/metadata/sqlite-dialect.js'
 import { SqliteDriver } from '../../../src/storage/metadata/sqlite-driver.js'
 import { loadBetterSqlite, loadNodeSqlite, type SqliteConnection, type SqliteLibrary } from '../../../src/storage/metadata/sqlite-library.js'
 import { describeMetadataStore } from '../../../src/testing/index.js'
@@ -77,7 +78,9 @@ test('a token is found by its hash, one lookup in each table', () => {
 })
 
 test('no statement walks through a table that grows', () => {
-  const queries = [...statements].filter((sql) => /^(?:SELECT|INSERT|UPDATE|DELETE)/.test(sql))
+  // migrations walk, once
+  const once = new Set(migrations.flatMap((migration) => migration(sqliteDialect)))
+  const queries = [...statements].filter((sql) => /^(?:SELECT|INSERT|UPDATE|DELETE)/.test(sql) && !once.has(sql))
   expect(queries.length).toBeGreaterThan(60)
   // lists of everything, for people; the one row of the schema's version; the array of a JSON value; the index of a search, which stops at the limit
   const allowed = /^SCAN (?:schema_version|json_each VIRTUAL TABLE .*|x VIRTUAL TABLE .*|users USING INDEX .*|t)$/
