@@ -4,7 +4,9 @@ import { isStorageError } from '../storage/blob/errors.js'
 import { type Accounts, createAccounts } from './accounts.js'
 import { ownerPolicy } from './auth.js'
 import { createCapabilities } from './capabilities.js'
+import { isLibraryError } from './errors.js'
 import { createEmitter } from './events.js'
+import { handOut } from './handed-body.js'
 import type { LibraryRequest, LibraryResponse } from './messages.js'
 import { makeOpenApi } from './openapi.js'
 import { type LibraryOptions, resolveOptions } from './options.js'
@@ -23,7 +25,7 @@ export interface Library {
   /** Answers a request; undefined = the path is not ours, hand it on. Never throws. */
   handle(request: LibraryRequest): Promise<LibraryResponse | undefined>
   /**
-   * Waits for requests under way (`handle` and the bodies it gave out), for a sweep, and for images that are proven after their push; stops `verify`; then closes storage and
+   * Waits for requests under way (`handle` and the bodies it gave out, one that nobody reads for `pullIdleSeconds` at the most), for a sweep, and for images that are proven after their push; stops `verify`; then closes storage and
    * metadata. Later requests get 503.
    */
   close(): Promise<void>
@@ -55,36 +57,6 @@ function createGate() {
     },
     leave,
     idle: (): Promise<void> => (active === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))),
-  }
-}
-
-/** Passes a body on and says once when it ended, failed (with the error) or was given up, also when nobody ever started it. */
-function untilDone(body: AsyncIterable<Uint8Array>, done: (error?: unknown) => void): AsyncIterable<Uint8Array> {
-  let open = true
-  const end = (error?: unknown): void => {
-    if (open) done(error)
-    open = false
-  }
-  return {
-    [Symbol.asyncIterator]: () => {
-      const iterator = body[Symbol.asyncIterator]()
-      return {
-        next: async () => {
-          try {
-            const result = await iterator.next()
-            if (result.done === true) end()
-            return result
-          } catch (error) {
-            end(error)
-            throw error
-          }
-        },
-        return: async () => {
-          end()
-          return (await iterator.return?.()) ?? { done: true, value: undefined }
-        },
-      }
-    },
   }
 }
 
@@ -162,10 +134,14 @@ export function createLibrary(options: LibraryOptions): Library {
       const requestId = response.headers['x-request-id']
       return {
         ...response,
-        body: untilDone(response.body, (err) => {
-          gate.leave()
-          // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
-          if (err !== undefined && !isStorageError(err, 'aborted')) settings.logger.error({ requestId, err }, 'a body was cut short')
+        body: handOut(response.body, {
+          idleSeconds: settings.limits.pullIdleSeconds,
+          done: (err) => {
+            gate.leave()
+            if (isLibraryError(err, 'timeout')) settings.logger.warn({ requestId, err }, 'a body was given up')
+            // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
+            else if (err !== undefined && !isStorageError(err, 'aborted')) settings.logger.error({ requestId, err }, 'a body was cut short')
+          },
         }),
       }
     } finally {

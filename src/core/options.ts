@@ -27,6 +27,11 @@ export interface LibraryLimits {
   readonly uploadSeconds?: number
   /** How long a body may stand still before it is given up, in seconds; a slow one that moves is never cut. Default: 60. */
   readonly idleSeconds?: number
+  /**
+   * How long the reader of an image may take no byte, in seconds, before its pull is ended; a body that is never read is let go after the same time. Default: 3,600. It is asked for
+   * by chunks of up to 1 MiB, so a reader of 300 bytes per second is never cut.
+   */
+  readonly pullIdleSeconds?: number
   /** Quota in bytes of entities that have none of their own; 0 = unlimited. Default: 0. */
   readonly maxEntityBytes?: number
 }
@@ -101,6 +106,9 @@ function checkUrl(option: string, url: string): string {
   return trimmed
 }
 
+/** A timer of Node that is longer than 2^31 - 1 ms runs out at once. */
+const longestTimerSeconds = 2_147_483
+
 function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<LibraryLimits> {
   const { maxParts, maxPartSize, maxPutSize } = storage.limits
   const largest = storage.multipart === undefined ? maxPutSize : Math.max(maxPutSize, Math.min(maxParts * maxPartSize, Number.MAX_SAFE_INTEGER))
@@ -111,10 +119,13 @@ function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<L
     presignSeconds: limits.presignSeconds ?? 86_400,
     uploadSeconds: limits.uploadSeconds ?? 86_400,
     idleSeconds: limits.idleSeconds ?? 60,
+    pullIdleSeconds: limits.pullIdleSeconds ?? 3600,
     maxEntityBytes: limits.maxEntityBytes ?? 0,
   }
   for (const [name, value] of Object.entries(filled)) {
-    if (!Number.isSafeInteger(value) || value < (name === 'maxEntityBytes' ? 0 : 1)) throw new TypeError(`limits.${name}: ${value} is no whole number in range`)
+    const smallest = name === 'maxEntityBytes' ? 0 : 1
+    const highest = name === 'idleSeconds' || name === 'pullIdleSeconds' ? longestTimerSeconds : Number.MAX_SAFE_INTEGER
+    if (!Number.isSafeInteger(value) || value < smallest || value > highest) throw new TypeError(`limits.${name}: ${value} is no whole number in range`)
   }
   return filled
 }

@@ -19,7 +19,15 @@ describe('defaults', () => {
       defaultEntity: 'library',
       defaultCollection: 'default',
       defaultArch: 'amd64',
-      limits: { maxJsonBytes: 2_097_152, partBytes: 67_108_864, presignSeconds: 86_400, uploadSeconds: 86_400, idleSeconds: 60, maxEntityBytes: 0 },
+      limits: {
+        maxJsonBytes: 2_097_152,
+        partBytes: 67_108_864,
+        presignSeconds: 86_400,
+        uploadSeconds: 86_400,
+        idleSeconds: 60,
+        pullIdleSeconds: 3600,
+        maxEntityBytes: 0,
+      },
     })
   })
 
@@ -61,6 +69,8 @@ describe('what cannot work', () => {
     [{ limits: { partBytes: 1.5 } }, /partBytes/],
     [{ limits: { presignSeconds: Number.NaN } }, /presignSeconds/],
     [{ limits: { idleSeconds: Number.POSITIVE_INFINITY } }, /idleSeconds/],
+    [{ limits: { pullIdleSeconds: 0 } }, /pullIdleSeconds/],
+    [{ limits: { pullIdleSeconds: 2_147_484 } }, /pullIdleSeconds/],
     [{ limits: { maxEntityBytes: -1 } }, /maxEntityBytes/],
   ] as const)('%j', (options, words) => {
     expect(() => resolve(options)).toThrow(words)

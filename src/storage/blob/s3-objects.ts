@@ -74,10 +74,21 @@ export async function getObject(
   )
   const length = output.ContentLength ?? 0
   const total = /\/(\d+)$/.exec(output.ContentRange ?? '')?.[1]
+  const source = output.Body as Readable
+  const chunks = readBody(source, { key, bucket: connection.bucket, length, signal })
   return {
     length,
     size: total === undefined ? length : Number(total),
-    body: readBody(output.Body as Readable, { key, bucket: connection.bucket, length, signal }),
+    body: {
+      [Symbol.asyncIterator]: () => ({
+        next: () => chunks.next(),
+        return: () => {
+          // a generator that never began has no `finally` to come to
+          source.destroy()
+          return chunks.return()
+        },
+      }),
+    },
   }
 }
 
