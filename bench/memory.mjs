@@ -1,21 +1,13 @@
 /** Resident memory of `serve` while many GiB go up and come down, and GetImage while a thousand slow clients hang on. */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { call, createImage, digestOf, getBytes, push } from './lib/client.mjs'
 import { getRequest, sendRequests } from './lib/load.mjs'
-import { freePort, startProgram } from './lib/process.mjs'
 import { percentile, printTable, saveResults } from './lib/report.mjs'
-
-const cli = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
-
-async function startServe(folder) {
-  const port = await freePort()
-  const server = await startProgram(process.execPath, [cli, 'serve', '--data', folder, '--port', String(port), '--log-level', 'error'], { port })
-  return { ...server, base: `http://127.0.0.1:${port}`, token: readFileSync(join(folder, 'admin-token'), 'utf8').trim() }
-}
+import { startServe } from './lib/serve.mjs'
 
 function slowPull(port, path, { bytesPerSecond, cut }) {
   const socket = connect(port, '127.0.0.1')

@@ -1,9 +1,9 @@
 /** A small HTTP/1.1 load generator on raw sockets: it costs a fraction of what it measures. */
 import { connect } from 'node:net'
 
-/** Sends `count` requests over `connections` keep-alive connections, one at a time on each; resolves to the latencies in ms when `latencies` is set. */
+/** Sends `count` requests (`request`: one text, or a function that makes each) over `connections` keep-alive connections, one at a time on each; resolves to the latencies in ms when `latencies` is set. */
 export function sendRequests({ port, request, count, connections = 32, latencies = false }) {
-  const bytes = Buffer.from(request)
+  const bytes = typeof request === 'string' ? Buffer.from(request) : undefined
   const times = latencies ? new Float64Array(count) : undefined
   let started = 0
   let finished = 0
@@ -24,7 +24,7 @@ export function sendRequests({ port, request, count, connections = 32, latencies
         if (started >= count) return
         started += 1
         begun = performance.now()
-        socket.write(bytes)
+        socket.write(bytes ?? request())
       }
       socket.on('connect', next)
       socket.on('error', stop)
@@ -37,7 +37,7 @@ export function sendRequests({ port, request, count, connections = 32, latencies
         const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0)
         if (seen.length < end + 4 + length) return
         if (!/^HTTP\/1\.1 20[06]/.test(head))
-          return stop(new Error(`unexpected answer: ${head.split('\r\n')[0]}\n${request}\n${seen.toString('latin1', end, end + 300)}`))
+          return stop(new Error(`unexpected answer: ${head.split('\r\n')[0]}\n${bytes ?? ''}\n${seen.toString('latin1', end, end + 300)}`))
         seen = Buffer.alloc(0)
         if (times !== undefined) times[finished] = performance.now() - begun
         finished += 1

@@ -1,6 +1,6 @@
 /** Servers under measurement, each in a process of its own. */
 import { fork, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 
 /** Starts a node module that answers `{ port }` over IPC. */
@@ -48,16 +48,34 @@ export function freePort() {
 
 const ticks = 100
 
+/** The fields of /proc/PID/stat behind the name: 1 is the parent, 11 and 12 the CPU of the process, 13 and 14 that of its children that ended. */
+const statOf = (pid) => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ').map(Number)
+const sumOf = (fields, from, to) => fields.slice(from, to).reduce((sum, value) => sum + value, 0) / ticks
+
+/** CPU in seconds of a process with its children, those that ended too: a PostgreSQL with its backends. */
+export function cpuOfFamily(pid) {
+  let seconds = sumOf(statOf(pid), 11, 15)
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const fields = statOf(name)
+      if (fields[1] === pid) seconds += sumOf(fields, 11, 15)
+    } catch {
+      // it ended meanwhile
+    }
+  }
+  return seconds
+}
+
+/** CPU in seconds of the children of this process that ended. */
+export const cpuOfEnded = () => sumOf(statOf(process.pid), 13, 15)
+
 function wrap(child, started) {
   const { pid } = child
   return {
     ...started,
     pid,
     /** CPU of the process so far, in seconds (user and system, all threads). */
-    cpu: () => {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ')
-      return (Number(fields[11]) + Number(fields[12])) / ticks
-    },
+    cpu: () => sumOf(statOf(pid), 11, 13),
     /** Resident set in MiB: now, and the most so far. */
     rss: () => memoryOf(pid, 'VmRSS'),
     peakRss: () => memoryOf(pid, 'VmHWM'),
