@@ -138,6 +138,8 @@ export async function fillStore(url, shape) {
     for (const table of Object.keys(tables)) await raw.insert(table, rows)
   }
   await raw.exec(`UPDATE entities SET used_bytes = ${shape.images * imageBytes}`)
+  // a registry that is not new has written their sidecars
+  await raw.exec('DELETE FROM record_changes')
   await raw.finish()
   await raw.close()
 }
