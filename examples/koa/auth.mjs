@@ -1,48 +1,38 @@
-// Who asks: a JWT of the institute's OpenID provider, checked against its published keys.
+// Who asks: a JWT of the institute's OpenID provider, checked against its published keys; their groups come from the directory.
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
 import { bearerToken, LibraryError } from 'sif-library'
 
-/** `keys` is for tests; otherwise they are fetched from the provider and kept. */
-export function oidcAuthenticate({ issuer, audience, jwksUri, keys = createRemoteJWKSet(new URL(jwksUri)) }) {
+const refused = (cause) => new LibraryError('unauthorized', 'the access token is not valid (any more): get a new one', { cause })
+const unavailable = (who, cause) => new LibraryError('unavailable', `${who} does not answer: try again`, { cause, headers: { 'retry-after': '5' } })
+
+/** A provider that does not answer, or not with keys, is no fault of the token. */
+const isFaultOfToken = (error) =>
+  error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC')
+
+/**
+ * `audience` is what the provider writes into tokens for this registry, and no other service's; `loginClaim` names the claim that leads to the person in the directory: it
+ * must be one that people cannot choose. `directory` as in directory.mjs.
+ */
+export function oidcAuthenticate(
+  { issuer, audience, jwksUri, loginClaim = 'preferred_username', algorithms = ['RS256', 'ES256', 'EdDSA'] },
+  { directory, adminGroup },
+) {
+  const keys = createRemoteJWKSet(new URL(jwksUri))
+  // without these two jose would check neither
+  if (!issuer || !audience) throw new Error('the issuer and the audience of tokens must be set')
   return async (request) => {
     const token = bearerToken(request)
     if (token === null) return null
-    try {
-      const { payload } = await jwtVerify(token, keys, { issuer, audience, requiredClaims: ['sub', 'preferred_username'] })
-      return {
-        id: `${payload.iss}#${payload.sub}`,
-        name: payload.preferred_username,
-        groups: Array.isArray(payload.groups) ? payload.groups.filter((group) => typeof group === 'string') : [],
-        admin: payload.registry_admin === true,
-      }
-    } catch (error) {
-      // a provider that does not answer is no fault of the token
-      if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError))
-        throw new LibraryError('unavailable', 'the login service does not answer', { cause: error })
-      throw new LibraryError('unauthorized', 'the access token is not valid (any more): get a new one', { cause: error })
-    }
-  }
-}
-
-/**
- * What they may do: rules for single containers first, then the ready-made policy (own entity and groups). A rule is `path` → action → groups; `path` holds for everything
- * below it too.
- */
-export function withRules(policy, rules) {
-  const ruleFor = (path, action) => {
-    for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
-      const groups = rules[at]?.[action]
-      if (groups !== undefined) return groups
-    }
-  }
-  return {
-    authenticate: policy.authenticate,
-    authorize: (question) => {
-      const { principal, action, resource } = question
-      const groups = ruleFor(resource.path, action)
-      if (groups === undefined || principal?.admin) return policy.authorize(question)
-      return principal !== null && groups.some((group) => principal.groups.includes(group))
-    },
-    // no `visible`: the search asks `authorize` about each row, so the rules hold there too
+    // the algorithms are ours to choose, not the token's; without `exp` a token would hold for ever
+    const checks = { issuer, audience, algorithms, requiredClaims: ['sub', 'exp', loginClaim], clockTolerance: 5 }
+    const { payload } = await jwtVerify(token, keys, checks).catch((error) => {
+      throw isFaultOfToken(error) ? refused(error) : unavailable('the login service', error)
+    })
+    // when the directory is down nobody becomes anonymous and nobody keeps old groups: the answer is 503
+    const person = await directory(String(payload[loginClaim])).catch((error) => {
+      throw unavailable('the directory of people and groups', error)
+    })
+    if (person === undefined) throw refused(new Error('the directory has no such person'))
+    return { id: `${payload.iss}#${payload.sub}`, name: person.name, groups: person.groups, admin: person.groups.includes(adminGroup) }
   }
 }

@@ -1,13 +1,26 @@
-// OIDC_ISSUER=https://login.example OIDC_JWKS_URI=https://login.example/jwks node examples/koa/server.mjs
+// See README.md for the variables; `node examples/koa/trial.mjs` runs it with a provider and a directory to try.
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { buildApp } from './app.mjs'
 
-const port = Number(process.env.PORT ?? 3000)
+const { env } = process
+const port = Number(env.PORT ?? 3000)
+const publicUrl = env.PUBLIC_URL ?? `http://127.0.0.1:${port}/library`
 const { app, library } = buildApp({
-  publicUrl: process.env.PUBLIC_URL ?? `http://127.0.0.1:${port}/library`,
-  directory: process.env.DATA ?? './koa-data',
-  oidc: { issuer: process.env.OIDC_ISSUER, audience: process.env.OIDC_AUDIENCE ?? 'registry', jwksUri: process.env.OIDC_JWKS_URI },
-  rules: JSON.parse(process.env.RULES ?? '{}'),
+  publicUrl,
+  directory: env.DATA ?? './koa-data',
+  oidc: { issuer: env.OIDC_ISSUER, audience: env.OIDC_AUDIENCE ?? publicUrl, jwksUri: env.OIDC_JWKS_URI, loginClaim: env.OIDC_LOGIN_CLAIM },
+  ldap: {
+    url: env.LDAP_URL,
+    ca: env.LDAP_CA_FILE && readFileSync(env.LDAP_CA_FILE, 'utf8'),
+    base: env.LDAP_BASE,
+    bindDn: env.LDAP_BIND_DN,
+    bindPassword: env.LDAP_BIND_PASSWORD,
+    loginAttribute: env.LDAP_LOGIN_ATTRIBUTE,
+  },
+  rules: JSON.parse(env.RULES ?? '{}'),
+  adminGroup: env.ADMIN_GROUP,
+  defaultPrivate: env.DEFAULT_PRIVATE === 'true',
 })
 await library.ready()
 

@@ -1,0 +1,22 @@
+/**
+ * What they may do: rules for single containers first, then the ready-made policy (own entity and groups). A rule is `path` → action → groups; `path` holds for everything
+ * below it too.
+ */
+export function withRules(policy, rules) {
+  const ruleFor = (path, action) => {
+    for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
+      const groups = rules[at]?.[action]
+      if (groups !== undefined) return groups
+    }
+  }
+  return {
+    authenticate: policy.authenticate,
+    authorize: (question) => {
+      const { principal, action, resource } = question
+      const groups = ruleFor(resource.path, action)
+      if (groups === undefined || principal?.admin) return policy.authorize(question)
+      return principal !== null && groups.some((group) => principal.groups.includes(group))
+    },
+    // no `visible`: the search asks `authorize` about each row, so the rules hold there too
+  }
+}
