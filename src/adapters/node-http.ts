@@ -58,6 +58,10 @@ class NodeLibraryRequest implements LibraryRequest {
     return this.#req.socket.remoteAddress
   }
 
+  cut(): void {
+    this.#res.destroy()
+  }
+
   /** Made on first use: most requests never ask for it. */
   get signal(): AbortSignal {
     if (this.#signal === undefined) {

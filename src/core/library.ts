@@ -138,7 +138,11 @@ export function createLibrary(options: LibraryOptions): Library {
           idleSeconds: settings.limits.pullIdleSeconds,
           done: (err) => {
             gate.leave()
-            if (isLibraryError(err, 'timeout')) settings.logger.warn({ requestId, err }, 'a body was given up')
+            if (isLibraryError(err, 'timeout')) {
+              settings.logger.warn({ requestId, err }, 'a body was given up')
+              // nobody asks for the next chunk, so that the adapter learns of it by this alone
+              request.cut?.()
+            }
             // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
             else if (err !== undefined && !isStorageError(err, 'aborted')) settings.logger.error({ requestId, err }, 'a body was cut short')
           },

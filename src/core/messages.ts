@@ -21,6 +21,8 @@ export interface LibraryRequest {
   readonly body: RequestBody
   /** Fires when the client leaves before the answer is complete. */
   readonly signal?: AbortSignal
+  /** Cuts the connection: called when an answer under way is given up because the client takes no byte any more. */
+  cut?(): void
   /** Address of the peer, for logs. */
   readonly remote?: string
   /** The host framework's own request (`req.user`, `ctx.state`, session), for hooks; opaque to the core. */
