@@ -136,20 +136,26 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
     res.end(body ?? undefined)
     return
   }
+  const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>
   let gone = res.destroyed
   let wake = (): void => {}
   res.once('close', () => {
     gone = true
     wake()
   })
-  res.on('drain', () => wake())
   try {
-    for await (const chunk of body) {
-      if (gone) return
-      if (!res.write(chunk)) await new Promise<void>((resolve) => (wake = resolve))
-      if (gone) return
+    let result = await iterator.next()
+    while (result.done !== true && !gone) {
+      const chunk = result.value
+      // until it has left this process, not just until there is room: then it can be handed back
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        res.write(chunk, () => resolve())
+      })
+      if (!gone) result = await iterator.next(chunk)
     }
-    res.end()
+    if (gone) await iterator.return?.()
+    else res.end()
   } catch {
     // without the error: it would reach the host as a fault of the client
     res.destroy()

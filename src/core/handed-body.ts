@@ -13,11 +13,11 @@ export interface HandedBodyOptions {
  * again once the client took the chunk. Given up, the body closes what it holds open, and its next read throws `timeout`.
  */
 export function handOut(body: AsyncIterable<Uint8Array>, { idleSeconds, done }: HandedBodyOptions): AsyncIterable<Uint8Array> {
-  let iterator: AsyncIterator<Uint8Array> | undefined
+  let iterator: AsyncIterator<Uint8Array, unknown, Uint8Array | undefined> | undefined
   let failure: LibraryError | undefined
   let open = true
   let asked = 0
-  const begin = (): AsyncIterator<Uint8Array> => (iterator ??= body[Symbol.asyncIterator]())
+  const begin = () => (iterator ??= body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>)
   const end = (error?: unknown): void => {
     if (!open) return
     open = false
@@ -36,11 +36,11 @@ export function handOut(body: AsyncIterable<Uint8Array>, { idleSeconds, done }: 
   // one timer serves all chunks: refresh() is far cheaper than a new one
   const timer = setTimeout(giveUp, idleSeconds * 1000)
   timer.unref()
-  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+  const next = async (returned?: Uint8Array): Promise<IteratorResult<Uint8Array>> => {
     if (failure !== undefined) throw failure
     asked += 1
     try {
-      const result = await begin().next()
+      const result = await begin().next(returned)
       if (result.done === true) end()
       else timer.refresh()
       return result
@@ -53,7 +53,8 @@ export function handOut(body: AsyncIterable<Uint8Array>, { idleSeconds, done }: 
   }
   const leave = async (): Promise<IteratorResult<Uint8Array>> => {
     end()
-    return (await begin().return?.()) ?? { done: true, value: undefined }
+    await begin().return?.()
+    return { done: true, value: undefined }
   }
   return { [Symbol.asyncIterator]: () => ({ next, return: leave }) }
 }

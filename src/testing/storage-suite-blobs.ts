@@ -65,6 +65,25 @@ export const blobTests: StorageGroup = {
       await context.backend.delete(context.nextKey())
       await context.assertHolds(other, makeBytes(50, 2))
     },
+    'a chunk that is kept stays as it is, one that is handed back may be used again': async (context) => {
+      const bytes = makeBytes(6 * MIB + 11)
+      const key = await context.put(bytes)
+      for (const handedBack of [() => true, () => false, (index: number) => index % 3 === 1]) {
+        const { body } = await context.backend.get(key)
+        const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>
+        const kept: { readonly chunk: Uint8Array; readonly at: number }[] = []
+        let at = 0
+        for (let result = await iterator.next(), index = 0; result.done !== true; index += 1) {
+          const chunk = result.value
+          assertSameBytes(chunk, bytes.subarray(at, at + chunk.length), `the chunk at ${at}`)
+          if (!handedBack(index)) kept.push({ chunk, at })
+          at += chunk.length
+          result = await iterator.next(handedBack(index) ? chunk : undefined)
+        }
+        assert.equal(at, bytes.length)
+        for (const { chunk, at: start } of kept) assertSameBytes(chunk, bytes.subarray(start, start + chunk.length), `the kept chunk at ${start}`)
+      }
+    },
     'a read that is under way ends whole when the blob is deleted': async (context) => {
       const bytes = makeBytes(8 * MIB)
       const key = await context.put(bytes)

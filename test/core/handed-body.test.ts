@@ -84,6 +84,22 @@ describe('a body', () => {
     expect(counts().closed).toBe(1)
   })
 
+  it('gets the chunks back that the reader is done with', async () => {
+    const returned: unknown[] = []
+    const source = {
+      next: async (back?: Uint8Array) => {
+        returned.push(back)
+        return returned.length > 2 ? { done: true as const, value: undefined } : { done: false as const, value: chunk }
+      },
+    }
+    const body = handOut({ [Symbol.asyncIterator]: () => source }, { idleSeconds: 60, done: () => {} })
+    const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>
+    await iterator.next()
+    await iterator.next(chunk)
+    await iterator.next()
+    expect(returned).toEqual([undefined, chunk, undefined])
+  })
+
   it('that is left leaves no timer', async () => {
     const { body, ends } = handed()
     for await (const _ of body) break

@@ -12,7 +12,10 @@
  * A capability is a member that is present or absent; the registry asks `storage.presign !== undefined` and never a flag.
  */
 
-/** Bytes of a blob, in order. A chunk belongs to the receiver once it is yielded. */
+/**
+ * Bytes of a blob, in order. A chunk belongs to the receiver once it is yielded. A receiver that is done with a chunk may hand it back as the argument of the following `next`
+ * (`for await` never does); the stream may then use its memory again.
+ */
 export type ByteStream = AsyncIterable<Uint8Array>
 
 /** Half-open in neither direction: `start` and `end` are both included and 0-based, as in RFC 9110 14.1.2. */

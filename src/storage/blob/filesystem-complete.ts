@@ -13,6 +13,7 @@ import { claimUpload, findUpload, readJournal, releaseUpload } from './filesyste
 import { writeBody } from './filesystem-write.js'
 import type { JournalState } from './parts-journal.js'
 import { assertParts } from './parts-plan.js'
+import { drain } from './streams.js'
 
 /**
  * Publishes the data file of an upload under its key. The bytes that are proven are the bytes that are published:
@@ -105,7 +106,7 @@ async function hashFile(
   { claim, file }: { readonly claim: CompleteMultipartOptions; readonly file: FileHandle },
 ): Promise<string> {
   const hash = createHash('sha256')
-  for await (const chunk of readChunks(file, { key: claim.key, start: 0, length: claim.size, bufferBytes, signal: claim.signal })) hash.update(chunk)
+  await drain(readChunks(file, { key: claim.key, start: 0, length: claim.size, bufferBytes, signal: claim.signal }), (chunk) => hash.update(chunk))
   return hash.digest('hex')
 }
 

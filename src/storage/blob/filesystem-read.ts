@@ -8,22 +8,55 @@ export interface ReadFileOptions {
   readonly start: number
   /** Bytes to yield. */
   readonly length: number
-  /** Bytes of one read. */
+  /** Bytes of one read at the most. */
   readonly bufferBytes: number
   readonly signal?: AbortSignal | undefined
 }
 
-/** The bytes of a file that stays open: its owner closes it. */
-export async function* readChunks(file: FileHandle, { key, start, length, bufferBytes, signal }: ReadFileOptions): AsyncGenerator<Uint8Array, void> {
-  for (let offset = 0; offset < length; ) {
-    throwIfAborted(signal, { backend: NAME, key })
-    // A fresh buffer each time: the chunk belongs to the receiver.
-    const buffer = Buffer.allocUnsafeSlow(Math.min(bufferBytes, length - offset))
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, start + offset)
+const smallest = 64 * 1024
+/** A receiver that took its chunk within this time gets twice as much next, in milliseconds. */
+const fastMs = 50
+/** One that needed longer than this gets half. */
+const slowMs = 1000
+
+/**
+ * The bytes of a file that stays open: its owner closes it. While the receiver works on a chunk the next one is read, and a chunk that is handed back (see `ByteStream`) is
+ * read into again: fresh memory costs more than the read. Chunks grow from 64 KiB to `bufferBytes` for a fast receiver and shrink for a slow one, so that many slow ones cost little memory.
+ */
+export async function* readChunks(
+  file: FileHandle,
+  { key, start, length, bufferBytes, signal }: ReadFileOptions,
+): AsyncGenerator<Uint8Array, void, Uint8Array | undefined> {
+  let size = Math.min(smallest, bufferBytes)
+  let spare: Buffer<ArrayBuffer> | undefined
+  const read = async (offset: number): Promise<Buffer<ArrayBuffer>> => {
+    const wanted = Math.min(size, length - offset)
+    const buffer = spare !== undefined && spare.length >= wanted ? spare : Buffer.allocUnsafeSlow(wanted)
+    spare = undefined
+    const { bytesRead } = await file.read(buffer, 0, wanted, start + offset)
     if (bytesRead === 0) throw failure('internal', 'the file became shorter while it was read', { key })
-    throwIfAborted(signal, { backend: NAME, key })
-    offset += bytesRead
-    yield buffer.subarray(0, bytesRead)
+    return buffer.subarray(0, bytesRead)
+  }
+  throwIfAborted(signal, { backend: NAME, key })
+  let ahead = length > 0 ? read(0) : undefined
+  try {
+    for (let offset = 0; ahead !== undefined; ) {
+      const chunk: Buffer<ArrayBuffer> = await ahead
+      throwIfAborted(signal, { backend: NAME, key })
+      offset += chunk.length
+      ahead = offset < length ? read(offset) : undefined
+      // awaited in the next round; until then its failure must not count as unhandled
+      ahead?.catch(() => {})
+      const begun = performance.now()
+      const returned = yield chunk
+      const took = performance.now() - begun
+      if (took < fastMs) size = Math.min(size * 2, bufferBytes)
+      else if (took > slowMs) size = Math.max(size / 2, Math.min(smallest, bufferBytes))
+      const { buffer } = chunk
+      spare = returned === chunk && buffer.byteLength >= size && buffer.byteLength < size * 2 ? Buffer.from(buffer) : undefined
+    }
+  } finally {
+    await ahead?.catch(() => {})
   }
 }
 
@@ -49,12 +82,12 @@ export function readOpenFile(file: FileHandle, options: ReadFileOptions): ByteSt
     // Closing twice is no error.
     await file.close()
   }
-  const body: AsyncIterableIterator<Uint8Array> = {
-    [Symbol.asyncIterator]: () => body,
-    async next() {
+  const body: AsyncIterator<Uint8Array, void, Uint8Array | undefined> & AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => body as AsyncIterator<Uint8Array>,
+    async next(returned?: Uint8Array) {
       begun = true
       try {
-        const result = await chunks.next()
+        const result = await chunks.next(returned)
         if (result.done === true) await close()
         return result
       } catch (error) {

@@ -21,7 +21,7 @@ export interface FilesystemStorageOptions {
    * the process only. Parts of an unfinished upload are never synced: what a power failure does to them is found at `complete`.
    */
   readonly durability?: Durability
-  /** Bytes of one read or write. A read under way holds one such buffer, a write two. Default 1 MiB; smaller ones cost throughput. */
+  /** Bytes of one read or write at the most. A transfer holds two such buffers while it is fast, and two of 64 KiB while it is slow. Default 1 MiB; smaller ones cost throughput. */
   readonly bufferBytes?: number
 }
 

@@ -70,3 +70,18 @@ export function resolveRange(
 export function throwIfAborted(signal: AbortSignal | undefined, blob: { readonly backend: string; readonly key: string }): void {
   if (signal?.aborted) throw new StorageError('aborted', 'stopped by the signal', { ...blob, cause: signal.reason })
 }
+
+/** Reads a stream to its end and hands each chunk back: `use` must be done with it when it returns. Leaves the stream when `use` throws. */
+export async function drain(stream: ByteStream, use: (chunk: Uint8Array) => void): Promise<void> {
+  const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>
+  let result = await iterator.next()
+  try {
+    while (result.done !== true) {
+      use(result.value)
+      result = await iterator.next(result.value)
+    }
+  } catch (error) {
+    await iterator.return?.()
+    throw error
+  }
+}
