@@ -56,19 +56,20 @@ const openRaw = (url) => (url.startsWith('sqlite:') ? openSqlite(url.slice('sqli
 async function openSqlite(file) {
   const builtin = process.getBuiltinModule?.('node:sqlite')
   const raw = builtin ? new builtin.DatabaseSync(file) : new (await import('better-sqlite3')).default(file)
-  raw.exec('PRAGMA busy_timeout = 5000; PRAGMA synchronous = OFF; PRAGMA cache_size = -200000')
+  raw.exec('PRAGMA busy_timeout = 5000; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000')
   return {
     exec: (sql) => raw.exec(sql),
     insert: (table, rows) => {
       const { columns, values } = tables[table]
       const names = Object.keys(columns)
       const statement = raw.prepare(`INSERT INTO ${table} (${names}) VALUES (${names.map(() => '?')})`)
-      raw.exec('BEGIN IMMEDIATE')
+      // a transaction of its own, or a part of the one that fills
+      raw.exec('SAVEPOINT rows')
       for (const row of rows) statement.run(...values(row))
-      raw.exec('COMMIT')
+      raw.exec('RELEASE rows')
     },
-    begin: () => {},
-    finish: () => {},
+    begin: () => raw.exec('BEGIN IMMEDIATE'),
+    finish: () => raw.exec('COMMIT'),
     close: () => raw.close(),
   }
 }
