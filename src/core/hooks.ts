@@ -55,7 +55,7 @@ export interface LibraryEvents {
   'tag.moved': ImageEvent & { readonly tag: string; readonly arch: string; readonly previousImageId: string | undefined }
   'upload.started': UploadEvent
   'upload.completed': UploadEvent
-  'upload.aborted': UploadEvent & { readonly reason: 'client' | 'expired' | 'failed' }
+  'upload.aborted': UploadEvent & { readonly reason: 'client' | 'expired' | 'failed' | 'replaced' }
   'request.failed': {
     readonly requestId: string
     readonly route: string | undefined

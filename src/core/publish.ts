@@ -13,6 +13,8 @@ export interface Pusher {
   readonly request: LibraryRequest
 }
 
+export const principalId = (pusher: Pusher): string | null => pusher.principal?.id ?? null
+
 export const containerPath = (container: ContainerRecord): string => `${container.entityName}/${container.collectionName}/${container.name}`
 
 /** Drops bytes that nobody will see and ends their upload. What cannot be deleted now is the sweeper's. Never throws: the reason of the discard is what the client must read. */

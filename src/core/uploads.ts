@@ -1,62 +1,15 @@
-/** The lifecycle of an upload (protocol 5.8-5.14): start, part, complete, abort. Every change of state is a compare-and-set in the metadata store. */
+/** The lifecycle of an upload after its start (protocol 5.8-5.14): part, complete, abort. Every change of state is a compare-and-set in the metadata store. */
 
 import type { FinishedBlob } from '../storage/blob/contract.js'
 import { isStorageError } from '../storage/blob/errors.js'
-import type { ImageInContainer, UploadKind, UploadRecord } from '../storage/metadata/contract.js'
-import { blobKey } from './blob-keys.js'
+import type { ImageInContainer, UploadRecord } from '../storage/metadata/contract.js'
 import { LibraryError } from './errors.js'
-import { type CompletedPart, digestParts, planParts } from './part-plan.js'
+import { type CompletedPart, digestParts } from './part-plan.js'
 import { proveBlob } from './prove.js'
-import { containerPath, type Pusher, publishUpload } from './publish.js'
+import { type Pusher, principalId, publishUpload } from './publish.js'
 import { isId } from './references.js'
 import type { Services } from './services.js'
 import { verifyImage } from './verify.js'
-
-const principalId = (pusher: Pusher): string | null => pusher.principal?.id ?? null
-
-/** Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`. */
-export async function startUpload(
-  services: Services,
-  target: ImageInContainer & { readonly kind: UploadKind; readonly size: number },
-  pusher: Pusher,
-): Promise<UploadRecord> {
-  const { settings, storage, metadata, hooks, emit } = services
-  const { image, container, kind, size } = target
-  const { maxImageBytes, partBytes, uploadSeconds, maxEntityBytes } = settings.limits
-  if (size > maxImageBytes) throw new LibraryError('too-large', `the image has ${size} bytes, this registry takes ${maxImageBytes} at most`)
-  if (kind === 'single' && size > storage.limits.maxPutSize) {
-    throw new LibraryError('too-large', `one PUT takes ${storage.limits.maxPutSize} bytes at most, and this image needs a client that sends parts`)
-  }
-  await hooks.beforePush?.({ ...pusher, path: containerPath(container), digest: image.digest, size })
-  const plan = kind === 'single' ? { partSize: size, totalParts: 1 } : planParts(size, { partBytes, limits: storage.limits })
-  const now = settings.clock()
-  const id = settings.generateId()
-  const key = blobKey(image.digest, id)
-  const backendUploadId = kind === 'single' ? null : ((await storage.multipart?.create(key, { size, partSize: plan.partSize }))?.uploadId ?? null)
-  try {
-    const upload = await metadata.uploads.create({
-      id,
-      kind,
-      imageId: image.id,
-      containerId: container.id,
-      entityId: container.entityId,
-      principal: principalId(pusher),
-      key,
-      size,
-      digest: image.digest,
-      ...plan,
-      backendUploadId,
-      createdAt: now,
-      expiresAt: now + uploadSeconds * 1000,
-      defaultQuotaBytes: maxEntityBytes,
-    })
-    emit('upload.started', { uploadId: id, imageId: image.id, size, principal: upload.principal })
-    return upload
-  } catch (error) {
-    if (backendUploadId !== null) await storage.multipart?.abort({ key, uploadId: backendUploadId }).catch(() => {})
-    throw error
-  }
-}
 
 /**
  * The multipart upload that a call names. It must belong to this image and this principal: another one's is 404 (it is hidden), an unknown one 410: a 404 would make
@@ -224,7 +177,7 @@ export async function completeMultipart(
 }
 
 /** Ends an open upload (protocol 5.14); a published image is never touched, and repeating it is fine. */
-export async function abortUpload(services: Services, upload: UploadRecord, reason: 'client' | 'failed'): Promise<void> {
+export async function abortUpload(services: Services, upload: UploadRecord, reason: 'client' | 'failed' | 'replaced'): Promise<void> {
   const { metadata, settings, emit } = services
   if (!(await metadata.uploads.move(upload.id, 'open', 'aborted', settings.clock()))) return
   await dropUploadBytes(services, upload)

@@ -85,6 +85,17 @@ export class Model {
     return this.used + this.reserved + (contents[content] as Buffer).length <= quota
   }
 
+  /** Where the quota has no room, the user's own uploads of the image give way, the oldest first. */
+  #makeRoom(user: string, image: ModelImage): boolean {
+    const own = this.uploads.filter((upload) => upload.state === 'open' && upload.user === user && upload.image === image)
+    own.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+    for (const upload of own) {
+      if (this.#fits(image.content)) return true
+      upload.state = 'ended'
+    }
+    return this.#fits(image.content)
+  }
+
   #image(container: number, content: number): ModelImage | undefined {
     return this.images.get(`${container}/${content}`)
   }
@@ -192,7 +203,7 @@ export class Model {
     const filesize = (contents[content] as Buffer).length
     const answer = await this.registry.call('POST', path, { token: user, body: { filesize } })
     if (image === undefined) return void this.#check(operation, answer, 404)
-    if (!this.#fits(content)) return void this.#check(operation, answer, 403)
+    if (!this.#makeRoom(user, image)) return void this.#check(operation, answer, 403)
     this.#check(operation, answer, 200)
     const { uploadURL = '', uploadID } = answer.json.data
     const now = this.clock.now
@@ -320,7 +331,7 @@ export class Model {
     const body = good ? bytes : Buffer.alloc(bytes.length, 'other')
     const answer = await this.registry.call('POST', `/v1/imagefile/${image?.id ?? '0'.repeat(24)}`, { token: user, body })
     if (image === undefined) return void this.#check(operation, answer, 404)
-    if (!this.#fits(content)) return void this.#check(operation, answer, 403)
+    if (!this.#makeRoom(user, image)) return void this.#check(operation, answer, 403)
     this.#check(operation, answer, good ? 200 : 422)
     if (good) image.published = true
   }

@@ -11,7 +11,8 @@ import { imageResource } from '../resources.js'
 import { dataResponse, emptyResponse } from '../responses.js'
 import type { Located, RouteContext, RouteInput } from '../route-row.js'
 import type { AbortBody, CompleteMultipartBody, PresignPartBody, StartMultipartBody, StartSingleBody } from '../schemas.js'
-import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, startUpload, whileAlive } from '../uploads.js'
+import { startUpload } from '../upload-start.js'
+import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, whileAlive } from '../uploads.js'
 
 /** Finds the image whose id the path holds. */
 export async function locateImageById({ services, params }: RouteInput<unknown>): Promise<Located<ImageInContainer> | undefined> {
