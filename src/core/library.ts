@@ -11,6 +11,7 @@ import type { LibraryRequest, LibraryResponse } from './messages.js'
 import { makeOpenApi } from './openapi.js'
 import { type LibraryOptions, resolveOptions } from './options.js'
 import { handleRequest } from './pipeline.js'
+import { createReadiness } from './readiness.js'
 import { createRouter } from './router.js'
 import { routes } from './routes.js'
 import type { Services } from './services.js'
@@ -103,6 +104,7 @@ export function createLibrary(options: LibraryOptions): Library {
     transfers: createTransfers({ settings, storage, capabilities }),
     openapi,
     ready,
+    readiness: createReadiness({ settings, storage, metadata }),
     isClosing: () => closing !== undefined,
     inBackground: (work) => {
       gate.enter()

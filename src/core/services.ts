@@ -4,6 +4,7 @@ import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { AuthHooks } from './auth.js'
 import type { EmitEvent, LibraryHooks } from './hooks.js'
 import type { Settings } from './options.js'
+import type { Readiness } from './readiness.js'
 import type { Transfers } from './transfers.js'
 
 export interface Services {
@@ -17,6 +18,8 @@ export interface Services {
   readonly transfers: Transfers
   /** Settles once schema and storage are prepared; instant after the first time. */
   readonly ready: () => Promise<void>
+  /** Whether metadata and storage answer; remembered for some seconds. */
+  readonly readiness: () => Promise<Readiness>
   /** Once `close` was called: what is ours is answered with 503. */
   readonly isClosing: () => boolean
   /** Work that outlives its request; `close` waits for it, and its errors are logged. */

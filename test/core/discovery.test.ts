@@ -65,6 +65,35 @@ describe('readiness', () => {
     expect((await registry.call('GET', '/healthz')).status).toBe(200)
     await registry.close()
   })
+
+  it('asks the storage once in five seconds, however many ask, and finds out when that changes', async () => {
+    let ok = true
+    let checks = 0
+    const storage = {
+      ...memoryStorage(),
+      check: async () => {
+        checks += 1
+        return { ok, message: 'full' }
+      },
+    }
+    const registry = await createTestRegistry({ storage })
+    const ask = async () => (await registry.call('GET', '/readyz')).status
+    expect(new Set(await Promise.all(Array.from({ length: 50 }, ask)))).toEqual(new Set([200]))
+    ok = false
+    registry.advance(4000)
+    expect([await ask(), checks]).toEqual([200, 1])
+    registry.advance(1500)
+    expect([await ask(), await ask(), checks]).toEqual([503, 503, 2])
+    expect(registry.logs.filter(({ message }) => message === 'not ready')).toHaveLength(1)
+    ok = true
+    registry.advance(5000)
+    expect([await ask(), checks]).toEqual([200, 3])
+    // the clock of the machine was set back
+    registry.advance(-100_000)
+    await ask()
+    expect(checks).toBe(4)
+    await registry.close()
+  })
 })
 
 describe('discovery', () => {

@@ -51,13 +51,9 @@ export function getHealth(): LibraryResponse {
 
 /** 503 while metadata or storage do not answer. */
 export async function getReadiness({ services }: Context): Promise<LibraryResponse> {
-  const { metadata, storage } = services
-  const ok = { ok: true, message: 'ok' }
-  const [database, blobs] = await Promise.all([metadata.check(), storage.check?.() ?? ok])
-  const ready = database.ok && blobs.ok
-  // the reasons stay in the log: anybody may ask
-  if (!ready) services.settings.logger.warn({ metadata: database.message, storage: blobs.message }, 'not ready')
-  return jsonResponse({ status: ready ? 'ready' : 'not ready', metadata: database.ok, storage: blobs.ok }, ready ? 200 : 503)
+  const { metadata, storage } = await services.readiness()
+  const ready = metadata && storage
+  return jsonResponse({ status: ready ? 'ready' : 'not ready', metadata, storage }, ready ? 200 : 503)
 }
 
 export function getOpenApi({ services }: Context): LibraryResponse {
