@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
 import { ensureBuilt } from '../e2e/harness/build.js'
 import { runOk } from '../e2e/harness/run.js'
 import { cleanUpAfterEach, clientOf, command, serve, succeed, temporaryFolder } from './cli-support.js'
@@ -59,6 +60,36 @@ describe('the first start and the next one', () => {
     await before.stop()
     await serve(data, ['--port', port])
     expect((await fetch(uploadUrl, { method: 'PUT', body: bytes })).status).toBe(200)
+  })
+})
+
+describe('after a crash between publishing and proof', () => {
+  it.each([[[]], [['--no-sweep']]])('two instances that start prove the image; what is damaged is hidden (%j)', async (options) => {
+    const data = await temporaryFolder()
+    const before = await serve(data)
+    const client = clientOf(before.url, read(join(data, 'admin-token')).trim())
+    const names = ['whole', 'damaged'] as const
+    for (const name of names) await client.push(`admin/demo/${name}`, Buffer.from(name))
+    await before.kill()
+    const metadata = sqliteMetadata({ file: join(data, 'registry.db') })
+    const find = (container: string) =>
+      metadata.images.findByPath({ entity: 'admin', collection: 'demo', container }, { tag: 'latest', arch: 'amd64' }).then((found) => found?.image)
+    const states = async (): Promise<unknown[]> => Promise.all(names.map(async (name) => (await find(name))?.state))
+    for (const name of names) await metadata.images.setState((await find(name))?.id ?? '', ['published'], 'unproven', Date.now())
+    const damaged = join(data, 'blobs', 'keys', (await find('damaged'))?.blobKey ?? '')
+    chmodSync(damaged, 0o600)
+    writeFileSync(damaged, 'DAMAGED')
+    expect(await states()).toEqual(['unproven', 'unproven'])
+
+    const servers = [await serve(data, options), await serve(data, options)]
+    await expect.poll(states, { timeout: 20_000, interval: 250 }).toEqual(['published', 'damaged'])
+    await metadata.close()
+    for (const server of servers) {
+      expect((await clientOf(server.url).pull('admin/demo/whole:latest')).bytes.toString()).toBe('whole')
+      expect((await clientOf(server.url).pull('admin/demo/damaged:latest')).status).toBe(404)
+      expect(await server.stop()).toBe(0)
+    }
+    expect(servers.map((server) => server.logs()).join('')).toContain('image damaged')
   })
 })
 
