@@ -7,6 +7,22 @@
  */
 export const blobPrefix = 'blobs/sha256/'
 
+const blobPattern = /^blobs\/sha256\/[0-9a-f]{2}\/([0-9a-f]{64})\//
+
+export function digestPath(digest: string): string {
+  return `${digest.slice(0, 2)}/${digest}`
+}
+
+/** Prefix of all blobs with this digest. */
+export function blobFolder(digest: string): string {
+  return `${blobPrefix}${digestPath(digest)}/`
+}
+
 export function blobKey(digest: string, uploadId: string): string {
-  return `${blobPrefix}${digest.slice(0, 2)}/${digest}/${uploadId}`
+  return `${blobFolder(digest)}${uploadId}`
+}
+
+/** The digest that a key names; undefined for a key of another kind. */
+export function digestOfKey(key: string): string | undefined {
+  return blobPattern.exec(key)?.[1]
 }

@@ -16,10 +16,12 @@ export {
   type Visibility,
 } from './auth.js'
 export { errorTable, isLibraryError, LibraryError, type LibraryErrorCode, type LibraryErrorOptions } from './errors.js'
+export type { ExplainOptions, Explanation } from './explain.js'
 export type { LibraryEventName, LibraryEvents, LibraryHooks, LibraryListeners } from './hooks.js'
 export { createLibrary, type Library } from './library.js'
 export type { LibraryRequest, LibraryResponse, RequestBody } from './messages.js'
 export type { LibraryLimits, LibraryOptions, Logger } from './options.js'
+export type { ReindexItem, ReindexOptions, ReindexResult } from './reindex.js'
 export type { SweepOptions, SweepResult, SweptItem } from './sweep.js'
 export type { VerifiedItem, VerifyOptions, VerifyResult } from './verify.js'
 export { packageVersion } from './version.js'

@@ -6,15 +6,18 @@ import { ownerPolicy } from './auth.js'
 import { createCapabilities } from './capabilities.js'
 import { isLibraryError } from './errors.js'
 import { createEmitter } from './events.js'
+import { type ExplainOptions, type Explanation, explain } from './explain.js'
 import { handOut } from './handed-body.js'
 import type { LibraryRequest, LibraryResponse } from './messages.js'
 import { makeOpenApi } from './openapi.js'
 import { type LibraryOptions, resolveOptions } from './options.js'
 import { handleRequest } from './pipeline.js'
 import { createReadiness } from './readiness.js'
+import { type ReindexOptions, type ReindexResult, reindex } from './reindex.js'
 import { createRouter } from './router.js'
 import { routes } from './routes.js'
 import type { Services } from './services.js'
+import { createSidecarWriter } from './sidecar-writer.js'
 import { type SweepOptions, type SweepResult, sweep } from './sweep.js'
 import { createTransfers } from './transfers.js'
 import { type VerifyOptions, type VerifyResult, verify } from './verify.js'
@@ -26,7 +29,7 @@ export interface Library {
   /** Answers a request; undefined = the path is not ours, hand it on. Never throws. */
   handle(request: LibraryRequest): Promise<LibraryResponse | undefined>
   /**
-   * Waits for requests under way (`handle` and the bodies it gave out, one that nobody reads for `pullIdleSeconds` at the most), for a sweep, and for images that are proven after their push; stops `verify`; then closes storage and
+   * Waits for requests under way (`handle` and the bodies it gave out, one that nobody reads for `pullIdleSeconds` at the most), for a sweep, and for images that are proven after their push; stops `verify`; writes the sidecars that are due, for five seconds at the most; then closes storage and
    * metadata. Later requests get 503.
    */
   close(): Promise<void>
@@ -36,6 +39,10 @@ export interface Library {
   sweep(options?: SweepOptions): Promise<SweepResult>
   /** Reads blobs back, hides what is damaged, shows what is whole again. */
   verify(options?: VerifyOptions): Promise<VerifyResult>
+  /** Says of a storage key (or an upload id, image id, hash or digest) why its blob stays, or when a sweep deletes it. */
+  explain(what: string, options?: ExplainOptions): Promise<readonly Explanation[]>
+  /** Brings back from the sidecars in the storage what the metadata store has lost. Only adds; safe beside running servers, and to be repeated. */
+  reindex(options?: ReindexOptions): Promise<ReindexResult>
   /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private. */
   visibility(path: string, change?: 'private' | 'public'): Promise<PathVisibility>
   /** The OpenAPI 3.1 document of the routes. */
@@ -76,6 +83,8 @@ export function createLibrary(options: LibraryOptions): Library {
     await metadata.ready()
     secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
     await storage.ready?.()
+    // for what a crash or a migration left
+    sidecars.nudge()
   }
   const ready = (): Promise<void> => {
     preparing ??= prepare().catch((error: unknown) => {
@@ -94,6 +103,13 @@ export function createLibrary(options: LibraryOptions): Library {
   })
   const openapi = (): object => (document ??= makeOpenApi(routes))
   const gate = createGate()
+  const inBackground: Services['inBackground'] = (work) => {
+    gate.enter()
+    work()
+      .catch((err: unknown) => settings.logger.error({ err }, 'work in the background failed'))
+      .finally(gate.leave)
+  }
+  const sidecars = createSidecarWriter({ settings, storage, metadata, inBackground })
   const services: Services = {
     settings,
     storage,
@@ -106,15 +122,16 @@ export function createLibrary(options: LibraryOptions): Library {
     ready,
     readiness: createReadiness({ settings, storage, metadata }),
     isClosing: () => closing !== undefined,
-    inBackground: (work) => {
-      gate.enter()
-      work()
-        .catch((err: unknown) => settings.logger.error({ err }, 'work in the background failed'))
-        .finally(gate.leave)
-    },
+    inBackground: (work) =>
+      inBackground(async () => {
+        await work()
+        sidecars.nudge()
+      }),
+    sidecars,
   }
   const router = createRouter(routes)
   const stopping = new AbortController()
+  const untilStopping = (signal: AbortSignal | undefined): AbortSignal => (signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal]))
   /** Work that no request asked for: `close` waits for it too. */
   const tend = async <T>(work: () => Promise<T>): Promise<T> => {
     gate.enter()
@@ -122,6 +139,7 @@ export function createLibrary(options: LibraryOptions): Library {
       await ready()
       return await work()
     } finally {
+      sidecars.nudge()
       gate.leave()
     }
   }
@@ -131,6 +149,7 @@ export function createLibrary(options: LibraryOptions): Library {
     let handedOut = false
     try {
       const response = await handleRequest(services, router, request)
+      if (response !== undefined && request.method !== 'GET' && request.method !== 'HEAD') sidecars.nudge()
       if (response === undefined || response.body === null || typeof response.body === 'string' || response.body instanceof Uint8Array) return response
       handedOut = true
       const requestId = response.headers['x-request-id']
@@ -160,8 +179,10 @@ export function createLibrary(options: LibraryOptions): Library {
     handle,
     close: () => {
       stopping.abort()
+      sidecars.stop()
       closing ??= gate.idle().then(async () => {
         try {
+          await sidecars.flush()
           await storage.close?.()
         } finally {
           await metadata.close()
@@ -171,10 +192,9 @@ export function createLibrary(options: LibraryOptions): Library {
     },
     accounts,
     sweep: (sweepOptions) => tend(() => sweep(services, sweepOptions)),
-    verify: (verifyOptions = {}) => {
-      const { signal } = verifyOptions
-      return tend(() => verify(services, { ...verifyOptions, signal: signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal]) }))
-    },
+    verify: (verifyOptions = {}) => tend(() => verify(services, { ...verifyOptions, signal: untilStopping(verifyOptions.signal) })),
+    explain: (what, explainOptions) => tend(() => explain(services, what, explainOptions)),
+    reindex: (reindexOptions = {}) => tend(() => reindex(services, { ...reindexOptions, signal: untilStopping(reindexOptions.signal) })),
     visibility: (path, change) => tend(() => pathVisibility({ metadata, clock }, path, change)),
     openapi,
   }

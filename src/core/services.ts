@@ -5,6 +5,7 @@ import type { AuthHooks } from './auth.js'
 import type { EmitEvent, LibraryHooks } from './hooks.js'
 import type { Settings } from './options.js'
 import type { Readiness } from './readiness.js'
+import type { SidecarWriter } from './sidecar-writer.js'
 import type { Transfers } from './transfers.js'
 
 export interface Services {
@@ -24,6 +25,8 @@ export interface Services {
   readonly isClosing: () => boolean
   /** Work that outlives its request; `close` waits for it, and its errors are logged. */
   readonly inBackground: (work: () => Promise<unknown>) => void
+  /** Keeps the sidecars in step with the metadata store. */
+  readonly sidecars: SidecarWriter
   /** The OpenAPI document, made on first use. */
   readonly openapi: () => object
 }

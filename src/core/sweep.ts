@@ -1,9 +1,11 @@
 /**
  * Sweeping: ends stale uploads (in the storage too), deletes blobs that no image refers to, and bytes that no record knows. Safe beside running servers and beside other sweepers: each
- * step is a compare-and-set, and nothing younger than the grace time is touched.
+ * step is a compare-and-set, and nothing younger than the grace time is touched. What a sidecar of a lost image names stays, so that a sweep on an empty or restored metadata store
+ * cannot delete what `reindex` needs.
  */
 import type { UploadRecord } from '../storage/metadata/contract.js'
 import { blobPrefix } from './blob-keys.js'
+import { findLostImage } from './lost-images.js'
 import type { Services } from './services.js'
 import { dropUploadBytes } from './uploads.js'
 
@@ -31,6 +33,8 @@ export interface SweepResult {
   readonly blobs: number
   readonly orphans: number
   readonly temporary: number
+  /** Blobs that stay only because sidecars name them, of images that the metadata store does not know: `reindex` brings those back. */
+  readonly kept: number
   /** Bytes of blobs and orphans. */
   readonly bytes: number
 }
@@ -59,6 +63,8 @@ async function sweepUploads(services: Services, options: Required<Omit<SweepOpti
 
 async function expire(services: Services, upload: UploadRecord): Promise<boolean> {
   if (!(await services.metadata.uploads.move(upload.id, upload.state, 'expired', services.settings.clock()))) return false
+  // it was published, and the store has lost that: these bytes are an image
+  if ((await findLostImage(services, upload.key)) !== undefined) return true
   await dropUploadBytes(services, upload)
   // a crash between joining the parts and publishing leaves the joined blob
   await services.storage.delete(upload.key).catch(() => {})
@@ -76,11 +82,15 @@ async function removed(services: Services, key: string, remove: () => Promise<vo
   }
 }
 
-async function sweepBlobs(
-  services: Services,
-  options: { readonly before: number; readonly dryRun: boolean },
-  report: (item: SweptItem) => void,
-): Promise<void> {
+interface BlobSweep {
+  /** What has been so since then stays. */
+  readonly before: number
+  readonly dryRun: boolean
+  /** The blob stays for the sake of a lost image. */
+  readonly onKept: () => void
+}
+
+async function sweepBlobs(services: Services, options: BlobSweep, report: (item: SweptItem) => void): Promise<void> {
   const { metadata, storage } = services
   /** What stays in the list: all of it in a dry run, otherwise what somebody else was faster with. */
   const kept = new Set<string>()
@@ -88,6 +98,11 @@ async function sweepBlobs(
     const found = (await metadata.blobs.findUnreferenced({ before: options.before, limit: page + kept.size })).filter(({ key }) => !kept.has(key))
     if (found.length === 0) return
     for (const blob of found) {
+      if ((await findLostImage(services, blob.key)) !== undefined) {
+        kept.add(blob.key)
+        options.onKept()
+        continue
+      }
       if (options.dryRun) kept.add(blob.key)
       else {
         // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
@@ -102,16 +117,16 @@ async function sweepBlobs(
   }
 }
 
-async function sweepOrphans(
-  services: Services,
-  options: { readonly before: number; readonly dryRun: boolean },
-  report: (item: SweptItem) => void,
-): Promise<void> {
+async function sweepOrphans(services: Services, options: BlobSweep, report: (item: SweptItem) => void): Promise<void> {
   const { metadata, storage } = services
   for await (const { key, size, modifiedAt } of storage.list(blobPrefix)) {
     if (modifiedAt.getTime() >= options.before) continue
     // in this order: publishing turns the upload into a blob record at once, so that one of the two answers knows the key
     if ((await metadata.uploads.isKeyInUse(key)) || (await metadata.blobs.find(key)) !== undefined) continue
+    if ((await findLostImage(services, key)) !== undefined) {
+      options.onKept()
+      continue
+    }
     if (!options.dryRun && !(await removed(services, key, () => storage.delete(key)))) continue
     report({ kind: 'orphan', what: key, bytes: size, why: 'no record knows it: a push ended between storing and publishing' })
   }
@@ -135,17 +150,22 @@ async function sweepParts(
 export async function sweep(services: Services, options: SweepOptions = {}): Promise<SweepResult> {
   const { metadata, storage, settings } = services
   const { graceSeconds = 86_400, stuckSeconds = 3600, dryRun = false, onItem } = options
-  const totals = { uploads: 0, blobs: 0, orphans: 0, temporary: 0, bytes: 0 }
+  const totals = { uploads: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 }
   const counters = { upload: 'uploads', blob: 'blobs', orphan: 'orphans', temporary: 'temporary' } as const
   const report = (item: SweptItem): void => {
     totals[counters[item.kind]] += 1
     totals.bytes += item.bytes
     onItem?.(item)
   }
+  const onKept = (): void => {
+    totals.kept += 1
+  }
+  // what was deleted has no sidecar any more then
+  if (!dryRun) await services.sidecars.drain()
   const before = settings.clock() - graceSeconds * 1000
   await sweepUploads(services, { graceSeconds, stuckSeconds, dryRun }, report)
-  await sweepBlobs(services, { before, dryRun }, report)
-  await sweepOrphans(services, { before, dryRun }, report)
+  await sweepBlobs(services, { before, dryRun, onKept }, report)
+  await sweepOrphans(services, { before, dryRun, onKept }, report)
   // what no record protects may belong to a request that is running: without a grace it still gets the time of a stuck upload
   const unrecordedBefore = Math.min(before, settings.clock() - stuckSeconds * 1000)
   await sweepParts(services, { before: unrecordedBefore, dryRun }, report)
@@ -154,6 +174,8 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
     if (totals.temporary > 0) onItem?.({ kind: 'temporary', what: String(totals.temporary), bytes: 0, why: 'leftovers of writes that crashed' })
     await metadata.uploads.forget(before - settings.limits.uploadSeconds * 1000)
   }
+  if (totals.kept > 0)
+    settings.logger.warn({ kept: totals.kept }, 'blobs are kept because sidecars name them, of images that the database does not know: run reindex')
   settings.logger.info({ ...totals, dryRun }, 'sweep')
   return totals
 }

@@ -64,6 +64,18 @@ export const restoreTests: MetadataGroup = {
       assert.equal(await store.images.find(image.id), undefined)
       await context.assertUsage(place.entity, { used: 300, reserved: 0 })
     },
+    'ends the upload whose bytes the image has, so that nobody sweeps them': async (context) => {
+      const { store } = context
+      const place = await context.place()
+      const pending = await context.image(place.container)
+      const upload = await context.upload(pending, place, 300)
+      const other = await context.upload(pending, place, 70)
+      await store.images.restore(lost(context, place, { digest: pending.digest, blobKey: upload.key }))
+      assert.equal((await store.uploads.find(upload.id))?.state, 'aborted')
+      assert.equal((await store.uploads.find(other.id))?.state, 'open')
+      assert.equal(await store.uploads.isKeyInUse(upload.key), false)
+      await context.assertUsage(place.entity, { used: 300, reserved: 70 })
+    },
     'a damaged image gets another blob, but keeps a damaged one that is the same': async (context) => {
       const { store } = context
       const place = await context.place()

@@ -13,7 +13,7 @@ afterEach(() => registry.close())
 
 const storedKeys = async (): Promise<string[]> => {
   const keys: string[] = []
-  for await (const { key } of registry.storage.list('')) keys.push(key)
+  for await (const { key } of registry.storage.list('blobs/')) keys.push(key)
   return keys
 }
 

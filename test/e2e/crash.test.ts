@@ -32,7 +32,7 @@ it('12 kills -9 of the server over SQLite and a folder lose nothing and leave no
 it('the harness notices blobs that vanish below the server', async () => {
   await ensureBuilt()
   const stack = await filesystemStack({ root })
-  const keys = join(stack.data, 'blobs/keys')
+  const keys = join(stack.data, 'blobs/keys/blobs')
   const vanish = async (): Promise<void> => {
     const files = (await readdir(keys, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
     for (const file of files.slice(0, 3)) await rm(join(file.parentPath, file.name))

@@ -125,6 +125,7 @@ export async function sweepAndAudit(
   try {
     const swept = await library.sweep()
     const expected = new Map<string, number>()
+    const imagesWithBytes = new Set<string>()
     const used = new Map<string, number>()
     for (let after: string | undefined, more = true; more; ) {
       const page = await metadata.images.list({ limit: 500, ...(after === undefined ? {} : { after }) })
@@ -132,12 +133,21 @@ export async function sweepAndAudit(
         if (image.state === 'damaged') violation(`${container.entityName}: image ${image.digest} is damaged`)
         if (image.blobKey === null) continue
         expected.set(image.blobKey, image.size)
+        imagesWithBytes.add(image.id)
         used.set(container.entityName, (used.get(container.entityName) ?? 0) + image.size)
       }
       after = page.at(-1)?.image.id
       more = page.length === 500
     }
-    const { blobs, leftovers } = await stack.contents()
+    const { blobs, sidecars, leftovers } = await stack.contents()
+    const described = new Set<string>()
+    for (const key of sidecars.filter((each) => each.startsWith('records/images/'))) {
+      const id = key.split('/')[4] ?? ''
+      if (!imagesWithBytes.has(id)) violation(`left over after the sweep: ${key}, the sidecar of an image that is not there`)
+      if (described.has(id)) violation(`left over after the sweep: an older sidecar of the image ${id}`)
+      described.add(id)
+    }
+    for (const id of imagesWithBytes) if (!described.has(id)) violation(`the image ${id} has no sidecar after the sweep`)
     for (const leftover of leftovers) violation(`left over after the sweep: ${leftover}`)
     for (const key of blobs.keys()) if (!expected.has(key)) violation(`left over after the sweep: ${key}, which no image has`)
     for (const [key, size] of expected) if (blobs.get(key) !== size) violation(`the blob ${key} has ${blobs.get(key)} bytes instead of ${size}`)

@@ -20,10 +20,14 @@ async function filesOf(folder: string): Promise<readonly string[]> {
 async function contentsOf(blobsFolder: string): Promise<StorageContents> {
   const keys = join(blobsFolder, 'keys')
   const blobs = new Map<string, number>()
-  for (const key of await filesOf(keys)) blobs.set(key, (await stat(join(keys, key))).size)
+  const sidecars: string[] = []
+  for (const key of await filesOf(keys)) {
+    if (key.startsWith('records/')) sidecars.push(key)
+    else blobs.set(key, (await stat(join(keys, key))).size)
+  }
   const leftovers = []
   for (const name of ['tmp', 'uploads']) leftovers.push(...(await readdir(join(blobsFolder, name))).map((entry) => `${name}/${entry}`))
-  return { blobs, leftovers }
+  return { blobs, sidecars, leftovers }
 }
 
 /** Leaves a few pages at the most, for a second or two. */

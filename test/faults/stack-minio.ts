@@ -41,18 +41,20 @@ export async function minioStack({ root, records: wanted }: PackageRoot & { read
   const contents = async (): Promise<StorageContents> => {
     const client = new S3Client({ endpoint: minio.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: keys })
     const blobs = new Map<string, number>()
+    const sidecars: string[] = []
     const leftovers = [...(await partsOnDisk(directory))]
     try {
       for await (const page of paginateListObjectsV2({ client }, { Bucket: BUCKET })) {
         for (const { Key = '', Size = 0 } of page.Contents ?? []) {
           if (Key.startsWith('blobs/')) blobs.set(Key, Size)
+          else if (Key.startsWith('records/')) sidecars.push(Key)
           else leftovers.push(Key)
         }
       }
     } finally {
       client.destroy()
     }
-    return { blobs, leftovers }
+    return { blobs, sidecars, leftovers }
   }
 
   const kill: StoreFault = async (random) => {

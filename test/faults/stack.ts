@@ -12,6 +12,8 @@ export interface SizeRange {
 export interface StorageContents {
   /** Bytes by key. */
   readonly blobs: ReadonlyMap<string, number>
+  /** Keys of sidecars. */
+  readonly sidecars: readonly string[]
   /** Everything else: unfinished uploads, parts, temporary files. */
   readonly leftovers: readonly string[]
 }

@@ -419,7 +419,7 @@ export class Model {
     expect(this.reserved).toBe(0)
     const wanted = new Set((await metadata.images.list({ limit: 1000 })).map(({ image }) => image.blobKey).filter((key) => key !== null))
     const keys: string[] = []
-    for await (const { key } of storage.list('')) keys.push(key)
+    for await (const { key } of storage.list('blobs/')) keys.push(key)
     expect(keys.sort()).toEqual([...wanted].sort())
     for await (const upload of storage.multipart?.listUploads() ?? []) throw new Error(`left in the storage: ${JSON.stringify(upload)}`)
     // a second one finds nothing to do

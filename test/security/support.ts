@@ -138,13 +138,14 @@ export class World {
     return this.dump().then((dump) => dump[table] as readonly Record<string, unknown>[])
   }
 
-  /** Path below the storage folder → SHA-256. */
+  /** Path below the storage folder → SHA-256; without sidecars, which come when they come. */
   async files(): Promise<Record<string, string>> {
     const root = join(this.directory, 'blobs')
     const found: Record<string, string> = {}
     for (const entry of await readdir(root, { recursive: true, withFileTypes: true }).catch(() => [])) {
       if (!entry.isFile()) continue
       const path = join(entry.parentPath ?? entry.path, entry.name)
+      if (relative(root, path).startsWith('keys/records/')) continue
       const bytes = await readFile(path).catch(() => undefined)
       if (bytes !== undefined) found[relative(root, path)] = sha256(bytes)
     }

@@ -310,7 +310,7 @@ export interface ImageStore {
   /** Deletes the image and its tags; a blob without other images becomes unreferenced; usage is given back; open uploads of the image are `aborted`. False when it was gone. */
   delete(id: string, now: number): Promise<boolean>
   /**
-   * Puts back an image that was lost, with its blob, its usage and its search document; no quota is asked. It was lost when its container has none with this digest
+   * Puts back an image that was lost, with its blob, its usage and its search document; no quota is asked; uploads under way to that very key are `aborted`. It was lost when its container has none with this digest
    * (then it gets the given id), or only one without bytes (pending), or a damaged one on another blob (these keep their id); then `restored` is true. Any other one
    * stays as it is. Each tag is set where the container has none of this (arch, tag) yet, or one that `replaces` names; `tags` are those that were set.
    * Throws `parent-missing`; `exists` when the id is that of an image elsewhere.

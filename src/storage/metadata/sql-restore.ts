@@ -41,6 +41,15 @@ function* putBack(id: string, image: RestoredImage, found: ImageRecord | undefin
   if (found.blobKey !== null) yield* releaseBlob(found.blobKey, image.updatedAt)
 }
 
+/** An upload to this key is from before what was lost: it ended, and would be swept with the bytes of the image. */
+function* endUploads(image: RestoredImage, now: number): Steps<void> {
+  const ended = yield {
+    sql: `UPDATE uploads SET state = 'aborted', updated_at = ? WHERE blob_key = ? AND state IN ('open', 'completing') RETURNING size, entity_id`,
+    values: [now, image.blobKey],
+  }
+  for (const row of ended) yield* changeUsage(row.entity_id as string, { reserved: -(row.size as number) })
+}
+
 /** Sets the tags that are free, or that are the ones to be replaced; returns them, and the images that lost one. */
 function* putBackTags(
   imageId: string,
@@ -73,7 +82,11 @@ export function* restoreImage(image: RestoredImage): Steps<Awaited<ReturnType<Im
   const found = yield* selectFirst(imageOf, sql, image.containerId, image.digest)
   const restored = found === undefined || isLost(found, image)
   const id = found?.id ?? image.id
-  if (restored) yield* putBack(id, image, found)
+  if (restored) {
+    // locks in the order container, upload, blob
+    yield* endUploads(image, image.updatedAt)
+    yield* putBack(id, image, found)
+  }
   const { set, losers } = yield* putBackTags(id, image)
   if (restored || set.length > 0) yield* refreshImageDocument(id)
   // its sidecar is right if it was believed in everything

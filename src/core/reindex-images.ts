@@ -1,0 +1,74 @@
+/** Putting back images and their tags. */
+import type { RestoredImage } from '../storage/metadata/contract.js'
+import { isMetadataError } from '../storage/metadata/errors.js'
+import { isLost } from './lost-images.js'
+import { hashFromDigest } from './references.js'
+import type { ReindexContext } from './reindex.js'
+import type { Places } from './reindex-places.js'
+import type { ImageSidecar } from './sidecars.js'
+
+export interface Images {
+  /** The calls for one container come one after the other. */
+  restore(sidecar: ImageSidecar): Promise<void>
+}
+
+export function createImages({ services, dryRun, report }: ReindexContext, places: Places): Images {
+  const { metadata, storage } = services
+  /** Tags that this run set, and when their sidecar says that they were: among sidecars the newest wins, while a tag that the store had before stays. */
+  const tagged = new Map<string, number>()
+
+  const whyNoBytes = async ({ blobKey, size }: ImageSidecar): Promise<string | undefined> => {
+    const stat = await storage.stat(blobKey)
+    if (stat === undefined) return 'its bytes are not in the storage'
+    return stat.size === size ? undefined : `its blob has ${stat.size} bytes instead of ${size}`
+  }
+
+  /** The tags that the image gains. */
+  const wantedTags = async (sidecar: ImageSidecar, path: string): Promise<RestoredImage['tags']> => {
+    const wanted: RestoredImage['tags'][number][] = []
+    for (const { arch, tag, updatedAt } of sidecar.tags) {
+      const setAt = tagged.get(`${path}:${tag} ${arch}`)
+      if (setAt === undefined ? (await metadata.images.findByPath(sidecar, { arch, tag })) === undefined : setAt < updatedAt)
+        wanted.push({ arch, tag, updatedAt })
+    }
+    return wanted
+  }
+
+  const withReplaced = ({ tags }: ImageSidecar, path: string): RestoredImage['tags'] =>
+    tags.map((each) => {
+      const setAt = tagged.get(`${path}:${each.tag} ${each.arch}`)
+      return setAt === undefined || setAt >= each.updatedAt ? each : { ...each, replaces: setAt }
+    })
+
+  return {
+    restore: async (sidecar) => {
+      // what the store has changed since is the truth, and the sidecar is about to follow
+      if (await metadata.changes.isPending('image', sidecar.id)) return
+      const { entity, collection, container, tags: _, kind: _kind, ...image } = sidecar
+      const path = `${entity}/${collection}/${container}`
+      const what = `${path}:${hashFromDigest(sidecar.digest)}`
+      const lost = await isLost(metadata, sidecar)
+      const problem = lost ? await whyNoBytes(sidecar) : undefined
+      if (problem !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: problem })
+      const tags = await wantedTags(sidecar, path)
+      if (!lost && tags.length === 0) return
+      const place = await places.containerOf(sidecar)
+      let done: { readonly restored: boolean; readonly tags: readonly { readonly arch: string; readonly tag: string; readonly updatedAt: number }[] }
+      try {
+        done =
+          dryRun || place === undefined
+            ? { restored: lost, tags }
+            : await metadata.images.restore({ ...image, containerId: place.id, tags: withReplaced(sidecar, path) })
+      } catch (error) {
+        if (!isMetadataError(error, 'exists')) throw error
+        return report({ outcome: 'not-restored', kind: 'image', what, why: 'its id is that of another image' })
+      }
+      if (done.restored) report({ outcome: 'restored', kind: 'image', what, why: sidecar.state, bytes: sidecar.size })
+      for (const { arch, tag, updatedAt } of done.tags) {
+        const name = `${path}:${tag} ${arch}`
+        if (!tagged.has(name)) report({ outcome: 'restored', kind: 'tag', what: `${path}:${tag}`, why: arch })
+        tagged.set(name, updatedAt)
+      }
+    },
+  }
+}

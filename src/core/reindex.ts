@@ -1,0 +1,154 @@
+/**
+ * Rebuilding what the metadata store has lost from the sidecars in the storage. It only adds: what the store has wins over every sidecar, so nothing that is written to the storage
+ * can change it. Safe beside running servers, and a second run finds nothing to do.
+ */
+import { isStorageError } from '../storage/blob/errors.js'
+import { blobPrefix } from './blob-keys.js'
+import { createImages } from './reindex-images.js'
+import { createPlaces } from './reindex-places.js'
+import type { Services } from './services.js'
+import { listNewest, listVersions, type SidecarVersion, sidecarsOfImages, sidecarsOfKind } from './sidecar-keys.js'
+import { decodeSidecar, type ImageSidecar, readSidecar, type Sidecar } from './sidecars.js'
+
+export interface ReindexOptions {
+  /** Only tell what would be restored. Default: false. */
+  readonly dryRun?: boolean
+  /** Told of each thing that is (or would be) restored, and of what cannot be. */
+  readonly onItem?: (item: ReindexItem) => void
+  /** Ends the run; what was restored stays. */
+  readonly signal?: AbortSignal
+}
+
+export interface ReindexItem {
+  readonly outcome: 'restored' | 'not-restored'
+  readonly kind: 'entity' | 'collection' | 'container' | 'image' | 'tag' | 'sidecar'
+  /** A path, a reference, or the key of a sidecar that cannot be read. */
+  readonly what: string
+  /** Whether it is private, the state of an image, the arch of a tag; or what is wrong. */
+  readonly why: string
+  /** Of an image. */
+  readonly bytes?: number
+}
+
+export interface ReindexResult {
+  readonly entities: number
+  readonly collections: number
+  readonly containers: number
+  readonly images: number
+  readonly tags: number
+  /** Bytes of the images. */
+  readonly bytes: number
+  /** What sidecars tell of and cannot be restored. */
+  readonly problems: number
+  /** Blobs that neither the store nor a sidecar knows: a later sweep deletes them. */
+  readonly orphans: number
+  readonly orphanBytes: number
+  /** What no sidecar holds, in words. */
+  readonly notKnown: readonly string[]
+}
+
+export interface ReindexContext {
+  readonly services: Services
+  readonly dryRun: boolean
+  readonly report: (item: ReindexItem) => void
+}
+
+const notKnown: readonly string[] = [
+  'users, groups and tokens: add them again with "user add" and "token create" (the first serve makes admin)',
+  'tags that were moved or removed, images that were deleted, and what became private or public, in the moments before the loss: a sidecar follows within seconds',
+  'tags that moved after the backup, where the metadata store was restored from one: a tag that it has stays',
+  'download counts, uploads under way, and the signing secret where it lay in the database',
+]
+const concurrency = 8
+const shards = Array.from({ length: 256 }, (_, number) => number.toString(16).padStart(2, '0'))
+
+/** Some at once, in their order. */
+async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items]
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await work(next)
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker))
+}
+
+/** undefined where it went meanwhile, and, after a report, where it cannot be read. */
+async function read({ services, report }: ReindexContext, { key, target }: SidecarVersion): Promise<Sidecar | undefined> {
+  for (let current: string | undefined = key; current !== undefined; ) {
+    try {
+      return decodeSidecar(await readSidecar(services.storage, current), target)
+    } catch (error) {
+      if (isStorageError(error) && error.code !== 'not-found') throw error
+      if (!isStorageError(error)) {
+        report({ outcome: 'not-restored', kind: 'sidecar', what: current, why: error instanceof Error ? error.message : String(error) })
+        return undefined
+      }
+      // a newer one took its place, or its record was deleted
+      const newest: string | undefined = (await listVersions(services.storage, target))[0]?.key
+      current = newest === current ? undefined : newest
+    }
+  }
+  return undefined
+}
+
+async function readAll(context: ReindexContext, prefix: string): Promise<readonly Sidecar[]> {
+  const found: Sidecar[] = []
+  await forEach(await listNewest(context.services.storage, prefix), async (version) => {
+    const sidecar = await read(context, version)
+    if (sidecar !== undefined) found.push(sidecar)
+  })
+  // of two sidecars of one name the newer one is believed
+  return found.sort((a, b) => b.updatedAt - a.updatedAt)
+}
+
+function groupByContainer(sidecars: readonly Sidecar[]): readonly (readonly ImageSidecar[])[] {
+  const groups = new Map<string, ImageSidecar[]>()
+  for (const sidecar of sidecars) {
+    if (sidecar.kind !== 'image') continue
+    const path = `${sidecar.entity}/${sidecar.collection}/${sidecar.container}`
+    const group = groups.get(path)
+    if (group === undefined) groups.set(path, [sidecar])
+    else group.push(sidecar)
+  }
+  return [...groups.values()]
+}
+
+/** Rebuilds what is missing and returns the totals. */
+export async function reindex(services: Services, options: ReindexOptions = {}): Promise<ReindexResult> {
+  const { metadata, storage } = services
+  const { dryRun = false, onItem, signal } = options
+  const totals = { entities: 0, collections: 0, containers: 0, images: 0, tags: 0, bytes: 0, problems: 0, orphans: 0, orphanBytes: 0 }
+  const counters = { entity: 'entities', collection: 'collections', container: 'containers', image: 'images', tag: 'tags', sidecar: 'problems' } as const
+  const report = (item: ReindexItem): void => {
+    totals[item.outcome === 'restored' ? counters[item.kind] : 'problems'] += 1
+    totals.bytes += item.bytes ?? 0
+    onItem?.(item)
+  }
+  const context = { services, dryRun, report }
+  const places = createPlaces(context)
+  const images = createImages(context, places)
+  const isOver = (): boolean => signal?.aborted === true
+
+  for (const kind of ['entity', 'collection', 'container'] as const) {
+    for (const sidecar of await readAll(context, sidecarsOfKind(kind))) {
+      if (isOver()) break
+      if (sidecar.kind === 'entity') await places.entity(sidecar)
+      else if (sidecar.kind === 'collection') await places.collection(sidecar)
+      else if (sidecar.kind === 'container') await places.container(sidecar)
+    }
+  }
+  for (const shard of shards) {
+    if (isOver()) break
+    const sidecars = await readAll(context, sidecarsOfImages(shard))
+    await forEach(groupByContainer(sidecars), async (group) => {
+      for (const sidecar of group) if (!isOver()) await images.restore(sidecar)
+    })
+    const named = new Set(sidecars.map((sidecar) => (sidecar.kind === 'image' ? sidecar.blobKey : '')))
+    for await (const { key, size } of storage.list(`${blobPrefix}${shard}/`)) {
+      if (named.has(key) || (await metadata.blobs.find(key)) !== undefined || (await metadata.uploads.isKeyInUse(key))) continue
+      totals.orphans += 1
+      totals.orphanBytes += size
+    }
+  }
+  services.settings.logger.info({ ...totals, dryRun }, 'reindex')
+  return { ...totals, notKnown }
+}
