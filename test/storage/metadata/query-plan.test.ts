@@ -77,6 +77,11 @@ test('a token is found by its hash, one lookup in each table', () => {
   ])
 })
 
+test('a list of unproven or damaged images reads these only', () => {
+  const sql = [...statements].find((text) => text.includes('i.id > ?') && text.includes('i.state IN'))
+  expect(planOf(sql ?? '')).toContainEqual(expect.stringMatching(/^SEARCH i USING INDEX images_unpublished \(id>\?\)$/))
+})
+
 test('no statement walks through a table that grows', () => {
   // migrations walk, once
   const once = new Set(migrations.flatMap((migration) => migration(sqliteDialect)))
