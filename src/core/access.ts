@@ -17,7 +17,7 @@ export interface AccessQuestion {
 }
 
 /** Asks the host, after the scopes of the credentials: outside them the request is judged as an anonymous one. */
-export async function may(question: AccessQuestion, action: Action, resource: Resource): Promise<boolean> {
+export function may(question: AccessQuestion, action: Action, resource: Resource): boolean | Promise<boolean> {
   const { auth, request } = question
   const principal = question.principal !== null && scopesAllow(question.principal.scopes, action, resource.path) ? question.principal : null
   if (auth.authorize === undefined) return action === 'pull' && !resource.private

@@ -1,5 +1,5 @@
 /** The built-in accounts, for hosts that have none: users, groups and API tokens. */
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { MetadataStore, TokenRecord, UserRecord } from '../storage/metadata/contract.js'
 import { isMetadataError } from '../storage/metadata/errors.js'
 import { type Action, bearerToken, type Principal } from './auth.js'
@@ -47,7 +47,7 @@ const touchEvery = 60_000
 const maxRemembered = 10_000
 
 /** 1,224 random bits cannot be guessed, so one fast hash is enough at rest, and looking it up by index reveals nothing of the token. */
-const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex')
+const hashToken = (token: string): string => hash('sha256', token)
 
 function checkScope(scope: string): string {
   const colon = scope.indexOf(':')
@@ -72,6 +72,7 @@ export function createAccounts(options: {
   const clock = options.clock ?? Date.now
   const generateId = options.generateId ?? (() => randomBytes(12).toString('hex'))
   let prepared: Promise<void> | undefined
+  let open = false
   const store = async () => {
     prepared ??= (options.ready ?? (() => options.metadata.ready()))().catch((error: unknown) => {
       // the next call tries again
@@ -79,6 +80,7 @@ export function createAccounts(options: {
       throw error
     })
     await prepared
+    open = true
     return options.metadata.accounts
   }
   /** When the use of a token was last written, so that a busy one costs a write a minute. */
@@ -102,7 +104,7 @@ export function createAccounts(options: {
     authenticate: async (request) => {
       const token = bearerToken(request)
       if (token === null) return null
-      const found = await (await store()).findToken(hashToken(token))
+      const found = await (open ? options.metadata.accounts : await store()).findToken(hashToken(token))
       const now = clock()
       if (found === undefined || (found.token.expiresAt !== null && found.token.expiresAt <= now)) {
         throw new LibraryError('unauthorized', 'the access token is not valid (any more): log in again', {

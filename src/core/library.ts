@@ -78,11 +78,13 @@ export function createLibrary(options: LibraryOptions): Library {
   let document: object | undefined
   let closing: Promise<void> | undefined
   let preparing: Promise<void> | undefined
+  let prepared = false
 
   const prepare = async (): Promise<void> => {
     await metadata.ready()
     secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
     await storage.ready?.()
+    prepared = true
     // for what a crash or a migration left
     sidecars.nudge()
   }
@@ -120,6 +122,7 @@ export function createLibrary(options: LibraryOptions): Library {
     transfers: createTransfers({ settings, storage, capabilities }),
     openapi,
     ready,
+    isReady: () => prepared,
     readiness: createReadiness({ settings, storage, metadata }),
     isClosing: () => closing !== undefined,
     inBackground: (work) =>

@@ -203,6 +203,7 @@ export function containerObject(record: ContainerRecord, tags?: { readonly recor
   }
 }
 
+/** Written out, without spreading: it is made for each GetImage. What is undefined has no place in the JSON. */
 export function imageObject(image: ImageRecord, container: ContainerRecord, tags?: readonly string[]): ImageObject {
   return {
     id: image.id,
@@ -217,14 +218,17 @@ export function imageObject(image: ImageRecord, container: ContainerRecord, tags
     entityName: container.entityName,
     size: image.size,
     uploaded: isVisible(image),
-    ...(image.arch === null ? {} : { arch: image.arch }),
-    ...(image.signed === null ? {} : { signed: image.signed }),
-    ...(image.encrypted === null ? {} : { encrypted: image.encrypted }),
-    fingerprints: [...image.fingerprints],
-    ...(tags === undefined ? {} : { tags: [...tags] }),
+    arch: image.arch ?? undefined,
+    signed: image.signed ?? undefined,
+    encrypted: image.encrypted ?? undefined,
+    fingerprints: image.fingerprints,
+    tags,
     containerDescription: container.description,
     containerDownloads: container.downloadCount,
-    ...commonOf(image),
+    createdAt: time(image.createdAt),
+    updatedAt: time(image.updatedAt),
+    owner: image.owner ?? '',
+    deleted: false,
   }
 }
 

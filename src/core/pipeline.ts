@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { isStorageError } from '../storage/blob/errors.js'
 import { isMetadataError } from '../storage/metadata/errors.js'
 import { authorize } from './access.js'
-import type { Principal } from './auth.js'
 import { readJsonBody } from './body.js'
 import { isLibraryError, LibraryError } from './errors.js'
 import type { LibraryRequest, LibraryResponse } from './messages.js'
@@ -69,10 +68,6 @@ export function toLibraryError(error: unknown, requestId: string): LibraryError 
   return new LibraryError('internal', `an internal fault (request ${requestId})`, { cause: error })
 }
 
-async function authenticate(services: Services, request: LibraryRequest): Promise<Principal | null> {
-  return services.auth.authenticate === undefined ? null : services.auth.authenticate(request)
-}
-
 async function prepare(services: Services): Promise<void> {
   try {
     await services.ready()
@@ -104,9 +99,9 @@ function begin(services: Services, match: Match, request: LibraryRequest, reques
 
 async function run(row: RouteRow, context: Filling): Promise<LibraryResponse> {
   const { services, request } = context
-  if (row.standalone === undefined) await prepare(services)
+  if (row.standalone === undefined && !services.isReady()) await prepare(services)
   // before any byte of the body is read
-  if (row.access !== 'public') context.principal = await authenticate(services, request)
+  if (row.access !== 'public') context.principal = (await services.auth.authenticate?.(request)) ?? null
   if (typeof row.body === 'object') context.body = await readBody(services, row, request)
   if (typeof row.access === 'object') {
     const located = await row.access.locate(context)

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import { StorageError } from '../storage/blob/errors.js'
-import { drain } from '../storage/blob/streams.js'
 
 /** Throws StorageError `not-found`, `size-mismatch` or `digest-mismatch` unless `key` holds exactly these bytes. */
 export async function proveByReading(
@@ -13,10 +12,10 @@ export async function proveByReading(
   const content = await storage.get(key, blob.signal === undefined ? {} : { signal: blob.signal })
   const hash = createHash('sha256')
   let size = 0
-  await drain(content.body, (chunk) => {
+  for await (const chunk of content.body) {
     hash.update(chunk)
     size += chunk.length
-  })
+  }
   if (size !== blob.size) throw new StorageError('size-mismatch', `${size} bytes where ${blob.size} were expected`, { backend: storage.name, key })
   if (hash.digest('hex') !== blob.sha256) throw new StorageError('digest-mismatch', 'other bytes than expected', { backend: storage.name, key })
 }

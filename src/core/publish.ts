@@ -84,7 +84,7 @@ export async function publishUpload(
 export async function findAdoptable(
   services: Services,
   digest: string,
-  mayPull: (candidate: ImageInContainer) => Promise<boolean>,
+  mayPull: (candidate: ImageInContainer) => boolean | Promise<boolean>,
 ): Promise<ImageRecord | undefined> {
   for (const candidate of await services.metadata.images.findPublished(digest, 20)) {
     if (await mayPull(candidate)) return candidate.image

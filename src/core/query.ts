@@ -3,7 +3,14 @@ import { LibraryError } from './errors.js'
 
 export type Query = Readonly<Record<string, string | undefined>>
 
-const empty: Query = Object.freeze(Object.create(null))
+/** Inherits nothing, yet is an object of the fast kind, which one made by `Object.create(null)` is not. */
+class Bare {
+  [key: string]: string
+}
+Object.setPrototypeOf(Bare.prototype, null)
+Reflect.deleteProperty(Bare.prototype, 'constructor')
+
+const empty: Query = Object.freeze(new Bare())
 
 function decode(text: string): string {
   // nearly all are plain
@@ -18,7 +25,7 @@ function decode(text: string): string {
 /** Parses a raw query; of a repeated key the first value counts. */
 export function parseQuery(raw: string): Query {
   if (raw === '') return empty
-  const query: Record<string, string> = Object.create(null)
+  const query = new Bare()
   for (const pair of raw.split('&')) {
     if (pair === '') continue
     const equals = pair.indexOf('=')

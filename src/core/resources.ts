@@ -35,6 +35,16 @@ export function containerResource(
 
 /** Rights hang on the container; the selector is told for hooks that want it. */
 export function imageResource(container: ContainerRecord, selector?: string): Resource {
-  const path = { entity: container.entityName, collection: container.collectionName, container: container.name }
-  return { ...containerResource(path, container), kind: 'image', ...(selector === undefined ? {} : { selector }) }
+  // without spreading: this is made for each GetImage
+  const { entityName: entity, collectionName: collection, name } = container
+  return {
+    kind: 'image',
+    path: `${entity}/${collection}/${name}`,
+    entity,
+    collection,
+    container: name,
+    private: container.private || container.collectionPrivate,
+    owner: container.owner,
+    selector,
+  }
 }

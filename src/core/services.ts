@@ -17,8 +17,10 @@ export interface Services {
   readonly emit: EmitEvent
   /** Where the bytes of an upload or a pull go: to the object store, or through us. */
   readonly transfers: Transfers
-  /** Settles once schema and storage are prepared; instant after the first time. */
+  /** Settles once schema and storage are prepared. */
   readonly ready: () => Promise<void>
+  /** Whether they are: most requests need not wait. */
+  readonly isReady: () => boolean
   /** Whether metadata and storage answer; remembered for some seconds. */
   readonly readiness: () => Promise<Readiness>
   /** Once `close` was called: what is ours is answered with 503. */

@@ -42,7 +42,7 @@ async function readVisibility({ services, principal, request }: Context): Promis
   return auth.authorize === undefined ? { visibility: 'public', askEachRow: false } : { visibility: 'all', askEachRow: true }
 }
 
-async function keepAllowed<T>(items: readonly T[], isAllowed: (item: T) => Promise<boolean>): Promise<T[]> {
+async function keepAllowed<T>(items: readonly T[], isAllowed: (item: T) => boolean | Promise<boolean>): Promise<T[]> {
   const allowed = await Promise.all(items.map(isAllowed))
   return items.filter((_, index) => allowed[index])
 }
@@ -50,8 +50,8 @@ async function keepAllowed<T>(items: readonly T[], isAllowed: (item: T) => Promi
 async function filterPage({ services, principal, request }: Context, page: SearchPage): Promise<SearchPage> {
   const question = { auth: services.auth, principal, request }
   // containers of an image repeat: each is asked about once
-  const asked = new Map<string, Promise<boolean>>()
-  const mayPull = ({ container }: ImageInContainer): Promise<boolean> => {
+  const asked = new Map<string, boolean | Promise<boolean>>()
+  const mayPull = ({ container }: ImageInContainer): boolean | Promise<boolean> => {
     const answer = asked.get(container.id) ?? may(question, 'pull', imageResource(container))
     asked.set(container.id, answer)
     return answer

@@ -71,12 +71,12 @@ export function* changed(sql: string, ...values: readonly Value[]): Steps<boolea
 }
 
 // PostgreSQL holds neither NUL nor half a surrogate pair, so no store does, and a hostile name can't make one database fail where the other does not.
-const unstorable = /[\0\p{Surrogate}]/u
+const unstorable = /[\0\p{Surrogate}]/gu
 
 /** The values as a database takes them: every text well-formed and without NUL (each such character becomes U+FFFD). */
 export function storable(values: readonly Value[]): readonly Value[] {
   for (const value of values) {
-    if (typeof value === 'string' && unstorable.test(value)) return values.map(cleaned)
+    if (typeof value === 'string' && (!value.isWellFormed() || value.includes('\0'))) return values.map(cleaned)
   }
   return values
 }
@@ -87,5 +87,5 @@ export function listValue(texts: readonly string[]): string {
 }
 
 function cleaned(value: Value): Value {
-  return typeof value === 'string' ? value.replace(new RegExp(unstorable, 'gu'), '\ufffd') : value
+  return typeof value === 'string' ? value.replace(unstorable, '\ufffd') : value
 }
