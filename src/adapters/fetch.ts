@@ -30,13 +30,20 @@ function readBody(request: Request): RequestBody {
   return length === null ? { kind: 'stream', stream } : { kind: 'stream', stream, length: Number(length) }
 }
 
+/** HTTP/2 has no Host; some hosts show it in the URL only. */
+function readHeaders(request: Request): Record<string, string> {
+  const headers = Object.fromEntries(request.headers)
+  headers.host ??= new URL(request.url).host
+  return headers
+}
+
 function toLibraryRequest(request: Request, url: string, native: unknown): LibraryRequest {
   const mark = url.indexOf('?')
   return {
     method: request.method,
     path: mark < 0 ? url : url.slice(0, mark),
     query: mark < 0 ? '' : url.slice(mark + 1),
-    headers: Object.fromEntries(request.headers),
+    headers: readHeaders(request),
     body: readBody(request),
     // read late: some hosts make it only when somebody asks
     get signal() {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Library, LibraryRequest, LibraryResponse, RequestBody } from '../core/index.js'
+import { cutOff, isAnswered, isGone, readHeaders } from './node-http2.js'
 
 /** How long a client that was answered early may go on sending before it is cut off: enough to read the answer. */
 const lingerMs = 30_000
@@ -47,7 +48,7 @@ class NodeLibraryRequest implements LibraryRequest {
     this.method = req.method ?? 'GET'
     this.path = mark < 0 ? url : url.slice(0, mark)
     this.query = mark < 0 ? '' : url.slice(mark + 1)
-    this.headers = req.headers
+    this.headers = readHeaders(req)
     this.body = readBody(req, exchange)
     this.native = exchange.native
     this.#req = req
@@ -59,7 +60,7 @@ class NodeLibraryRequest implements LibraryRequest {
   }
 
   cut(): void {
-    this.#res.destroy()
+    cutOff(this.#res)
   }
 
   /** Made on first use: most requests never ask for it. */
@@ -68,8 +69,8 @@ class NodeLibraryRequest implements LibraryRequest {
       const controller = new AbortController()
       this.#signal = controller.signal
       const res = this.#res
-      if (res.destroyed) controller.abort()
-      else res.once('close', () => (res.writableFinished ? undefined : controller.abort()))
+      if (isGone(res)) controller.abort()
+      else res.once('close', () => (isAnswered(res) ? undefined : controller.abort()))
     }
     return this.#signal
   }
@@ -83,7 +84,7 @@ function dropRest(req: IncomingMessage, res: ServerResponse): void {
   if (req.readableEnded || req.destroyed) return
   res.once('finish', () => {
     if (req.readableEnded || req.destroyed) return
-    const timer = setTimeout(() => req.destroy(), lingerMs)
+    const timer = setTimeout(() => cutOff(res, req), lingerMs)
     timer.unref()
     req.once('close', () => clearTimeout(timer))
     req.resume()
@@ -109,7 +110,7 @@ export function toReadable(body: AsyncIterable<Uint8Array>, res: ServerResponse)
       return {
         next: () =>
           iterator.next().catch(() => {
-            res.destroy()
+            cutOff(res)
             return { done: true, value: undefined }
           }),
         return: async () => {
@@ -137,7 +138,7 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
     return
   }
   const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>
-  let gone = res.destroyed
+  let gone = isGone(res)
   let wake = (): void => {}
   res.once('close', () => {
     gone = true
@@ -158,7 +159,7 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
     else res.end()
   } catch {
     // without the error: it would reach the host as a fault of the client
-    res.destroy()
+    cutOff(res)
   }
 }
 

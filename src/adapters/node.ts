@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Library } from '../core/index.js'
 import { serveNode } from './node-http.js'
+import { cutOff } from './node-http2.js'
 import { normalizePrefix, urlBelow } from './prefix.js'
 
 export interface ListenerOptions {
@@ -37,7 +38,7 @@ export function libraryListener(library: Pick<Library, 'handle'>, options: Liste
         if (!served) fallback(req, res)
       },
       // only a response that Node itself refuses to write comes here
-      () => res.destroy(),
+      () => cutOff(res),
     )
   }
 }

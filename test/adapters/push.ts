@@ -7,6 +7,8 @@ export interface Registry {
   readonly url: string
   /** Absent: anonymous. */
   readonly token?: string
+  /** How requests are sent. Default: HTTP/1.1. */
+  readonly call?: typeof call
 }
 
 export interface PushOptions {
@@ -35,7 +37,7 @@ const hex = (bytes: Uint8Array): string => createHash('sha256').update(bytes).di
 /** One request below the base URL. JSON goes out without a Content-Type, and the scheme in capitals, as older clients have it. */
 export function ask(registry: Registry, method: string, path: string, body?: unknown): Promise<Answer> {
   const { origin, pathname } = new URL(registry.url)
-  return call(origin, `${pathname === '/' ? '' : pathname}${path}`, {
+  return (registry.call ?? call)(origin, `${pathname === '/' ? '' : pathname}${path}`, {
     method,
     ...(registry.token === undefined ? {} : { headers: { authorization: `BEARER ${registry.token}` } }),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -49,9 +51,9 @@ async function step(registry: Registry, method: string, path: string, body?: unk
 }
 
 /** Sends bytes to a transfer URL, without credentials. */
-async function send(url: string, bytes: Uint8Array): Promise<string> {
+async function send(registry: Registry, url: string, bytes: Uint8Array): Promise<string> {
   const { origin, pathname, search } = new URL(url)
-  const answer = await call(origin, pathname + search, {
+  const answer = await (registry.call ?? call)(origin, pathname + search, {
     method: 'PUT',
     body: bytes,
     headers: { 'content-type': 'application/octet-stream', 'content-length': String(bytes.length) },
@@ -70,7 +72,7 @@ async function upload(registry: Registry, imageId: string, { bytes, multipart = 
   const base = `/v2/imagefile/${imageId}`
   if (!multipart) {
     const { uploadURL } = await step(registry, 'POST', base, { filesize: bytes.length, sha256sum: hex(bytes) })
-    await send(String(uploadURL), bytes)
+    await send(registry, String(uploadURL), bytes)
     await step(registry, 'PUT', `${base}/_complete`, {})
     return
   }
@@ -80,7 +82,7 @@ async function upload(registry: Registry, imageId: string, { bytes, multipart = 
     const part = bytes.subarray((partNumber - 1) * Number(plan.partSize), partNumber * Number(plan.partSize))
     const asked = { partSize: part.length, uploadID: plan.uploadID, partNumber, sha256sum: hex(part) }
     const { presignedURL } = await step(registry, 'PUT', `${base}/_multipart`, asked)
-    completedParts.push({ partNumber, token: await send(String(presignedURL), part) })
+    completedParts.push({ partNumber, token: await send(registry, String(presignedURL), part) })
   }
   await step(registry, 'PUT', `${base}/_multipart_complete`, { uploadID: plan.uploadID, completedParts })
 }
@@ -116,7 +118,7 @@ export async function pull(registry: Registry, reference: string): Promise<Buffe
   const middle = Math.floor(Number(image.size) / 2)
   const parts: Buffer[] = []
   for (const range of [`bytes=0-${middle}`, `bytes=${middle + 1}-${Number(image.size) - 1}`]) {
-    const answer = await call(origin, pathname + search, { headers: { range } })
+    const answer = await (registry.call ?? call)(origin, pathname + search, { headers: { range } })
     if (answer.status !== 206) throw new StepError(`range ${range}`, answer)
     parts.push(answer.body)
   }

@@ -1,6 +1,9 @@
 // A registry in one of the hosts, at the root, run as its own process from the built package: `node host-app.mjs HOST DATA`. Accounts, records and bytes lie in DATA as `serve`
-// has them, so that the commands of the CLI work beside it. `bun` and `deno` are run by those runtimes.
+// has them, so that the commands of the CLI work beside it. `Bun` and `Deno` are run by those runtimes. The hosts over HTTP/2 take TLS_CERTIFICATE and TLS_KEY, speak HTTP/1.1 too,
+// and say once that HTTP/2 was spoken.
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createSecureServer } from 'node:http2'
 import { join } from 'node:path'
 import { createLibrary } from 'sif-library'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
@@ -34,6 +37,19 @@ const hosts = {
     const { createAdaptorServer } = await import('@hono/node-server')
     return listen(createAdaptorServer({ fetch: libraryFetch(library, { fallback: true }) }))
   },
+  'node:http2': async (library) => {
+    const { libraryListener } = await import('sif-library/node')
+    return listen(tellHttp2(createSecureServer(tls(), libraryListener(library))))
+  },
+  'connect 3 over HTTP/2': async (library) => {
+    const { libraryMiddleware } = await import('sif-library/express')
+    return listen(tellHttp2(createSecureServer(tls(), (await import('connect')).default().use(libraryMiddleware(library)))))
+  },
+  'Koa 3 over HTTP/2': async (library) => {
+    const { libraryMiddleware } = await import('sif-library/koa')
+    return listen(tellHttp2(createSecureServer(tls(), new (await import('koa')).default().use(libraryMiddleware(library)).callback())))
+  },
+  'Fastify 5 over HTTP/2': async (library) => underFastify((await import('fastify')).fastify, library, { http2: true, https: tls() }),
   Bun: async (library) => {
     const { libraryFetch } = await import('sif-library/fetch')
     // both limits as docs/hosts.md has them
@@ -64,12 +80,22 @@ async function underKoa(Koa, library) {
   return listen(createServer(new Koa().use(libraryMiddleware(library)).callback()))
 }
 
-async function underFastify(fastify, library) {
+async function underFastify(fastify, library, options = { forceCloseConnections: 'idle' }) {
   const { libraryPlugin } = await import('sif-library/fastify')
-  const app = fastify({ requestTimeout: 0, forceCloseConnections: 'idle' })
+  const app = fastify({ requestTimeout: 0, ...options })
+  if (options.http2) tellHttp2(app.server)
   await app.register(libraryPlugin, { library })
   await app.listen({ host: '127.0.0.1', port: 0 })
   return { port: app.server.address().port, stop: () => app.close() }
+}
+
+function tls() {
+  return { cert: readFileSync(process.env.TLS_CERTIFICATE), key: readFileSync(process.env.TLS_KEY), allowHTTP1: true }
+}
+
+function tellHttp2(server) {
+  server.once('stream', () => console.log('HTTP/2 was spoken'))
+  return server
 }
 
 function listen(server) {
@@ -77,7 +103,7 @@ function listen(server) {
   const stop = () =>
     new Promise((resolve) => {
       server.close(resolve)
-      server.closeIdleConnections()
+      server.closeIdleConnections?.()
     })
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve({ port: server.address().port, stop })))
 }
@@ -92,7 +118,7 @@ const library = createLibrary({
 })
 await library.ready()
 const { port, stop } = await hosts[host](library)
-origin = `http://127.0.0.1:${port}`
+origin = `${process.env.TLS_KEY === undefined ? 'http' : 'https'}://127.0.0.1:${port}`
 process.once('SIGTERM', async () => {
   await stop()
   await library.close()
