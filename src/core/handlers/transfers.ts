@@ -11,7 +11,7 @@ import { readHeader } from '../messages.js'
 import { parseRange } from '../ranges.js'
 import { emptyResponse, errorResponse } from '../responses.js'
 import type { RouteContext } from '../route-row.js'
-import { assertOpen } from '../uploads.js'
+import { assertOpen, whileAlive } from '../uploads.js'
 
 type GetCapability = Extract<Capability, { purpose: 'get' }>
 type WriteCapability = Exclude<Capability, { purpose: 'get' }>
@@ -115,7 +115,9 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   assertOpen(upload, settings.clock())
   const { stream, length } = readByteStream(request, settings.limits.idleSeconds)
   if (length !== undefined && length !== capability.size) throw new LibraryError('size-mismatch', `${length} bytes announced where ${capability.size} are due`)
-  const etag = capability.purpose === 'put' ? await receiveSingle(context, capability, stream) : await receivePart(context, { capability, stream, ref: upload })
+  const etag = await whileAlive(services, upload, () =>
+    capability.purpose === 'put' ? receiveSingle(context, capability, stream) : receivePart(context, { capability, stream, ref: upload }),
+  )
   const now = settings.clock()
   await metadata.uploads.touch(upload.id, { now, expiresAt: now + settings.limits.uploadSeconds * 1000 })
   return emptyResponse(200, { etag })
