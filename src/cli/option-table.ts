@@ -41,6 +41,7 @@ export interface Settings {
   readonly url: string | undefined
   readonly write: boolean
   readonly dryRun: boolean
+  readonly explain: string | undefined
   readonly all: boolean
   readonly checkPublicUrl: boolean
   readonly rate: number | undefined
@@ -114,6 +115,7 @@ export const optionTable: OptionTable = {
   url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder last listened'),
   write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
   dryRun: off('change nothing, only say what would be done and why'),
+  explain: open(text('KEY'), 'say why one blob stays, or when it goes, and change nothing; a storage key, or an upload id, image id or hash'),
   checkPublicUrl: off('ask the public URL for its discovery file'),
   all: off('every image; otherwise those that are not proven yet or were found damaged'),
   rate: open(size(), 'bytes read per second at the most, such as 50MB', 'unlimited'),

@@ -59,10 +59,10 @@ type Given = Pick<LibraryOptions, 'publicUrl' | 'secret' | 'logger'>
 /** The registry as `serve` runs it. */
 export async function openLibrary(
   settings: Settings,
-  { mayCreate, ...given }: Given & { readonly mayCreate: boolean },
+  { mayCreate, metadata: opened, ...given }: Given & { readonly mayCreate: boolean; readonly metadata?: MetadataStore },
 ): Promise<{ readonly library: Library; readonly metadata: MetadataStore; readonly storage: StorageBackend }> {
   const storage = await openStorage(settings, dataFolder(settings), given.logger)
-  const metadata = await openMetadata(settings, { mayCreate })
+  const metadata = opened ?? (await openMetadata(settings, { mayCreate }))
   const { maxImageSize, maxEntitySize, keyserver, tokenPage } = settings
   const library = createLibrary({
     ...given,
@@ -86,10 +86,15 @@ export async function openLibrary(
   return { library, metadata, storage }
 }
 
-/** For commands that do one piece of work on the registry beside a running server. */
-export async function withLibrary<T>(settings: Settings, work: (library: Library) => Promise<T>): Promise<T> {
+/** For commands that do one piece of work on the registry beside a running server. `metadata`: another one than the settings name. */
+export async function withLibrary<T>(
+  settings: Settings,
+  work: (library: Library) => Promise<T>,
+  { metadata }: { readonly metadata?: MetadataStore } = {},
+): Promise<T> {
   // no URL is made by such work
-  const { library } = await openLibrary(settings, { mayCreate: false, publicUrl: settings.publicUrl ?? 'http://localhost' })
+  const given = { mayCreate: false, publicUrl: settings.publicUrl ?? 'http://localhost' }
+  const { library } = await openLibrary(settings, { ...given, ...(metadata === undefined ? {} : { metadata }) })
   try {
     return await work(library)
   } finally {

@@ -1,5 +1,6 @@
 import type { Command } from '../command.js'
 import { doctor } from './doctor.js'
+import { reindex } from './reindex.js'
 import { remote } from './remote.js'
 import { serve } from './serve.js'
 import { sweep } from './sweep.js'
@@ -22,4 +23,5 @@ export const commands: readonly Command[] = [
   doctor,
   sweep,
   verify,
+  reindex,
 ]

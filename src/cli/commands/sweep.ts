@@ -1,24 +1,36 @@
-import type { SweptItem } from 'sif-library'
-import type { Command } from '../command.js'
+import type { Library, SweptItem } from 'sif-library'
+import type { Command, CommandContext } from '../command.js'
 import { printJson } from '../print.js'
 import { withLibrary } from '../registry.js'
+
+async function sweepAll(library: Library, { settings, terminal }: CommandContext): Promise<number> {
+  const { dryRun, json } = settings
+  const items: SweptItem[] = []
+  const onItem = (item: SweptItem): void => {
+    if (json) items.push(item)
+    else terminal.out(`${dryRun ? 'would remove' : 'removed'} ${item.kind} ${item.what}${item.bytes > 0 ? ` (${item.bytes} bytes)` : ''}: ${item.why}`)
+  }
+  const result = await library.sweep({ graceSeconds: settings.grace, dryRun, onItem })
+  if (json) {
+    printJson(terminal, { ...result, dryRun, items })
+    return 0
+  }
+  const { uploads, blobs, orphans, temporary, kept, bytes } = result
+  terminal.out(`${uploads} uploads, ${blobs} blobs, ${orphans} orphans, ${temporary} temporary files; ${bytes} bytes`)
+  if (kept > 0) terminal.out(`${kept} blobs are kept because sidecars name them, of images that the database does not know: run sif-library reindex`)
+  return 0
+}
+
+async function explainOne(library: Library, { settings, terminal }: CommandContext): Promise<number> {
+  const found = await library.explain(settings.explain ?? '', { graceSeconds: settings.grace })
+  if (settings.json) printJson(terminal, found)
+  else for (const { key, why, size } of found) terminal.out(`${key}${size === null ? '' : ` (${size} bytes)`}: ${why}`)
+  return found.every(({ fate }) => fate === 'absent') ? 1 : 0
+}
 
 export const sweep: Command = {
   name: 'sweep',
   summary: 'end stale uploads and delete bytes that no image refers to; safe beside running servers',
-  options: ['dryRun', 'grace', 'uploadTime', 'json'],
-  run: ({ settings, terminal }) =>
-    withLibrary(settings, async (library) => {
-      const { dryRun, json } = settings
-      const items: SweptItem[] = []
-      const onItem = (item: SweptItem): void => {
-        if (json) items.push(item)
-        else terminal.out(`${dryRun ? 'would remove' : 'removed'} ${item.kind} ${item.what}${item.bytes > 0 ? ` (${item.bytes} bytes)` : ''}: ${item.why}`)
-      }
-      const result = await library.sweep({ graceSeconds: settings.grace, dryRun, onItem })
-      if (json) printJson(terminal, { ...result, dryRun, items })
-      else
-        terminal.out(`${result.uploads} uploads, ${result.blobs} blobs, ${result.orphans} orphans, ${result.temporary} temporary files; ${result.bytes} bytes`)
-      return 0
-    }),
+  options: ['dryRun', 'explain', 'grace', 'uploadTime', 'json'],
+  run: (context) => withLibrary(context.settings, (library) => (context.settings.explain === undefined ? sweepAll : explainOne)(library, context)),
 }

@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs'
+import type { ReindexItem } from 'sif-library'
+import { sqliteMetadata } from 'sif-library/metadata/sqlite'
+import type { Command } from '../command.js'
+import { dataFolder, requireRegistry } from '../data-folder.js'
+import type { Settings } from '../option-table.js'
+import { printJson } from '../print.js'
+import { openMetadata, withLibrary } from '../registry.js'
+
+/** The one command beside `serve` that may find no registry.db: it is what was lost. A dry run leaves it so. */
+async function openLost(settings: Settings) {
+  const folder = dataFolder(settings)
+  if (settings.metadata !== undefined || existsSync(folder.registryFile)) return openMetadata(settings)
+  // a mistyped --data must not found a second registry
+  if (settings.storage === undefined && !existsSync(folder.blobs)) requireRegistry(folder)
+  return settings.dryRun ? sqliteMetadata({ file: ':memory:' }) : openMetadata(settings, { mayCreate: true })
+}
+
+function describe({ outcome, kind, what, why, bytes }: ReindexItem, dryRun: boolean): string {
+  const verb = outcome === 'not-restored' ? 'cannot restore' : dryRun ? 'would restore' : 'restored'
+  return `${verb} ${kind} ${what}${bytes === undefined ? '' : ` (${bytes} bytes)`}: ${why}`
+}
+
+export const reindex: Command = {
+  name: 'reindex',
+  summary: 'bring back from the storage what the database has lost; changes nothing that the database has; safe beside running servers',
+  options: ['dryRun', 'json'],
+  run: async ({ settings, terminal }) => {
+    const metadata = await openLost(settings)
+    return withLibrary(
+      settings,
+      async (library) => {
+        const { dryRun, json } = settings
+        const items: ReindexItem[] = []
+        const onItem = (item: ReindexItem): void => {
+          if (json) items.push(item)
+          else terminal.out(describe(item, dryRun))
+        }
+        const result = await library.reindex({ dryRun, onItem })
+        if (json) {
+          printJson(terminal, { ...result, dryRun, items })
+          return 0
+        }
+        const { entities, collections, containers, images, tags, bytes, problems, orphans, orphanBytes, notKnown } = result
+        terminal.out(`${entities} entities, ${collections} collections, ${containers} containers, ${images} images, ${tags} tags; ${bytes} bytes`)
+        if (problems > 0) terminal.out(`${problems} could not be restored`)
+        if (orphans > 0) terminal.out(`${orphans} blobs (${orphanBytes} bytes) that no record and no sidecar knows: a sweep deletes them after its grace time`)
+        terminal.out('not known from the storage:')
+        for (const line of notKnown) terminal.out(`- ${line}`)
+        return 0
+      },
+      { metadata },
+    )
+  },
+}
