@@ -52,6 +52,15 @@ export const entityTests: MetadataGroup = {
 export const collectionTests: MetadataGroup = {
   name: 'collections',
   tests: {
+    'listOf walks the collections of one entity by name': async (context) => {
+      const { entity } = await context.place({ entity: 'alice', collection: 'b' })
+      await context.place({ entity: 'alice', collection: 'a' })
+      await context.place({ entity: 'alice', collection: 'c' })
+      await context.place({ entity: 'bob', collection: 'ab' })
+      const names = async (page: { after?: string; limit: number }) => (await context.store.collections.listOf(entity.id, page)).map(({ name }) => name)
+      assert.deepEqual(await names({ limit: 2 }), ['a', 'b'])
+      assert.deepEqual(await names({ after: 'b', limit: 2 }), ['c'])
+    },
     'createIfAbsent creates once per entity': async (context) => {
       const { store } = context
       const alice = await context.entity('alice')
@@ -106,6 +115,14 @@ export const collectionTests: MetadataGroup = {
 export const containerTests: MetadataGroup = {
   name: 'containers',
   tests: {
+    'listOf walks the containers of one collection by name': async (context) => {
+      const { collection } = await context.place({ entity: 'alice', collection: 'tools', container: 'b' })
+      for (const container of ['c', 'a']) await context.place({ entity: 'alice', collection: 'tools', container })
+      await context.place({ entity: 'alice', collection: 'other', container: 'ab' })
+      const names = async (page: { after?: string; limit: number }) => (await context.store.containers.listOf(collection.id, page)).map(({ name }) => name)
+      assert.deepEqual(await names({ limit: 2 }), ['a', 'b'])
+      assert.deepEqual(await names({ after: 'b', limit: 2 }), ['c'])
+    },
     'createIfAbsent creates once per collection': async (context) => {
       const { store } = context
       const { entity, collection } = await context.place({ entity: 'alice', collection: 'tools' })

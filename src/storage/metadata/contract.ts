@@ -243,6 +243,8 @@ export interface CollectionStore {
   find(id: string): Promise<CollectionRecord | undefined>
   findByPath(entity: string, collection: string): Promise<CollectionRecord | undefined>
   setPrivate(id: string, value: boolean, now: number): Promise<CollectionRecord | undefined>
+  /** By name, ascending, after the given name: for pages of a host. */
+  listOf(entityId: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly CollectionRecord[]>
 }
 
 export interface ContainerStore {
@@ -261,6 +263,8 @@ export interface ContainerStore {
   find(id: string): Promise<ContainerRecord | undefined>
   findByPath(path: ContainerPath): Promise<ContainerRecord | undefined>
   setPrivate(id: string, value: boolean, now: number): Promise<ContainerRecord | undefined>
+  /** By name, ascending, after the given name: for pages of a host. */
+  listOf(collectionId: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly ContainerRecord[]>
   /** Adds to the download count. */
   countDownload(id: string): Promise<void>
 }

@@ -2,9 +2,9 @@ import type { CollectionStore } from './contract.js'
 import { MetadataError } from './errors.js'
 import { noteChange } from './sql-changes.js'
 import { writeNameDocument } from './sql-documents.js'
-import { flag, insertOrFind } from './sql-names.js'
+import { flag, insertOrFind, pageSize } from './sql-names.js'
 import { collectionColumns, collectionOf } from './sql-rows.js'
-import { type SqlRunner, selectFirst } from './sql-steps.js'
+import { type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
 
 export function collectionStore(runner: SqlRunner): CollectionStore {
   return {
@@ -50,5 +50,16 @@ export function collectionStore(runner: SqlRunner): CollectionStore {
         if (record !== undefined) yield* noteChange('collection', id)
         return record
       }),
+
+    listOf: (entityId, page) =>
+      runner.run('read', () =>
+        selectAll(
+          collectionOf,
+          `SELECT ${collectionColumns} FROM collections WHERE entity_id = ? AND name > ? ORDER BY name LIMIT ?`,
+          entityId,
+          page.after ?? '',
+          pageSize(page.limit),
+        ),
+      ),
   }
 }

@@ -2,9 +2,9 @@ import type { ContainerStore } from './contract.js'
 import { MetadataError } from './errors.js'
 import { noteChange } from './sql-changes.js'
 import { writeNameDocument } from './sql-documents.js'
-import { flag, insertOrFind } from './sql-names.js'
+import { flag, insertOrFind, pageSize } from './sql-names.js'
 import { collectionColumns, collectionOf, containerColumns, containerOf } from './sql-rows.js'
-import { changed, type SqlRunner, selectFirst } from './sql-steps.js'
+import { changed, type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
 
 export function containerStore(runner: SqlRunner): ContainerStore {
   return {
@@ -59,5 +59,16 @@ export function containerStore(runner: SqlRunner): ContainerStore {
     countDownload: async (id) => {
       await runner.run('statement', () => changed('UPDATE containers SET download_count = download_count + 1 WHERE id = ?', id))
     },
+
+    listOf: (collectionId, page) =>
+      runner.run('read', () =>
+        selectAll(
+          containerOf,
+          `SELECT ${containerColumns} FROM containers WHERE collection_id = ? AND name > ? ORDER BY name LIMIT ?`,
+          collectionId,
+          page.after ?? '',
+          pageSize(page.limit),
+        ),
+      ),
   }
 }
