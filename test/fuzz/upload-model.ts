@@ -421,9 +421,14 @@ export class Model {
     const keys: string[] = []
     for await (const { key } of storage.list('blobs/')) keys.push(key)
     expect(keys.sort()).toEqual([...wanted].sort())
+    // one sidecar of each image with bytes, and none of another
+    const described: string[] = []
+    for await (const { key } of storage.list('records/images/')) described.push(key.split('/')[4] ?? '')
+    const withBytes = (await metadata.images.list({ limit: 1000 })).filter(({ image }) => image.blobKey !== null).map(({ image }) => image.id)
+    expect(described.sort()).toEqual(withBytes.sort())
     for await (const upload of storage.multipart?.listUploads() ?? []) throw new Error(`left in the storage: ${JSON.stringify(upload)}`)
     // a second one finds nothing to do
     const again = await library.sweep({ graceSeconds: 0 })
-    expect(again).toEqual({ uploads: 0, blobs: 0, orphans: 0, temporary: 0, bytes: 0 })
+    expect(again).toEqual({ uploads: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 })
   }
 }

@@ -46,7 +46,12 @@ describe('reindex', () => {
       ...Array.from({ length: 3 }, () => expect.stringMatching(/^- /)),
     ])
     const done = await succeed(['reindex', ...at])
-    expect(done.replaceAll('restored ', 'would restore ').split('\n').sort()).toEqual(dry.split('\n').sort())
+    expect(
+      done
+        .replace(/^restored /gm, 'would restore ')
+        .split('\n')
+        .sort(),
+    ).toEqual(dry.split('\n').sort())
     const again = JSON.parse(await succeed(['reindex', '--json', ...at]))
     expect(again).toMatchObject({ images: 0, tags: 0, problems: 0, orphans: 0, dryRun: false, items: [], notKnown: expect.any(Array) })
 
