@@ -2,13 +2,14 @@
  * `npm run bench`: ratios in one run, medians of interleaved rounds; a table on stdout, JSON in bench/results/.
  *
  *   npm run bench                         everything (about 20 minutes; needs Go and nginx for the peers, Go and MinIO for s3)
- *   npm run bench -- requests transfers   some of: requests, transfers, s3, memory, scale
+ *   npm run bench -- requests transfers   some of: requests, transfers, s3, memory, scale, startup
  *   npm run bench -- --quick              fewer rounds, less data, to see that it works
  */
 import { benchMemory } from './memory.mjs'
 import { benchRequests } from './requests.mjs'
 import { benchS3 } from './s3.mjs'
 import { benchScale } from './scale.mjs'
+import { benchStartup } from './startup.mjs'
 import { benchTransfers } from './transfers.mjs'
 
 const args = process.argv.slice(2)
@@ -19,6 +20,7 @@ const benches = {
   s3: () => benchS3(quick ? { rounds: 1, size: 2 ** 28 } : {}),
   memory: () => benchMemory(quick ? { gibibytes: 1, slow: 50 } : {}),
   scale: () => benchScale(quick ? { images: 20_000, containers: 200, files: 2000, rounds: 3 } : {}),
+  startup: () => benchStartup(quick ? { rounds: 3 } : {}),
 }
 const wanted = args.filter((arg) => !arg.startsWith('--'))
 for (const name of wanted) if (!(name in benches)) throw new Error(`no such bench: ${name}; there are ${Object.keys(benches).join(', ')}`)

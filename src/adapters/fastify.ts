@@ -43,7 +43,8 @@ export async function libraryPlugin(instance: FastifyInstance, { library }: Libr
     if (body === null) return reply.send()
     // as bytes: Fastify adds a charset to the type of strings
     if (typeof body === 'string') return reply.send(Buffer.from(body))
-    return reply.send(body instanceof Uint8Array ? body : toReadable(body, reply.raw))
+    // as a Buffer: the first versions of Fastify 4 send no other Uint8Array
+    return reply.send(body instanceof Uint8Array ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : toReadable(body, reply.raw))
   }
 
   instance.removeAllContentTypeParsers()

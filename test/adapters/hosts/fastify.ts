@@ -1,4 +1,4 @@
-/** Fastify 4 and 5, each with its generation of the plugins. */
+/** Fastify 4 and 5, each with its generation of the plugins; and the first versions that package.json allows, without plugins. */
 import { resolve } from 'node:path'
 import { Writable } from 'node:stream'
 import compress from '@fastify/compress'
@@ -14,11 +14,13 @@ import { fastify as fastify4 } from 'fastify4'
 import compress4 from 'fastify4-compress'
 import cookie4 from 'fastify4-cookie'
 import cors4 from 'fastify4-cors'
+import { fastify as fastify4First } from 'fastify4-first'
 import formbody4 from 'fastify4-formbody'
 import helmet4 from 'fastify4-helmet'
 import rateLimit4 from 'fastify4-rate-limit'
 import session4 from 'fastify4-session'
 import serveFiles4 from 'fastify4-static'
+import { fastify as fastify5First } from 'fastify5-first'
 import { libraryPlugin } from '../../../src/adapters/fastify.js'
 import { companyHeaders, describeUnknown, ERROR_PAGE, type Host, type HostOptions, listen, MANY_REQUESTS, readAll } from '../host.js'
 
@@ -36,13 +38,9 @@ const plugins4 = {
   serveFiles: serveFiles4,
 } as unknown as typeof plugins5
 
-async function addCompany(
-  app: FastifyInstance,
-  { plugins, log, requestLimit }: { plugins: typeof plugins5; log: string[]; requestLimit: number },
-): Promise<void> {
-  app.addHook('onRequest', async (_request, reply) => {
-    reply.header('x-portal', 'yes')
-  })
+type Plugins = typeof plugins5
+
+async function addPlugins(app: FastifyInstance, plugins: Plugins, requestLimit: number): Promise<void> {
   await app.register(plugins.helmet)
   await app.register(plugins.cors, { origin: '*', methods: ['GET', 'PUT', 'POST'] })
   await app.register(plugins.compress)
@@ -52,6 +50,12 @@ async function addCompany(
   await app.register(plugins.formbody)
   // one route per file: its `/*` would be a second one at the root
   await app.register(plugins.serveFiles, { root: resolve('docs'), wildcard: false })
+}
+
+function addHooks(app: FastifyInstance, log: string[]): void {
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('x-portal', 'yes')
+  })
   app.addHook('preHandler', async (request) => {
     const { session } = request as Session
     if (session !== undefined) session.views = (session.views ?? 0) + 1
@@ -65,17 +69,20 @@ async function addCompany(
   })
 }
 
-function fastifyHost(name: string, make: typeof fastify, plugins: typeof plugins5): Host {
+function fastifyHost(name: string, make: typeof fastify, plugins?: Plugins): Host {
   return {
     name,
     // its JSON parser runs per route, and ours are encapsulated
     parses: [],
-    company: { headers: companyHeaders, viewsOf: (native) => (native as Session).session?.views },
+    ...(plugins === undefined ? {} : { company: { headers: companyHeaders, viewsOf: (native: unknown) => (native as Session).session?.views } }),
     start: async ({ library, prefix, company, requestLimit = MANY_REQUESTS }: HostOptions) => {
       const log: string[] = []
       const lines = new Writable({ write: (_line, _encoding, done) => done() })
       const app = make({ requestTimeout: 0, ...(company ? { logger: { stream: lines } } : {}) }) as unknown as FastifyInstance
-      if (company) await addCompany(app, { plugins, log, requestLimit })
+      if (company) {
+        if (plugins !== undefined) await addPlugins(app, plugins, requestLimit)
+        addHooks(app, log)
+      }
       app.setErrorHandler((error: { statusCode?: number }, _request, reply) => reply.code(error.statusCode ?? 500).send(ERROR_PAGE))
       app.setNotFoundHandler(async (request, reply) => {
         const body = await readAll(request.raw)
@@ -102,4 +109,6 @@ function fastifyHost(name: string, make: typeof fastify, plugins: typeof plugins
 export const fastifyHosts: readonly Host[] = [
   fastifyHost('Fastify 5', fastify, plugins5),
   fastifyHost('Fastify 4', fastify4 as unknown as typeof fastify, plugins4),
+  fastifyHost('Fastify 5.0.0', fastify5First as unknown as typeof fastify),
+  fastifyHost('Fastify 4.10.0', fastify4First as unknown as typeof fastify),
 ]
