@@ -79,6 +79,8 @@ function wrap(child, started) {
     /** Resident set in MiB: now, and the most so far. */
     rss: () => memoryOf(pid, 'VmRSS'),
     peakRss: () => memoryOf(pid, 'VmHWM'),
+    /** MiB without mapped files. */
+    anonymous: () => memoryOf(pid, 'RssAnon'),
     stop: () =>
       new Promise((resolve) => {
         if (child.exitCode !== null) return resolve()

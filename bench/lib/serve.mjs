@@ -1,6 +1,7 @@
 /** The built command line, as an operator runs it. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort, startProgram } from './process.mjs'
 
@@ -11,5 +12,11 @@ export async function startServe(folder, { env } = {}) {
   const port = await freePort()
   const args = [cli, 'serve', '--data', folder, '--port', String(port), '--log-level', 'error']
   const server = await startProgram(process.execPath, args, { port, env })
-  return { ...server, base: `http://127.0.0.1:${port}`, token: readFileSync(join(folder, 'admin-token'), 'utf8').trim() }
+  return { ...server, base: `http://127.0.0.1:${port}`, token: await readToken(join(folder, 'admin-token')) }
+}
+
+/** The first start writes it after it has begun to listen. */
+async function readToken(file) {
+  for (let attempt = 0; !existsSync(file) && attempt < 100; attempt += 1) await wait(50)
+  return readFileSync(file, 'utf8').trim()
 }

@@ -1,4 +1,4 @@
-/** What `sweep` costs, with its storage on a file system: it walks over all blobs and asks for the record of each. */
+/** What the operator's commands cost: `sweep`, which walks over all blobs of a file system and asks for the record of each, and `verify` with nothing to prove. */
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -18,25 +18,33 @@ function writeBlobs(data, keys) {
 
 const keysOf = (shape, count) => Array.from({ length: count }, (_, number) => imageAt(Math.floor((number * shape.images) / count), shape).key)
 
-/** Runs the command; resolves to the CPU of it and of the database, and the time, in seconds. Fails where it finds another number of blobs than `blobs`, or anything else. */
-async function runSweep(database, { url, data, dryRun, blobs = 0 }) {
+/** Runs a command; resolves to the CPU of it and of the database, the time, in seconds, and what it printed. */
+async function runCommand(database, { url, data, args }) {
   const before = cpuOfEnded() + database.cpu()
   const begun = performance.now()
-  const args = [cli, 'sweep', '--data', data, '--grace', '1s', '--json', ...(dryRun ? ['--dry-run'] : [])]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, SIF_LIBRARY_METADATA: url } })
+  const env = { ...process.env, SIF_LIBRARY_METADATA: url }
+  const child = spawn(process.execPath, [cli, ...args, '--data', data, '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env })
   const chunks = []
   child.stdout.on('data', (chunk) => chunks.push(chunk))
   const code = await new Promise((resolve) => child.once('close', resolve))
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}`)
   const seconds = (performance.now() - begun) / 1000
-  const { items, ...result } = code === 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {}
-  if (result.blobs !== blobs || result.orphans !== 0) throw new Error(`sweep ended with ${code}, ${JSON.stringify(result)}, not with ${blobs} blobs`)
-  return { cpu: cpuOfEnded() + database.cpu() - before, seconds }
+  return { cpu: cpuOfEnded() + database.cpu() - before, seconds, printed: Buffer.concat(chunks).toString() }
 }
 
-/** One round over a store: nothing to do, then files that all have their record, then blobs that no image refers to. */
-async function sweepRound(database, { url, empty, full, files, unreferenced, round }) {
+/** Fails where the sweep finds another number of blobs than `blobs`, or anything else. */
+async function runSweep(database, { url, data, dryRun, blobs = 0 }) {
+  const ended = await runCommand(database, { url, data, args: ['sweep', '--grace', '1s', ...(dryRun ? ['--dry-run'] : [])] })
+  const { items, ...result } = JSON.parse(ended.printed)
+  if (result.blobs !== blobs || result.orphans !== 0) throw new Error(`the sweep found ${JSON.stringify(result)}, not ${blobs} blobs`)
+  return ended
+}
+
+/** One round over a store: nothing to do for sweep and verify, then files that all have their record, then blobs that no image refers to. */
+async function runRound(database, { url, empty, full, files, unreferenced, round }) {
   const nothing = await runSweep(database, { url, data: empty, dryRun: true })
   const known = await runSweep(database, { url, data: full, dryRun: true })
+  const verified = await runCommand(database, { url, data: empty, args: ['verify'] })
   const unreferencedAt = Date.now() - 86_400_000
   writeBlobs(empty, await addUnreferenced(url, { first: round * unreferenced, count: unreferenced, unreferencedAt }))
   const listed = await runSweep(database, { url, data: empty, dryRun: true, blobs: unreferenced })
@@ -46,6 +54,7 @@ async function sweepRound(database, { url, empty, full, files, unreferenced, rou
     perListed: (listed.cpu - nothing.cpu) / unreferenced,
     perRemoved: (removed.cpu - nothing.cpu) / unreferenced,
     seconds: known.seconds,
+    verify: verified.cpu,
   }
 }
 
@@ -57,7 +66,7 @@ function prepare(home, { label, store, files, unreferenced }) {
 }
 
 /** The big store against one of a tenth of its files and of 100 images to a container. */
-export async function sweepRows(database, { home, big, files, rounds }) {
+export async function commandRows(database, { home, big, files, rounds }) {
   const tenth = files / 10
   const lesser = { url: await database.create('lesser'), shape: { images: tenth, containers: Math.ceil(tenth / 100) } }
   await fillStore(lesser.url, lesser.shape)
@@ -67,7 +76,7 @@ export async function sweepRows(database, { home, big, files, rounds }) {
   ]
   const samples = subjects.map(() => [])
   for (let round = 0; round < rounds; round += 1)
-    for (const [number, subject] of subjects.entries()) samples[number].push(await sweepRound(database, { ...subject, round }))
+    for (const [number, subject] of subjects.entries()) samples[number].push(await runRound(database, { ...subject, round }))
   const number = (count) => count.toLocaleString('en')
   const row = (what, member) => ({
     what: `${database.name}: ${what}`,
@@ -81,5 +90,6 @@ export async function sweepRows(database, { home, big, files, rounds }) {
     { what: `${database.name}: the same, all of it`, value: median(samples[1].map(({ seconds }) => seconds)), unit: 's' },
     row(`sweep --dry-run, per blob of ${number(files / 5)} that no image refers to`, 'perListed'),
     row('sweep, per blob of these that it deletes', 'perRemoved'),
+    row('verify with nothing to prove, start of the program included', 'verify'),
   ]
 }
