@@ -47,12 +47,16 @@ async function pushSmall({ base, token }, count) {
   }
 }
 
-/** How many calls fill a second, by trying; `least` where they wait more than they work. */
+/** How many calls fill a second, by trying; `least` where they wait more than they work. Of two tries the faster one counts: the first call of all is slow. */
 async function calibrate({ registry, work, least = 1 }) {
   for (let count = least; ; count *= 4) {
-    const begun = performance.now()
-    await work(registry, count)
-    const seconds = (performance.now() - begun) / 1000
+    const tries = []
+    for (let index = 0; index < 2; index += 1) {
+      const begun = performance.now()
+      await work(registry, count)
+      tries.push((performance.now() - begun) / 1000)
+    }
+    const seconds = Math.min(...tries)
     if (seconds > 0.25) return Math.max(least, Math.round(count / seconds))
   }
 }
