@@ -5,6 +5,7 @@ import { isLost } from './lost-images.js'
 import { hashFromDigest } from './references.js'
 import type { ReindexContext } from './reindex.js'
 import type { Places } from './reindex-places.js'
+import { listVersions } from './sidecar-keys.js'
 import type { ImageSidecar } from './sidecars.js'
 
 export interface Images {
@@ -40,6 +41,15 @@ export function createImages({ services, dryRun, report }: ReindexContext, place
       return setAt === undefined || setAt >= each.updatedAt ? each : { ...each, replaces: setAt }
     })
 
+  /** The same image was pushed again under another id, which has a sidecar of its own: this one would bring back the image after it was deleted. */
+  const removeSuperseded = async (sidecar: ImageSidecar): Promise<void> => {
+    if (dryRun || (await metadata.images.find(sidecar.id)) !== undefined) return
+    const other = await metadata.images.findByPath(sidecar, { digest: sidecar.digest })
+    // never the last one
+    if (other === undefined || (await listVersions(storage, { ...sidecar, id: other.image.id })).length === 0) return
+    for (const { key } of await listVersions(storage, sidecar)) await storage.delete(key)
+  }
+
   return {
     restore: async (sidecar) => {
       // what the store has changed since is the truth, and the sidecar is about to follow
@@ -51,7 +61,7 @@ export function createImages({ services, dryRun, report }: ReindexContext, place
       const problem = lost ? await whyNoBytes(sidecar) : undefined
       if (problem !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: problem })
       const tags = await wantedTags(sidecar, path)
-      if (!lost && tags.length === 0) return
+      if (!lost && tags.length === 0) return removeSuperseded(sidecar)
       const place = await places.containerOf(sidecar)
       let done: { readonly restored: boolean; readonly tags: readonly { readonly arch: string; readonly tag: string; readonly updatedAt: number }[] }
       try {
@@ -69,6 +79,7 @@ export function createImages({ services, dryRun, report }: ReindexContext, place
         if (!tagged.has(name)) report({ outcome: 'restored', kind: 'tag', what: `${path}:${tag}`, why: arch })
         tagged.set(name, updatedAt)
       }
+      if (!lost) await removeSuperseded(sidecar)
     },
   }
 }
