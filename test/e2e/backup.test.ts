@@ -65,12 +65,13 @@ async function backUpAndRestore(records: 'sqlite' | 'postgres', copyRecords: Cop
     const deletedBefore = before[0] ?? 0
     await source.client.remove(`admin/kept/tool:t${deletedBefore}`)
     await copyRecords(from, to)
+    const begunBefore = next
     const lost = next + 8
     while (done.length < lost) await Promise.race([workers, new Promise((resolve) => setTimeout(resolve, 20))])
     // gone from the records after they were copied, with a sweep beside the copy: the grace time keeps the bytes
     const deletedBetween = before[1] ?? 0
     await source.client.remove(`admin/kept/tool:t${deletedBetween}`)
-    const pushedBetween = done.filter((number) => !before.includes(number))
+    const pushedBetween = done.filter((number) => number > begunBefore)
     await runOk(process.execPath, { args: [CLI, 'sweep', '--grace', '1h', '--data', from.data, ...from.records.serveArgs] })
     await cp(join(from.data, 'blobs/keys'), join(to.data, 'blobs/keys'), { recursive: true })
     await cp(join(from.data, 'admin-token'), join(to.data, 'admin-token'))
