@@ -144,16 +144,20 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
     gone = true
     wake()
   })
+  res.on('drain', () => wake())
+  // a middleware that put its own `write` there may keep the chunks, and may forget the callback
+  const isOurs = !Object.hasOwn(res, 'write')
   try {
     let result = await iterator.next()
     while (result.done !== true && !gone) {
       const chunk = result.value
-      // until it has left this process, not just until there is room: then it can be handed back
-      await new Promise<void>((resolve) => {
-        wake = resolve
-        res.write(chunk, () => resolve())
+      let sent = false
+      const hasRoom = res.write(chunk, () => {
+        sent = true
       })
-      if (!gone) result = await iterator.next(chunk)
+      if (!hasRoom) await new Promise<void>((resolve) => (wake = resolve))
+      // what has left this process is handed back, to be used again
+      if (!gone) result = await iterator.next(sent && isOurs ? chunk : undefined)
     }
     if (gone) await iterator.return?.()
     else res.end()
