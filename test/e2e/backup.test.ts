@@ -39,6 +39,17 @@ const push = (client: RegistryClient, number: number): Promise<void> =>
 const isWhole = async (client: RegistryClient, number: number): Promise<boolean> =>
   (await client.pull(`admin/kept/tool:t${number}`))?.equals(images(number, sizeOf(number)).bytes) === true
 
+/** A sidecar that is replaced while it is copied vanishes: then again, as rsync users do. */
+async function copyBytes(from: string, to: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await cp(from, to, { recursive: true })
+    } catch (error) {
+      if (tries === 20 || !(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    }
+  }
+}
+
 /** Backs up beside four pushing clients, restores elsewhere, and checks. */
 async function backUpAndRestore(records: 'sqlite' | 'postgres', copyRecords: CopyRecords): Promise<void> {
   await ensureBuilt()
@@ -73,7 +84,7 @@ async function backUpAndRestore(records: 'sqlite' | 'postgres', copyRecords: Cop
     await source.client.remove(`admin/kept/tool:t${deletedBetween}`)
     const pushedBetween = done.filter((number) => number > begunBefore)
     await runOk(process.execPath, { args: [CLI, 'sweep', '--grace', '1h', '--data', from.data, ...from.records.serveArgs] })
-    await cp(join(from.data, 'blobs/keys'), join(to.data, 'blobs/keys'), { recursive: true })
+    await copyBytes(join(from.data, 'blobs/keys'), join(to.data, 'blobs/keys'))
     await cp(join(from.data, 'admin-token'), join(to.data, 'admin-token'))
     // over PostgreSQL the secret lies in the records
     if (records === 'sqlite') await cp(join(from.data, 'secret'), join(to.data, 'secret'))

@@ -121,7 +121,7 @@ export async function sweepAndAudit(
     readonly stack: Stack
     readonly violation: (text: string) => void
     readonly verify: boolean
-    /** The records are older than the storage: sidecars may know more. Default: false. */
+    /** The records are older than the storage, which was copied while it changed: sidecars may know more, and lie there twice. Default: false. */
     readonly restored?: boolean
   },
 ): Promise<Swept> {
@@ -151,7 +151,7 @@ export async function sweepAndAudit(
     for (const key of sidecars.filter((each) => each.startsWith('records/images/'))) {
       const id = key.split('/')[4] ?? ''
       if (!imagesWithBytes.has(id) && !restored) violation(`left over after the sweep: ${key}, the sidecar of an image that is not there`)
-      if (described.has(id)) violation(`left over after the sweep: an older sidecar of the image ${id}`)
+      if (described.has(id) && !restored) violation(`left over after the sweep: an older sidecar of the image ${id}`)
       described.add(id)
     }
     for (const id of imagesWithBytes) if (!described.has(id)) violation(`the image ${id} has no sidecar after the sweep`)
