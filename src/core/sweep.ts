@@ -3,7 +3,7 @@
  * step is a compare-and-set, and nothing younger than the grace time is touched. What a sidecar of a lost image names stays, so that a sweep on an empty or restored metadata store
  * cannot delete what `reindex` needs.
  */
-import type { UploadRecord } from '../storage/metadata/contract.js'
+import type { BlobRecord, UploadRecord } from '../storage/metadata/contract.js'
 import { blobPrefix } from './blob-keys.js'
 import { findLostImage } from './lost-images.js'
 import type { Services } from './services.js'
@@ -92,24 +92,18 @@ interface BlobSweep {
 
 async function sweepBlobs(services: Services, options: BlobSweep, report: (item: SweptItem) => void): Promise<void> {
   const { metadata, storage } = services
-  /** What stays in the list: all of it in a dry run, otherwise what somebody else was faster with. */
-  const kept = new Set<string>()
-  for (;;) {
-    const found = (await metadata.blobs.findUnreferenced({ before: options.before, limit: page + kept.size })).filter(({ key }) => !kept.has(key))
-    if (found.length === 0) return
+  for (let last: BlobRecord | undefined; ; ) {
+    const found = await metadata.blobs.findUnreferenced({ before: options.before, limit: page, ...(last && { after: last }) })
+    last = found.at(-1)
+    if (last === undefined) return
     for (const blob of found) {
       if ((await findLostImage(services, blob.key)) !== undefined) {
-        kept.add(blob.key)
         options.onKept()
         continue
       }
-      if (options.dryRun) kept.add(blob.key)
-      else {
+      if (!options.dryRun) {
         // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
-        if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) {
-          kept.add(blob.key)
-          continue
-        }
+        if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) continue
         if (!(await removed(services, blob.key, () => storage.delete(blob.key)))) continue
       }
       report({ kind: 'blob', what: blob.key, bytes: blob.size, why: `no image refers to it since ${new Date(blob.unreferencedAt ?? 0).toISOString()}` })

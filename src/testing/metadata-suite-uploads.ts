@@ -194,10 +194,17 @@ export const blobTests: MetadataGroup = {
       const images = [await context.publish(place), await context.publish(place), await context.publish(place)]
       await store.images.delete(images[1]?.id ?? '', 500)
       await store.images.delete(images[0]?.id ?? '', 600)
-      const keys = async (page: { before: number; limit: number }) => (await store.blobs.findUnreferenced(page)).map(({ key }) => key)
+      const keys = async (page: Parameters<typeof store.blobs.findUnreferenced>[0]) => (await store.blobs.findUnreferenced(page)).map(({ key }) => key)
       assert.deepEqual(await keys({ before: 601, limit: 10 }), [images[1]?.blobKey, images[0]?.blobKey])
       assert.deepEqual(await keys({ before: 600, limit: 10 }), [images[1]?.blobKey])
       assert.deepEqual(await keys({ before: 601, limit: 1 }), [images[1]?.blobKey])
+      await store.images.delete(images[2]?.id ?? '', 600)
+      const all = await keys({ before: 601, limit: 10 })
+      assert.deepEqual(all, [images[1]?.blobKey, ...[images[0]?.blobKey, images[2]?.blobKey].sort()])
+      for (const [index, key] of all.entries()) {
+        const unreferencedAt = (await store.blobs.find(key))?.unreferencedAt ?? null
+        assert.deepEqual(await keys({ before: 601, after: { key, unreferencedAt }, limit: 10 }), all.slice(index + 1))
+      }
     },
     'forgetIfUnreferenced is true for exactly one caller, and never for a blob in use': async (context) => {
       const { store } = context

@@ -379,8 +379,12 @@ export interface UploadStore {
 
 export interface BlobStore {
   find(key: string): Promise<BlobRecord | undefined>
-  /** Unreferenced since before `before`, oldest first. */
-  findUnreferenced(page: { readonly before: number; readonly limit: number }): Promise<readonly BlobRecord[]>
+  /** Unreferenced since before `before`, oldest first, those of one time by key; after the given one. */
+  findUnreferenced(page: {
+    readonly before: number
+    readonly after?: Pick<BlobRecord, 'key' | 'unreferencedAt'>
+    readonly limit: number
+  }): Promise<readonly BlobRecord[]>
   /**
    * First step of deleting: forgets the record if the blob is still unreferenced. True for exactly one caller; nobody can adopt the blob afterwards, so that its bytes
    * can be deleted from the storage in the second step.

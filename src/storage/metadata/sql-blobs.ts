@@ -7,12 +7,15 @@ export function blobStore(runner: SqlRunner): BlobStore {
   return {
     find: (key) => runner.run('read', () => selectFirst(blobOf, `SELECT ${blobColumns} FROM blobs WHERE blob_key = ?`, key)),
 
-    findUnreferenced: ({ before, limit }) =>
+    findUnreferenced: ({ before, after, limit }) =>
       runner.run('read', () =>
         selectAll(
           blobOf,
-          `SELECT ${blobColumns} FROM blobs WHERE unreferenced_at IS NOT NULL AND unreferenced_at < ? ORDER BY unreferenced_at, blob_key LIMIT ?`,
+          `SELECT ${blobColumns} FROM blobs WHERE unreferenced_at IS NOT NULL AND unreferenced_at < ? AND (unreferenced_at, blob_key) > (?, ?)
+            ORDER BY unreferenced_at, blob_key LIMIT ?`,
           before,
+          after?.unreferencedAt ?? -1,
+          after?.key ?? '',
           pageSize(limit),
         ),
       ),

@@ -96,5 +96,8 @@ const recordChanges: Migration = ({ text, serial, unrepeated }) => [
 /** The few images that wait for a proof or were found damaged, which every start of a server asks for: without it each asking reads a million published ones. */
 const unpublished: Migration = () => [`CREATE INDEX images_unpublished ON images (id) WHERE state <> 'published'`]
 
+/** Searches for an arch that few images have: without it a search looks at all that match in name. */
+const archs: Migration = () => ['CREATE INDEX search_images_arch ON search_images (arch, id)']
+
 /** The step at index n leads from version n to n + 1. */
-export const migrations: readonly Migration[] = [first, completedParts, recordChanges, unpublished]
+export const migrations: readonly Migration[] = [first, completedParts, recordChanges, unpublished, archs]

@@ -15,6 +15,9 @@ import { type Dialect, listValue, type Query, type SqlRunner, type Steps, type V
 // Trigrams need three characters; a longer value than this is nobody's name, and every character of it costs the index a lookup.
 const minCharacters = 3
 const maxCharacters = 256
+const maxPlainArchs = 8
+/** Images of an arch that are looked at one by one. */
+const maxScanned = 2000
 
 const nothing: SearchPage = { entities: [], collections: [], containers: [], images: [], next: undefined }
 
@@ -64,20 +67,35 @@ function namesQuery(dialect: Dialect, kind: Kind, { value, visibility, limit }: 
   }
 }
 
-function imagesQuery(dialect: Dialect, query: SearchQuery, before: number | undefined): Query {
-  const { from, match, position } = dialect.search('search_images')
+/** Equality where there are few: a list that the database unfolds itself hides from its planner how many rows an arch has. */
+function ofArch(dialect: Dialect, archs: readonly string[]): Conditions {
+  if (archs.length === 0) return { sql: [], values: [] }
+  if (archs.length > maxPlainArchs) return { sql: [dialect.isListed('s.arch')], values: [listValue(archs)] }
+  return { sql: [`s.arch IN (${archs.map(() => '?').join(', ')})`], values: archs }
+}
+
+/** Whether so few images have one of the archs that looking at each is quicker than walking all that match in name. */
+function* isRareArch(dialect: Dialect, archs: readonly string[]): Steps<boolean> {
+  if (dialect.searchByArch === undefined || archs.length === 0) return false
+  const { sql, values } = ofArch(dialect, archs)
+  const rows = yield { sql: `SELECT s.id FROM search_images s WHERE ${sql.join(' AND ')} LIMIT 1 OFFSET ${maxScanned}`, values }
+  return rows.length === 0
+}
+
+function* imagesQuery(dialect: Dialect, query: SearchQuery, before: number | undefined): Steps<Query> {
   const { archs = [], signed } = query
+  const byArch = (yield* isRareArch(dialect, archs)) ? dialect.searchByArch : undefined
+  const { from, match, position } = byArch ?? dialect.search('search_images')
   const filter = visible(dialect, query.visibility, { hidden: 'c.private = 1 OR c.collection_private = 1', entity: 'c.entity_name' })
   const conditions = [match, 'i.id = s.ref_id', 'c.id = s.container_id']
-  const values: Value[] = [dialect.pattern(query.value)]
+  const values: Value[] = [byArch === undefined ? dialect.pattern(query.value) : query.value]
   if (before !== undefined) {
     conditions.push(`${position} < CAST(? AS BIGINT)`)
     values.push(before)
   }
-  if (archs.length > 0) {
-    conditions.push(dialect.isListed('s.arch'))
-    values.push(listValue(archs))
-  }
+  const arch = ofArch(dialect, archs)
+  conditions.push(...arch.sql)
+  values.push(...arch.values)
   // not known is not signed
   if (signed !== undefined) conditions.push(signed ? 's.signed = 1' : '(s.signed IS NULL OR s.signed = 0)')
   return {
@@ -98,7 +116,7 @@ function* tagsOf(dialect: Dialect, imageIds: readonly string[]): Steps<ReadonlyM
 }
 
 function* searchImages(dialect: Dialect, query: SearchQuery, before: number | undefined): Steps<Pick<SearchPage, 'images' | 'next'>> {
-  const rows = yield imagesQuery(dialect, query, before)
+  const rows = yield yield* imagesQuery(dialect, query, before)
   const found = rows.slice(0, pageSize(query.limit))
   const tags = yield* tagsOf(
     dialect,

@@ -22,6 +22,13 @@ export type Steps<T> = Generator<Query, T, readonly Row[]>
  */
 export type RunMode = 'read' | 'probe' | 'statement' | 'transaction'
 
+export interface TextSearch {
+  readonly from: string
+  /** With one `?`. */
+  readonly match: string
+  readonly position: string
+}
+
 /** Where the two databases speak differently. */
 export interface Dialect {
   readonly name: 'sqlite' | 'postgres'
@@ -36,9 +43,11 @@ export interface Dialect {
   /** Statements that index the column `text` of a table for substring search. */
   indexText(table: string): readonly string[]
   /** The parts of a substring search over such a table, whose rows are called `s` in it. */
-  search(table: string): { readonly from: string; readonly match: string; readonly position: string }
+  search(table: string): TextSearch
   /** The value of the one `?` in `match`. */
   pattern(value: string): string
+  /** The same search in `search_images` by the index of archs instead of that of the text; its `?` is the value itself. Absent where the database finds that way itself. */
+  readonly searchByArch?: TextSearch
   /** Condition that the column is one of a list of strings, given as one `?` by {@link listValue}. */
   isListed(column: string): string
 }

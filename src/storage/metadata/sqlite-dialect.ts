@@ -25,6 +25,7 @@ export const sqliteDialect: Dialect = {
     match: `x.${table}_index MATCH ? AND s.id = x.rowid`,
     position: 'x.rowid',
   }),
+  searchByArch: { from: 'search_images s INDEXED BY search_images_arch', match: 'instr(s.text, ?) > 0', position: 's.id' },
   pattern: (value) => `"${value.replaceAll('"', '""')}"`,
   isListed: (column) => `${column} IN (SELECT value FROM json_each(?))`,
 }
