@@ -13,6 +13,9 @@ export interface Images {
   restore(sidecar: ImageSidecar): Promise<void>
 }
 
+const whyExposed = (path: string): string =>
+  `${path} was private and is public now, and everybody would see it: make ${path} private, run reindex again, and then open it if you wish`
+
 export function createImages({ services, dryRun, report }: ReindexContext, places: Places): Images {
   const { metadata, storage } = services
   /** Tags that this run set, and when their sidecar says that they were: among sidecars the newest wins, while a tag that the store had before stays. */
@@ -63,6 +66,8 @@ export function createImages({ services, dryRun, report }: ReindexContext, place
       const tags = await wantedTags(sidecar, path)
       if (!lost && tags.length === 0) return removeSuperseded(sidecar)
       const place = await places.containerOf(sidecar)
+      const exposing = places.exposedBy(sidecar, place)
+      if (exposing !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: whyExposed(exposing) })
       let done: { readonly restored: boolean; readonly tags: readonly { readonly arch: string; readonly tag: string; readonly updatedAt: number }[] }
       try {
         done =

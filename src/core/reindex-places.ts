@@ -10,6 +10,8 @@ export interface Places {
   container(sidecar: ContainerSidecar): Promise<void>
   /** The container of an image, made from what the image's sidecar says where its own is missing. undefined in a dry run that would make it. */
   containerOf(sidecar: ImageSidecar): Promise<ContainerRecord | undefined>
+  /** The collection or container of the image that its sidecar calls private, where the store would show the image to everybody; else undefined. */
+  exposedBy(sidecar: ImageSidecar, container: ContainerRecord | undefined): string | undefined
 }
 
 type Made<R> = (id: string) => Promise<{ readonly record: R; readonly created: boolean }>
@@ -20,6 +22,13 @@ export function createPlaces({ services, dryRun, report }: ReindexContext): Plac
   const { metadata, settings } = services
   /** What this run made, or would make. */
   const made = new Set<string>()
+  /** Public in the store, and private by a sidecar of what was lost: of another record of that name, or of a later time. */
+  const wasPrivate = new Set<string>()
+
+  type Shown = { readonly id: string; readonly private: boolean; readonly updatedAt: number }
+  const compare = (path: string, { sidecar, found }: { readonly sidecar: Shown; readonly found: Shown }): void => {
+    if (sidecar.private && !found.private && (sidecar.id !== found.id || sidecar.updatedAt > found.updatedAt)) wasPrivate.add(path)
+  }
 
   /** With the id of the sidecar, or another one where that is taken. */
   const make = async <R>(id: string, create: Made<R>): Promise<{ readonly record: R; readonly created: boolean }> => {
@@ -96,7 +105,8 @@ export function createPlaces({ services, dryRun, report }: ReindexContext): Plac
       const path = `${entityName}/${name}`
       const found = await metadata.collections.findByPath(entityName, name)
       if (found !== undefined) {
-        if (made.has(path) && sidecar.private && !found.private) await metadata.collections.setPrivate(found.id, true, settings.clock())
+        if (!made.has(path)) compare(path, { sidecar, found })
+        else if (sidecar.private && !found.private) await metadata.collections.setPrivate(found.id, true, settings.clock())
         return
       }
       const entity = await entityOf(entityName, sidecar.entityId)
@@ -110,7 +120,8 @@ export function createPlaces({ services, dryRun, report }: ReindexContext): Plac
       const path = `${entityName}/${collectionName}/${name}`
       const found = await metadata.containers.findByPath({ entity: entityName, collection: collectionName, container: name })
       if (found !== undefined) {
-        if (made.has(path) && sidecar.private && !found.private) await metadata.containers.setPrivate(found.id, true, settings.clock())
+        if (!made.has(path)) compare(path, { sidecar, found })
+        else if (sidecar.private && !found.private) await metadata.containers.setPrivate(found.id, true, settings.clock())
         return
       }
       const names = { entity: entityName, collection: collectionName }
@@ -128,6 +139,11 @@ export function createPlaces({ services, dryRun, report }: ReindexContext): Plac
       return restore({ kind: 'container', path: `${entity}/${collection}/${name}`, id: containerId, private: true, why: unknown }, (id) =>
         metadata.containers.createIfAbsent({ id, collectionId: parent?.id ?? '', name, description: '', private: true, owner: null, now: settings.clock() }),
       )
+    },
+
+    exposedBy: ({ entity, collection, container: name }, container) => {
+      if (container?.private === true || container?.collectionPrivate === true) return undefined
+      return [`${entity}/${collection}`, `${entity}/${collection}/${name}`].find((path) => wasPrivate.has(path))
     },
   }
 }
