@@ -43,10 +43,13 @@ const passes =
 const id = z.string().refine(isId)
 const name = z.string().refine(passes(checkName))
 const arch = z.string().refine(passes(checkArch))
-const time = z.int().min(0)
+// the last moment that a Date can be
+const time = z.int().min(0).max(8.64e15)
+// PostgreSQL takes no NUL
+const text = z.string().regex(/^[^\0]*$/)
 const bytes = z.int().min(0)
 const flag = z.boolean()
-const common = { id, description: z.string(), owner: z.string().nullable(), createdAt: time, updatedAt: time }
+const common = { id, description: text, owner: text.nullable(), createdAt: time, updatedAt: time }
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
 
 const entity = z.object({ kind: z.literal('entity'), ...common, name, defaultPrivate: flag, quotaBytes: bytes.nullable() })
@@ -64,7 +67,7 @@ const image = z
     tags: z.array(z.object({ arch, tag: z.string().refine(passes(checkTag)), updatedAt: time })),
   })
   // bytes of another digest may be those of a private image
-  .refine((value) => value.blobKey.startsWith(blobFolder(value.digest)), { path: ['blobKey'] })
+  .refine(({ blobKey, digest: of }) => blobKey.startsWith(blobFolder(of)) && isId(blobKey.slice(blobFolder(of).length)), { path: ['blobKey'] })
 
 const format = z.object({ version: z.int() })
 const sidecar: z.ZodType<Sidecar> = z.discriminatedUnion('kind', [entity, collection, container, image])

@@ -286,7 +286,7 @@ describe('what is read is not believed', () => {
     ['another kind', { ...image, kind: 'user' }, /kind is not valid/],
     ['another id', { ...image, id: 'b'.repeat(24) }, /another record/],
     ['an id that is none', { ...image, id: '../../../etc' }, /id is not valid/],
-    ['another digest', { ...image, digest: 'e'.repeat(64), blobKey: `blobs/sha256/ee/${'e'.repeat(64)}/x` }, /another record/],
+    ['another digest', { ...image, digest: 'e'.repeat(64), blobKey: `blobs/sha256/ee/${'e'.repeat(64)}/${id}` }, /another record/],
     ['the blob of another digest', { ...image, blobKey: `blobs/sha256/ee/${'e'.repeat(64)}/${id}` }, /blobKey is not valid/],
     ['a pending image', { ...image, state: 'pending' }, /state is not valid/],
     ['a negative size', { ...image, size: -1 }, /size is not valid/],
