@@ -39,8 +39,8 @@ test.each(Object.entries(peers))('%s %s: every major is tested, and nothing test
   for (const version of versions) expect([version, lowest.some((low) => allows(low, version))]).toEqual([version, true])
 })
 
-test('of the hosts also the first version of each range is tested', () => {
-  for (const low of lowestOf(peers.fastify ?? '')) expect(versionsOf('fastify')).toContain(low)
+test.each(Object.entries(peers))('%s %s: also the first version of each range is tested', (name, range) => {
+  for (const low of lowestOf(range)) expect(versionsOf(name)).toContain(low)
 })
 
 test('docs/hosts.md names the majors of Express, connect, Koa and Fastify that are tested', () => {
