@@ -1,5 +1,5 @@
 /** What the hosts on Node's http have in common: from IncomingMessage to LibraryRequest, from LibraryResponse to the socket. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Library, LibraryRequest, LibraryResponse, RequestBody } from '../core/index.js'
 import { cutOff, isAnswered, isGone, readHeaders } from './node-http2.js'
@@ -145,8 +145,8 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
     wake()
   })
   res.on('drain', () => wake())
-  // a middleware that put its own `write` there may keep the chunks, and may forget the callback
-  const isOurs = !Object.hasOwn(res, 'write')
+  // another `write` (of a middleware, of a response class of the host, of a monitor that patches Node) may keep the chunks, and may forget the callback; that of HTTP/2 is another one too
+  const isNodes = res.write === OutgoingMessage.prototype.write
   try {
     let result = await iterator.next()
     while (result.done !== true && !gone) {
@@ -157,7 +157,7 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
       })
       if (!hasRoom) await new Promise<void>((resolve) => (wake = resolve))
       // what has left this process is handed back, to be used again
-      if (!gone) result = await iterator.next(sent && isOurs ? chunk : undefined)
+      if (!gone) result = await iterator.next(sent && isNodes ? chunk : undefined)
     }
     if (gone) await iterator.return?.()
     else res.end()

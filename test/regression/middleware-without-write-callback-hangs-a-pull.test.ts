@@ -1,19 +1,19 @@
 /** Middlewares put their own `write` on the response (compression 1.7 forgets the callback, others keep the chunks): a pull must neither hang nor change what they kept. */
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, it } from 'vitest'
 import { libraryListener } from '../../src/adapters/node.js'
 import { push } from '../support/push.js'
 import { createTestRegistry } from '../support/registry.js'
 
-async function pullBehind(wrap: (res: ServerResponse) => void): Promise<Buffer> {
+async function pullBehind(wrap: (res: ServerResponse) => void, Response: typeof ServerResponse = ServerResponse): Promise<Buffer> {
   const registry = await createTestRegistry({ storage: 'filesystem' })
   const bytes = Buffer.alloc(12_000_000)
   for (let index = 0; index < bytes.length; index += 4) bytes.writeUInt32LE(index, index)
   await push(registry, 'alice/tools/bwa', bytes)
   const location = (await registry.call('GET', '/v1/imagefile/alice/tools/bwa:latest')).headers.location ?? ''
   const listener = libraryListener(registry.library)
-  const server = createServer((req, res) => {
+  const server = createServer({ ServerResponse: Response }, (req, res) => {
     wrap(res)
     listener(req, res)
   })
@@ -46,5 +46,17 @@ it('a write that keeps the chunks', async () => {
       return write(chunk, done)
     }) as typeof res.write
   })
+  expect(Buffer.concat(kept).equals(bytes)).toBe(true)
+})
+
+it('a response class of the host that keeps the chunks', async () => {
+  const kept: Uint8Array[] = []
+  class KeepingResponse extends ServerResponse {
+    override write(chunk: Uint8Array, done?: unknown): boolean {
+      kept.push(chunk)
+      return super.write(chunk, done as () => void)
+    }
+  }
+  const bytes = await pullBehind(() => {}, KeepingResponse)
   expect(Buffer.concat(kept).equals(bytes)).toBe(true)
 })
