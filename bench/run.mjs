@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: ratios in one run, medians of interleaved rounds; a table on stdout, JSON in bench/results/.
  *
- *   npm run bench                         everything (about 20 minutes; needs Go and nginx for the peers, Go and MinIO for s3)
+ *   npm run bench                         everything (an hour or more, most of it `scale`; needs Go and nginx for the peers, Go and MinIO for s3)
  *   npm run bench -- requests transfers   some of: requests, transfers, s3, memory, scale, startup
  *   npm run bench -- --quick              fewer rounds, less data, to see that it works
  */
