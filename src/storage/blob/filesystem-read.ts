@@ -14,6 +14,8 @@ export interface ReadFileOptions {
 }
 
 const smallest = 64 * 1024
+/** Above this, chunks are a sixteenth of what was taken so far at the most: the socket swallows the first megabytes at once, however slow the line behind it is. */
+const quickly = 256 * 1024
 /** A receiver that took its chunk within this time gets twice as much next, in milliseconds. */
 const fastMs = 50
 /** One that needed longer than this gets half. */
@@ -50,8 +52,8 @@ export async function* readChunks(
       const begun = performance.now()
       const returned = yield chunk
       const took = performance.now() - begun
-      if (took < fastMs) size = Math.min(size * 2, bufferBytes)
-      else if (took > slowMs) size = Math.max(size / 2, Math.min(smallest, bufferBytes))
+      if (took < fastMs && size * 2 <= Math.max(quickly, offset / 16)) size = Math.min(size * 2, bufferBytes)
+      if (took > slowMs) size = Math.max(size / 2, Math.min(smallest, bufferBytes))
       const { buffer } = chunk
       spare = returned === chunk && buffer.byteLength >= size && buffer.byteLength < size * 2 ? Buffer.from(buffer) : undefined
     }

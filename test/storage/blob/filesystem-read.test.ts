@@ -49,7 +49,9 @@ async function readAll(length: number, { handBack, took = () => 0 }: { handBack:
 
 test('a fast reader gets larger chunks, and chunks that are handed back are read into again', async () => {
   const { sizes, buffers } = await readAll(32 * MIB, { handBack: true })
-  expect(sizes.slice(0, 8)).toEqual([64, 64, 128, 256, 512, 1024, 1024, 1024])
+  expect(sizes.slice(0, 6)).toEqual([64, 64, 128, 256, 256, 256])
+  const taken = (size: number): number => sizes.slice(0, sizes.indexOf(size)).reduce((sum, each) => sum + each, 0) / KIB
+  expect([taken(512), taken(1024)]).toEqual([8.25, 16.75])
   // two of full size, and those that were outgrown
   expect(buffers).toBeLessThanOrEqual(7)
 })
@@ -60,7 +62,7 @@ test('chunks that are not handed back are fresh ones', async () => {
 })
 
 test('a slow reader gets small chunks again', async () => {
-  const { sizes } = await readAll(16 * MIB, { handBack: true, took: (index) => (index > 8 ? 1500 : 0) })
-  expect(Math.max(...sizes)).toBe(1024)
-  expect(sizes.slice(14, 20).every((size) => size === 64)).toBe(true)
+  const { sizes } = await readAll(24 * MIB, { handBack: true, took: (index) => (index > 50 ? 1500 : 0) })
+  expect(Math.max(...sizes)).toBe(512)
+  expect(sizes.slice(-6, -1)).toEqual([64, 64, 64, 64, 64])
 })
