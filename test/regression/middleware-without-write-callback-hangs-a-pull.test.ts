@@ -57,6 +57,6 @@ it('a response class of the host that keeps the chunks', async () => {
       return super.write(chunk, done as () => void)
     }
   }
-  const bytes = await pullBehind(() => {}, KeepingResponse)
+  const bytes = await pullBehind(() => {}, KeepingResponse as unknown as typeof ServerResponse)
   expect(Buffer.concat(kept).equals(bytes)).toBe(true)
 })

@@ -6,6 +6,7 @@ import { PostgresDriver } from '../../../src/storage/metadata/postgres-driver.js
 import { migrate } from '../../../src/storage/metadata/sql-migrate.js'
 import { migrations } from '../../../src/storage/metadata/sql-schema.js'
 import { describeMetadataStore } from '../../../src/testing/index.js'
+import { checkUpgrade } from '../../support/older-database.js'
 
 const isMissing = findPrograms() === undefined && process.getuid?.() !== 0
 if (isMissing) console.warn('skipped: the tests of postgresMetadata, because PostgreSQL is not installed (Debian: apt-get install postgresql)')
@@ -50,6 +51,15 @@ describe.skipIf(isMissing)('PostgreSQL', () => {
       await drop(schema)
     }
   }
+
+  test.each([1, 2])('a full database of version %i: every row is kept, and every record gets its sidecar', async (version) => {
+    const create = async () => {
+      const schema = nextSchema()
+      const pool = { connectionString: server.url, max: 2 }
+      return { driver: new PostgresDriver({ pool, schema, statementMs: 5000, retryMs: 1000 }), open: () => postgresMetadata({ url: server.url, schema }) }
+    }
+    await checkUpgrade({ create, version })
+  })
 
   describeMetadataStore(
     { describe, test },

@@ -8,15 +8,19 @@ import { selectAll } from '../../../src/storage/metadata/sql-steps.js'
 import { sqliteMetadata } from '../../../src/storage/metadata/sqlite.js'
 import { SqliteDriver } from '../../../src/storage/metadata/sqlite-driver.js'
 import { loadBetterSqlite, loadNodeSqlite } from '../../../src/storage/metadata/sqlite-library.js'
+import { checkUpgrade } from '../../support/older-database.js'
 
 let folder: string
 let file: string
 let driver: SqliteDriver
 
+const driverOf = (path: string): SqliteDriver =>
+  new SqliteDriver({ file: path, busyMs: 1000, load: async () => loadNodeSqlite() ?? (await loadBetterSqlite()) })
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sif-library-migration-'))
   file = join(folder, 'registry.db')
-  driver = new SqliteDriver({ file, busyMs: 1000, load: async () => loadNodeSqlite() ?? (await loadBetterSqlite()) })
+  driver = driverOf(file)
   await driver.open()
 })
 afterEach(async () => {
@@ -64,6 +68,17 @@ test('a database of version 1 keeps its uploads; what they were completed with i
   expect(await store.uploads.find('a'.repeat(24))).toMatchObject({ state: 'completed', totalParts: 2, partsDigest: null })
   await store.close()
   expect(await version()).toEqual([{ version: migrations.length }])
+})
+
+// from version 3 on the store notes by itself whose sidecar is due
+test.each([1, 2])('a full database of version %i: every row is kept, and every record gets its sidecar', async (older) => {
+  let count = 0
+  const create = async () => {
+    count += 1
+    const path = join(folder, `${count}.db`)
+    return { driver: driverOf(path), open: () => sqliteMetadata({ file: path }) }
+  }
+  await checkUpgrade({ create, version: older })
 })
 
 test('happens whole or not at all', async () => {
