@@ -9,8 +9,8 @@ import { listVersions } from './sidecar-keys.js'
 import type { ImageSidecar } from './sidecars.js'
 
 export interface Images {
-  /** The calls for one container come one after the other. */
-  restore(sidecar: ImageSidecar): Promise<void>
+  /** `key` is where the sidecar was read. The calls for one container come one after the other. */
+  restore(found: { readonly key: string; readonly sidecar: ImageSidecar }): Promise<void>
 }
 
 const whyExposed = (path: string): string =>
@@ -54,17 +54,17 @@ export function createImages({ services, dryRun, report }: ReindexContext, place
   }
 
   return {
-    restore: async (sidecar) => {
-      // what the store has changed since is the truth, and the sidecar is about to follow
-      if (await metadata.changes.isPending('image', sidecar.id)) return
+    restore: async ({ key, sidecar }) => {
       const { entity, collection, container, tags: _, kind: _kind, ...image } = sidecar
       const path = `${entity}/${collection}/${container}`
       const what = `${path}:${hashFromDigest(sidecar.digest)}`
       const lost = await isLost(metadata, sidecar)
-      const problem = lost ? await whyNoBytes(sidecar) : undefined
-      if (problem !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: problem })
       const tags = await wantedTags(sidecar, path)
       if (!lost && tags.length === 0) return removeSuperseded(sidecar)
+      // deleted or changed, not lost; asked in this order, because the sidecar follows the store and only then the note of the change goes
+      if ((await metadata.changes.isPending('image', sidecar.id)) || (await storage.stat(key)) === undefined) return
+      const problem = lost ? await whyNoBytes(sidecar) : undefined
+      if (problem !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: problem })
       const place = await places.containerOf(sidecar)
       const exposing = places.exposedBy(sidecar, place)
       if (exposing !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: whyExposed(exposing) })

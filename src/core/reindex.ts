@@ -71,11 +71,16 @@ async function forEach<T>(items: readonly T[], work: (item: T) => Promise<void>)
   await Promise.all(Array.from({ length: concurrency }, worker))
 }
 
+interface Found<S extends Sidecar = Sidecar> {
+  readonly key: string
+  readonly sidecar: S
+}
+
 /** undefined where it went meanwhile, and, after a report, where it cannot be read. */
-async function read({ services, report }: ReindexContext, { key, target }: SidecarVersion): Promise<Sidecar | undefined> {
+async function read({ services, report }: ReindexContext, { key, target }: SidecarVersion): Promise<Found | undefined> {
   for (let current: string | undefined = key; current !== undefined; ) {
     try {
-      return decodeSidecar(await readSidecar(services.storage, current), target)
+      return { key: current, sidecar: decodeSidecar(await readSidecar(services.storage, current), target) }
     } catch (error) {
       if (isStorageError(error) && error.code !== 'not-found') throw error
       if (!isStorageError(error)) {
@@ -90,24 +95,24 @@ async function read({ services, report }: ReindexContext, { key, target }: Sidec
   return undefined
 }
 
-async function readAll(context: ReindexContext, prefix: string): Promise<readonly Sidecar[]> {
-  const found: Sidecar[] = []
+async function readAll(context: ReindexContext, prefix: string): Promise<readonly Found[]> {
+  const all: Found[] = []
   await forEach(await listNewest(context.services.storage, prefix), async (version) => {
-    const sidecar = await read(context, version)
-    if (sidecar !== undefined) found.push(sidecar)
+    const found = await read(context, version)
+    if (found !== undefined) all.push(found)
   })
   // of two sidecars of one name the newer one is believed
-  return found.sort((a, b) => b.updatedAt - a.updatedAt)
+  return all.sort((a, b) => b.sidecar.updatedAt - a.sidecar.updatedAt)
 }
 
-function groupByContainer(sidecars: readonly Sidecar[]): readonly (readonly ImageSidecar[])[] {
-  const groups = new Map<string, ImageSidecar[]>()
-  for (const sidecar of sidecars) {
+function groupByContainer(all: readonly Found[]): readonly (readonly Found<ImageSidecar>[])[] {
+  const groups = new Map<string, Found<ImageSidecar>[]>()
+  for (const { key, sidecar } of all) {
     if (sidecar.kind !== 'image') continue
     const path = `${sidecar.entity}/${sidecar.collection}/${sidecar.container}`
     const group = groups.get(path)
-    if (group === undefined) groups.set(path, [sidecar])
-    else group.push(sidecar)
+    if (group === undefined) groups.set(path, [{ key, sidecar }])
+    else group.push({ key, sidecar })
   }
   return [...groups.values()]
 }
@@ -129,7 +134,7 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
   const isOver = (): boolean => signal?.aborted === true
 
   for (const kind of ['entity', 'collection', 'container'] as const) {
-    for (const sidecar of await readAll(context, sidecarsOfKind(kind))) {
+    for (const { sidecar } of await readAll(context, sidecarsOfKind(kind))) {
       if (isOver()) break
       if (sidecar.kind === 'entity') await places.entity(sidecar)
       else if (sidecar.kind === 'collection') await places.collection(sidecar)
@@ -138,11 +143,11 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
   }
   for (const shard of shards) {
     if (isOver()) break
-    const sidecars = await readAll(context, sidecarsOfImages(shard))
-    await forEach(groupByContainer(sidecars), async (group) => {
-      for (const sidecar of group) if (!isOver()) await images.restore(sidecar)
+    const all = await readAll(context, sidecarsOfImages(shard))
+    await forEach(groupByContainer(all), async (group) => {
+      for (const found of group) if (!isOver()) await images.restore(found)
     })
-    const named = new Set(sidecars.map((sidecar) => (sidecar.kind === 'image' ? sidecar.blobKey : '')))
+    const named = new Set(all.map(({ sidecar }) => (sidecar.kind === 'image' ? sidecar.blobKey : '')))
     for await (const { key, size } of storage.list(`${blobPrefix}${shard}/`)) {
       if (named.has(key) || (await metadata.blobs.find(key)) !== undefined || (await metadata.uploads.isKeyInUse(key))) continue
       totals.orphans += 1
