@@ -1,6 +1,7 @@
 /** Images that the metadata store has lost (with its file, or to a backup that is older than they are), and that their sidecars still know. */
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import { digestOfKey } from './blob-keys.js'
+import { containerPath } from './publish.js'
 import type { Services } from './services.js'
 import { listNewest, sidecarsOfImages } from './sidecar-keys.js'
 import { decodeSidecar, type ImageSidecar, readSidecar } from './sidecars.js'
@@ -8,7 +9,10 @@ import { decodeSidecar, type ImageSidecar, readSidecar } from './sidecars.js'
 /** What `images.restore` would find: no such image, or one without bytes, or a damaged one that should have others. */
 export async function isLost(metadata: MetadataStore, sidecar: ImageSidecar): Promise<boolean> {
   const { entity, collection, container, digest, blobKey } = sidecar
-  const found = (await metadata.images.find(sidecar.id)) ?? (await metadata.images.findByPath({ entity, collection, container }, { digest }))
+  const named = await metadata.images.find(sidecar.id)
+  const isSame = named?.image.digest === digest && containerPath(named.container) === `${entity}/${collection}/${container}`
+  // a sidecar with the id of another image says nothing of that one
+  const found = isSame ? named : await metadata.images.findByPath({ entity, collection, container }, { digest })
   if (found === undefined) return true
   return found.image.state === 'pending' || (found.image.state === 'damaged' && found.image.blobKey !== blobKey)
 }
