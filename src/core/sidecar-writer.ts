@@ -26,6 +26,7 @@ const flushMs = 5000
 const pageSize = 64
 const concurrency = 4
 const maxTries = 10
+const maxFailedPages = 8
 
 type WriterServices = Pick<Services, 'storage' | 'metadata' | 'settings' | 'inBackground'>
 
@@ -107,6 +108,7 @@ export function createSidecarWriter(services: WriterServices): SidecarWriter {
 
   const writeAll = async ({ rests, isOver }: { readonly rests: boolean; readonly isOver: () => boolean }): Promise<boolean> => {
     let done = true
+    let failed = 0
     for (let after = 0; ; ) {
       const startedAt = performance.now()
       const changes = await metadata.changes.list({ after, limit: pageSize })
@@ -116,8 +118,9 @@ export function createSidecarWriter(services: WriterServices): SidecarWriter {
       const written = await writePage(changes, isOver)
       if (written.length > 0) await metadata.changes.settle(written)
       done &&= written.length === changes.length
-      // the storage is out of order, or time is over
-      if (written.length === 0 || isOver()) return false
+      // pages of nothing but failures: the storage is out of order. Few are what single records can bring about, and they must not hold up those behind them
+      failed = written.length === 0 ? failed + 1 : 0
+      if (failed === maxFailedPages || isOver()) return false
       // a long backlog must not be felt by who pushes: half of the time is theirs
       if (rests) await wait(performance.now() - startedAt, undefined, { ref: false, signal: stopping.signal }).catch(() => {})
     }

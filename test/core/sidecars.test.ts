@@ -133,12 +133,9 @@ describe('the writer', () => {
     await push(registry, path, bytes)
     await drained(registry, false)
     expect(await sidecarKeys(memory, 'entities')).toEqual([])
-    expect(await sidecarKeys(memory)).toHaveLength(0)
-    // a page in which nothing at all can be written is a storage out of order
-    await registry.metadata.changes.settle((await registry.metadata.changes.list({ limit: 99 })).map(({ seq }) => seq))
-    await drained(registry, false)
     expect(await sidecarKeys(memory)).toHaveLength(3)
-    expect(await registry.metadata.changes.list({ limit: 99 })).toMatchObject([{ kind: 'entity' }, { kind: 'entity' }])
+    const left = await registry.metadata.changes.list({ limit: 200 })
+    expect([left.length, new Set(left.map(({ kind }) => kind))]).toEqual([101, new Set(['entity'])])
   })
 
   it('an instance that starts writes what one that crashed has left', async () => {

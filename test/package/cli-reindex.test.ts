@@ -73,6 +73,19 @@ describe('reindex', () => {
     expect(await succeed(['sweep', '--grace', '0s', '--data', data])).toBe('0 uploads, 0 blobs, 0 orphans, 0 temporary files; 0 bytes')
   })
 
+  it('exits 1 when bytes are missing, and says of which image', async () => {
+    const data = await populated()
+    loseDatabase(data)
+    const blobs = join(data, 'blobs/keys/blobs')
+    const files = (await readdir(blobs, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+    for (const { parentPath, name } of files.slice(0, 1)) rmSync(join(parentPath, name))
+    const { code, stdout } = await command(['reindex', '--data', data])
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringMatching(/cannot restore image admin\/demo\/\S+: its bytes are not in the storage\n(?:.*\n)*1 could not be restored/),
+    ])
+  })
+
   it('founds no registry where nothing is', async () => {
     const data = await temporaryFolder()
     const { code, stderr } = await command(['reindex', '--data', data])

@@ -39,7 +39,7 @@ export const reindex: Command = {
         const result = await library.reindex({ dryRun, onItem })
         if (json) {
           printJson(terminal, { ...result, dryRun, items })
-          return 0
+          return result.problems > 0 ? 1 : 0
         }
         const { entities, collections, containers, images, tags, bytes, problems, orphans, orphanBytes, notKnown } = result
         terminal.out(`${entities} entities, ${collections} collections, ${containers} containers, ${images} images, ${tags} tags; ${bytes} bytes`)
@@ -47,7 +47,7 @@ export const reindex: Command = {
         if (orphans > 0) terminal.out(`${orphans} blobs (${orphanBytes} bytes) that no record and no sidecar knows: a sweep deletes them after its grace time`)
         terminal.out('not known from the storage:')
         for (const line of notKnown) terminal.out(`- ${line}`)
-        return 0
+        return problems > 0 ? 1 : 0
       },
       { metadata },
     )
