@@ -202,7 +202,11 @@ async function killInTheMiddle(server: RunningS3Server): Promise<void> {
     const swept = JSON.parse(await registry.operate(['sweep', '--grace', '0s', '--json'])) as { readonly uploads: number }
     expect(swept.uploads).toBe(1)
     expect(await bucket.uploads(`${prefix}/`)).toEqual([])
-    expect(await bucket.objects(`${prefix}/`)).toEqual([expect.stringContaining(image.hash.replace('sha256.', ''))])
+    const objects = await bucket.objects(`${prefix}/`)
+    const isSidecar = (object: string): boolean => object.startsWith(`${prefix}/records/`)
+    expect(objects.filter((object) => !isSidecar(object))).toEqual([expect.stringContaining(image.hash.replace('sha256.', ''))])
+    // of the entity, the collection, the container and the image
+    expect(objects.filter(isSidecar)).toHaveLength(4)
     const out = images.target()
     expect(await alice.run(['pull', reference, out, '--arch', 'amd64'])).toMatchObject({ ok: true, hash: image.hash, size: LARGE })
   } finally {
