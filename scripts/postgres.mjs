@@ -8,17 +8,16 @@
  */
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { findFreePort, findUser, isRoot } from './local-server.mjs'
 
 const run = promisify(execFile)
-const isRoot = process.getuid?.() === 0
 
 /** The folder of `initdb` and `postgres`, newest version first; undefined when there is none. */
 export function findPrograms() {
@@ -39,32 +38,10 @@ async function needPrograms() {
   throw new Error('PostgreSQL is not installed (Debian: apt-get install postgresql)')
 }
 
-/** Whom the server runs as: us, or somebody harmless when we are root. */
-function findUser() {
-  if (!isRoot) return {}
-  const users = readFileSync('/etc/passwd', 'utf8').split('\n')
-  for (const name of ['postgres', 'nobody']) {
-    const [, , uid, gid] = users.find((line) => line.startsWith(`${name}:`))?.split(':') ?? []
-    if (uid !== undefined) return { uid: Number(uid), gid: Number(gid) }
-  }
-  throw new Error('PostgreSQL refuses to run as root, and there is no user postgres or nobody')
-}
-
-function findFreePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
-}
-
 /** Starts a server. `url` leads to its database, `pid` is its first process, `stop` ends it and removes its folder; `end` and `start` are a restart on the same port. */
 export async function startPostgres() {
   const programs = await needPrograms()
-  const user = findUser()
+  const user = findUser(['postgres', 'nobody'])
   const folder = await mkdtemp(join(tmpdir(), 'sif-library-postgres-'))
   const data = join(folder, 'data')
   const secret = join(folder, 'password')

@@ -10,15 +10,14 @@ import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { chown, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { findFreePort, findUser, isRoot } from './local-server.mjs'
 
 const run = promisify(execFile)
-const isRoot = process.getuid?.() === 0
 const schemas = '/etc/ldap/schema'
 
 /** The program; undefined when it is not installed as Debian does it. */
@@ -33,28 +32,6 @@ async function needSlapd() {
   const found = findSlapd()
   if (found === undefined) throw new Error('slapd is not installed (Debian: apt-get install slapd)')
   return found
-}
-
-/** Whom the server runs as: us, or somebody harmless when we are root. */
-function findUser() {
-  if (!isRoot) return {}
-  const users = readFileSync('/etc/passwd', 'utf8').split('\n')
-  for (const name of ['openldap', 'nobody']) {
-    const [, , uid, gid] = users.find((line) => line.startsWith(`${name}:`))?.split(':') ?? []
-    if (uid !== undefined) return { uid: Number(uid), gid: Number(gid) }
-  }
-  throw new Error('slapd should not run as root, and there is no user openldap or nobody')
-}
-
-function findFreePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** People and groups are for the registry's account alone, and nobody reads passwords. */
@@ -94,7 +71,7 @@ async function prepare({ program, user, folder, ldif, settings, tls }) {
 /** Starts a server with the entries of `ldif`. See slapd.d.mts. */
 export async function startSlapd({ ldif, tls }) {
   const program = await needSlapd()
-  const user = findUser()
+  const user = findUser(['openldap', 'nobody'])
   const base = /^dn: *(.+)$/m.exec(ldif)?.[1]?.trim()
   if (base === undefined) throw new Error('the LDIF has no entry')
   const makeAccount = (name) => ({ dn: `cn=${name},${base}`, password: randomBytes(16).toString('hex') })

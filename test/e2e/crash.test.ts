@@ -5,14 +5,13 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { findPrograms } from '../../scripts/postgres.mjs'
-import { installS3Server } from '../../scripts/s3-servers.mjs'
 import { runFaults } from '../faults/rounds.js'
 import { filesystemStack } from '../faults/stack-filesystem.js'
 import { minioStack } from '../faults/stack-minio.js'
 import { describeWhen } from './harness/availability.js'
 import { ensureBuilt } from './harness/build.js'
 import { PACKAGE as root } from './harness/paths.js'
+import { servicesMissing } from './harness/services.js'
 
 it('12 kills -9 of the server over SQLite and a folder lose nothing and leave nothing', async () => {
   await ensureBuilt()
@@ -46,14 +45,6 @@ it('the harness notices blobs that vanish below the server', async () => {
     await stack.close()
   }
 })
-
-async function servicesMissing(): Promise<string | undefined> {
-  if (findPrograms() === undefined && process.getuid?.() !== 0) return 'PostgreSQL is not installed'
-  return installS3Server('minio').then(
-    () => undefined,
-    (error: Error) => error.message,
-  )
-}
 
 describeWhen(await servicesMissing(), 'crashes over PostgreSQL and MinIO')('over PostgreSQL and MinIO', () => {
   it('kills, pauses and errors of server, store and database lose nothing and leave nothing', async () => {

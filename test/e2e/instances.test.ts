@@ -1,7 +1,5 @@
 /** Three equal instances: no request of a push goes to the one that took the request before, and nothing is lost while they are restarted one after the other. */
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { findPrograms } from '../../scripts/postgres.mjs'
-import { installS3Server } from '../../scripts/s3-servers.mjs'
 import { makeRegistryClient, type RegistryClient } from '../faults/client.js'
 import { type HttpClient, makeHttpClient } from '../faults/http.js'
 import { type ImageMaker, makeImages } from '../faults/images.js'
@@ -10,20 +8,13 @@ import { type Client, GENERATIONS, makeClient } from './harness/client.js'
 import { type Fleet, type Ground, sharedFolder, sharedServices, startFleet } from './harness/fleet.js'
 import { goMissing } from './harness/go.js'
 import { hashFile, makeImageFolder } from './harness/images.js'
+import { servicesMissing } from './harness/services.js'
 
 const MiB = 1024 ** 2
 
 /** `toEqual` walks long arrays element by element, for minutes. */
 async function expectBytes(pulled: Promise<Buffer | undefined>, expected: Buffer): Promise<void> {
   expect((await pulled)?.equals(expected)).toBe(true)
-}
-
-async function servicesMissing(): Promise<string | undefined> {
-  if (findPrograms() === undefined && process.getuid?.() !== 0) return 'PostgreSQL is not installed'
-  return installS3Server('minio').then(
-    () => undefined,
-    (error: Error) => error.message,
-  )
 }
 
 const grounds: readonly { readonly name: string; readonly missing: string | undefined; readonly open: () => Promise<Ground> }[] = [

@@ -4,8 +4,6 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { expect, it } from 'vitest'
-import { findPrograms } from '../../scripts/postgres.mjs'
-import { installS3Server } from '../../scripts/s3-servers.mjs'
 import { makeRegistryClient, type RegistryClient } from '../faults/client.js'
 import { makeHttpClient } from '../faults/http.js'
 import { makeImages, type TestImage } from '../faults/images.js'
@@ -18,6 +16,7 @@ import { ensureBuilt } from './harness/build.js'
 import { CLI, PACKAGE as root } from './harness/paths.js'
 import { runOk } from './harness/run.js'
 import { startProcess } from './harness/server-process.js'
+import { servicesMissing } from './harness/services.js'
 
 interface Running {
   readonly client: RegistryClient
@@ -128,14 +127,6 @@ it('SQLite is lost, over a folder', async () => {
     await stack.close()
   }
 })
-
-async function servicesMissing(): Promise<string | undefined> {
-  if (findPrograms() === undefined && process.getuid?.() !== 0) return 'PostgreSQL is not installed'
-  return installS3Server('minio').then(
-    () => undefined,
-    (error: Error) => error.message,
-  )
-}
 
 describeWhen(await servicesMissing(), 'reindex over PostgreSQL and MinIO')('PostgreSQL and MinIO', () => {
   it('PostgreSQL is lost, over MinIO', async () => {

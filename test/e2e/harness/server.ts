@@ -1,12 +1,13 @@
-import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../faults/port.js'
 import { ensureBuilt } from './build.js'
 import { CLI, EXPRESS_APP } from './paths.js'
 import { runOk } from './run.js'
 import { type ServerProcess, startProcess } from './server-process.js'
+
+export { freePort }
 
 /** A running registry, whoever serves it. */
 export interface Registry extends ServerProcess {
@@ -42,16 +43,6 @@ async function dataFolder(given: string | undefined): Promise<{ data: string; re
   if (given !== undefined) return { data: given, remove: async () => {} }
   const data = await mkdtemp(join(tmpdir(), 'sif-library-e2e-'))
   return { data, remove: () => rm(data, { recursive: true, force: true }) }
-}
-
-/** A port of 127.0.0.1 that was free a moment ago, for servers that must know their address before they start. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Runs the built `sif-library serve` on a free port of 127.0.0.1. */
