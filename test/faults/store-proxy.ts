@@ -45,7 +45,8 @@ export async function startStoreProxy(target: string): Promise<StoreProxy> {
   let random: Random | undefined
   const server = createServer((incoming, outgoing) => {
     const mishap = random?.chance(share) === true ? random.pick(mishaps) : undefined
-    if (mishap === 'reset') incoming.once('data', () => incoming.destroy()).once('end', () => incoming.destroy())
+    // of a request without a body `incoming.destroy()` leaves the connection open, and nobody would ever answer on it
+    if (mishap === 'reset') incoming.once('data', () => incoming.socket.destroy()).once('end', () => incoming.socket.destroy())
     else if (mishap === 'error-500') incoming.resume().on('end', () => fail(outgoing, 500, 'InternalError'))
     else if (mishap === 'slow-down') incoming.resume().on('end', () => fail(outgoing, 503, 'SlowDown'))
     else pass(target, { incoming, outgoing, mishap })
