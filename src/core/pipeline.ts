@@ -37,6 +37,9 @@ export function toLibraryError(error: unknown, requestId: string): LibraryError 
         return new LibraryError('digest-mismatch', 'the bytes do not have the announced SHA-256: they were damaged on the way, send them again', cause)
       case 'upload-not-found':
         return new LibraryError('gone', 'the upload is gone: push again', cause)
+      // only of an upload, whose completion stood still for so long that a sweep took it for left by a crash: a pull says so itself
+      case 'not-found':
+        return new LibraryError('gone', 'the bytes of the upload are gone: push again', cause)
       case 'invalid-range':
         return new LibraryError('invalid-range', undefined, cause)
       case 'no-space':
