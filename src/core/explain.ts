@@ -31,7 +31,11 @@ async function describeImage(services: Services, { image, container }: ImageInCo
 function explainUpload(services: Services, upload: UploadRecord, stuckMs: number): Pick<Explanation, 'fate' | 'why'> | undefined {
   const now = services.settings.clock()
   const ends = upload.state === 'open' ? upload.expiresAt : upload.updatedAt + stuckMs
-  if (upload.state !== 'open' && upload.state !== 'completing') return undefined
+  if (upload.state === 'completed') return undefined
+  if (upload.state === 'aborted' || upload.state === 'expired') {
+    if (upload.backendUploadId === null) return undefined
+    return { fate: 'goes', why: `goes with the next sweep: upload ${upload.id} is ${upload.state}, and its parts may still be in the storage` }
+  }
   if (ends >= now) return { fate: 'kept', why: `kept because upload ${upload.id} is under way, until ${timeOf(ends)} if it shows no sign of life` }
   return { fate: 'goes', why: `goes with the next sweep: upload ${upload.id} has shown no sign of life since ${timeOf(upload.updatedAt)}` }
 }

@@ -9,6 +9,7 @@ import { createPlaces } from './reindex-places.js'
 import type { Services } from './services.js'
 import { listNewest, listVersions, type SidecarVersion, sidecarsOfImages, sidecarsOfKind } from './sidecar-keys.js'
 import { decodeSidecar, type ImageSidecar, readSidecar, type Sidecar } from './sidecars.js'
+import { listUnknownBlobs } from './unknown-blobs.js'
 
 export interface ReindexOptions {
   /** Only tell what would be restored. Default: false. */
@@ -119,7 +120,6 @@ function groupByContainer(all: readonly Found[]): readonly (readonly Found<Image
 
 /** Rebuilds what is missing and returns the totals. */
 export async function reindex(services: Services, options: ReindexOptions = {}): Promise<ReindexResult> {
-  const { metadata, storage } = services
   const { dryRun = false, onItem, signal } = options
   const totals = { entities: 0, collections: 0, containers: 0, images: 0, tags: 0, bytes: 0, problems: 0, orphans: 0, orphanBytes: 0 }
   const counters = { entity: 'entities', collection: 'collections', container: 'containers', image: 'images', tag: 'tags', sidecar: 'problems' } as const
@@ -148,8 +148,8 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
       for (const found of group) if (!isOver()) await images.restore(found)
     })
     const named = new Set(all.map(({ sidecar }) => (sidecar.kind === 'image' ? sidecar.blobKey : '')))
-    for await (const { key, size } of storage.list(`${blobPrefix}${shard}/`)) {
-      if (named.has(key) || (await metadata.blobs.find(key)) !== undefined || (await metadata.uploads.isKeyInUse(key))) continue
+    for await (const { key, size } of listUnknownBlobs(services, { prefix: `${blobPrefix}${shard}/` })) {
+      if (named.has(key)) continue
       totals.orphans += 1
       totals.orphanBytes += size
     }

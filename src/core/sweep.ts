@@ -7,7 +7,8 @@ import type { BlobRecord, UploadRecord } from '../storage/metadata/contract.js'
 import { blobPrefix } from './blob-keys.js'
 import { findLostImage } from './lost-images.js'
 import type { Services } from './services.js'
-import { dropUploadBytes } from './uploads.js'
+import { listUnknownBlobs } from './unknown-blobs.js'
+import { dropJoinedParts, dropUploadBytes } from './uploads.js'
 
 export interface SweepOptions {
   /** How long an unreferenced blob stays, in seconds. Default: 86,400 (a day). */
@@ -66,9 +67,23 @@ async function expire(services: Services, upload: UploadRecord): Promise<boolean
   // it was published, and the store has lost that: these bytes are an image
   if ((await findLostImage(services, upload.key)) !== undefined) return true
   await dropUploadBytes(services, upload)
-  // a crash between joining the parts and publishing leaves the joined blob
-  await services.storage.delete(upload.key).catch(() => {})
+  await dropJoinedParts(services, upload)
   return true
+}
+
+/** Parts of uploads that ended while the storage did not answer, by a crash at that moment, or with their image. Returns the keys of these uploads. */
+async function sweepUndropped(services: Services, { dryRun }: { readonly dryRun: boolean }, report: (item: SweptItem) => void): Promise<ReadonlySet<string>> {
+  const keys = new Set<string>()
+  for (let after: string | undefined; ; ) {
+    const found = await services.metadata.uploads.findUndropped({ limit: page, ...(after !== undefined && { after }) })
+    after = found.at(-1)?.id
+    if (after === undefined) return keys
+    for (const upload of found) {
+      keys.add(upload.key)
+      if (!dryRun && !(await dropUploadBytes(services, upload))) continue
+      report({ kind: 'upload', what: upload.id, bytes: 0, why: `it is ${upload.state}, and its parts may still be in the storage` })
+    }
+  }
 }
 
 /** Bytes that cannot be deleted now are an orphan of the next sweep; the others must not wait for them. */
@@ -112,29 +127,28 @@ async function sweepBlobs(services: Services, options: BlobSweep, report: (item:
 }
 
 async function sweepOrphans(services: Services, options: BlobSweep, report: (item: SweptItem) => void): Promise<void> {
-  const { metadata, storage } = services
-  for await (const { key, size, modifiedAt } of storage.list(blobPrefix)) {
-    if (modifiedAt.getTime() >= options.before) continue
-    // in this order: publishing turns the upload into a blob record at once, so that one of the two answers knows the key
-    if ((await metadata.uploads.isKeyInUse(key)) || (await metadata.blobs.find(key)) !== undefined) continue
+  const { storage } = services
+  for await (const { key, size } of listUnknownBlobs(services, { prefix: blobPrefix, before: options.before })) {
     if ((await findLostImage(services, key)) !== undefined) {
       options.onKept()
       continue
     }
+    // asked again, because `reindex` may have put the image back after the first time: then it was not lost any more
+    if ((await services.metadata.blobs.findUnknown([key])).length === 0) continue
     if (!options.dryRun && !(await removed(services, key, () => storage.delete(key)))) continue
     report({ kind: 'orphan', what: key, bytes: size, why: 'no record knows it: a push ended between storing and publishing' })
   }
 }
 
-/** Parts in the storage whose upload has ended or was never recorded: a crash, or an image that was deleted while it was pushed. */
+/** Parts in the storage whose upload was never recorded, by a crash. */
 async function sweepParts(
   services: Services,
-  options: { readonly before: number; readonly dryRun: boolean },
+  options: { readonly before: number; readonly dryRun: boolean; readonly except: ReadonlySet<string> },
   report: (item: SweptItem) => void,
 ): Promise<void> {
   const { metadata, storage } = services
   for await (const { key, uploadId, createdAt } of storage.multipart?.listUploads() ?? []) {
-    if (createdAt.getTime() >= options.before || (await metadata.uploads.isKeyInUse(key))) continue
+    if (createdAt.getTime() >= options.before || options.except.has(key) || (await metadata.uploads.isKeyInUse(key))) continue
     if (!options.dryRun && !(await removed(services, key, async () => storage.multipart?.abort({ key, uploadId })))) continue
     report({ kind: 'upload', what: key, bytes: 0, why: 'no record of an open upload has its parts' })
   }
@@ -157,12 +171,14 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
   // what was deleted has no sidecar any more then
   if (!dryRun) await services.sidecars.drain()
   const before = settings.clock() - graceSeconds * 1000
+  // before the others, so that what cannot be dropped today is tried once
+  const undropped = await sweepUndropped(services, { dryRun }, report)
   await sweepUploads(services, { graceSeconds, stuckSeconds, dryRun }, report)
   await sweepBlobs(services, { before, dryRun, onKept }, report)
   await sweepOrphans(services, { before, dryRun, onKept }, report)
   // what no record protects may belong to a request that is running: without a grace it still gets the time of a stuck upload
   const unrecordedBefore = Math.min(before, settings.clock() - stuckSeconds * 1000)
-  await sweepParts(services, { before: unrecordedBefore, dryRun }, report)
+  await sweepParts(services, { before: unrecordedBefore, dryRun, except: undropped }, report)
   if (!dryRun) {
     totals.temporary = (await storage.sweepTemporary?.(new Date(unrecordedBefore))) ?? 0
     if (totals.temporary > 0) onItem?.({ kind: 'temporary', what: String(totals.temporary), bytes: 0, why: 'leftovers of writes that crashed' })

@@ -41,7 +41,8 @@ async function afterFailure(services: Services, upload: UploadRecord, error: unk
     isStorageError(error, 'not-found')
   const moved = await metadata.uploads.move(upload.id, 'completing', lost ? 'aborted' : 'open', settings.clock())
   if (lost && moved) {
-    await services.storage.delete(upload.key).catch(() => {})
+    await dropUploadBytes(services, upload)
+    await dropJoinedParts(services, upload)
     emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
   }
 }
@@ -184,13 +185,26 @@ export async function abortUpload(services: Services, upload: UploadRecord, reas
   emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason })
 }
 
-/** Drops what an ended upload left in the storage. */
-export async function dropUploadBytes(services: Pick<Services, 'storage' | 'settings'>, upload: UploadRecord): Promise<void> {
-  const { storage, settings } = services
+/** Drops what a completion that did not end well may have joined. Only for an upload that never was published. */
+export async function dropJoinedParts({ storage }: Pick<Services, 'storage'>, { kind, key }: UploadRecord): Promise<void> {
+  if (kind === 'multipart') await storage.delete(key).catch(() => {})
+}
+
+/**
+ * Drops what an upload that was aborted or has expired left in the storage. False where that failed: a sweep tries again, and finds parts by the record of their upload, because a
+ * storage may not list them (MinIO lists only what began since its last start), and a single PUT by its key.
+ */
+export async function dropUploadBytes(services: Pick<Services, 'storage' | 'metadata' | 'settings'>, upload: UploadRecord): Promise<boolean> {
+  const { storage, metadata, settings } = services
   try {
-    if (upload.backendUploadId !== null) await storage.multipart?.abort({ key: upload.key, uploadId: upload.backendUploadId })
-    else await storage.delete(upload.key)
+    if (upload.backendUploadId === null) await storage.delete(upload.key)
+    else {
+      await storage.multipart?.abort({ key: upload.key, uploadId: upload.backendUploadId })
+      await metadata.uploads.markDropped(upload.id)
+    }
+    return true
   } catch (err) {
     settings.logger.warn({ err, key: upload.key }, 'bytes of an ended upload are left to the sweeper')
+    return false
   }
 }

@@ -171,6 +171,28 @@ export const uploadTests: MetadataGroup = {
       assert.equal(await store.uploads.forget(1001), 1)
       assert.equal((await store.uploads.find(open.id))?.state, 'open')
     },
+    'an ended upload with parts is found, and not forgotten, until they are dropped': async (context) => {
+      const { store } = context
+      const place = await context.place()
+      const image = await context.image(place.container)
+      const create = async (backendUploadId: string | null) => (await store.uploads.create({ ...context.newUpload(image, place), backendUploadId })).id
+      const undropped = async (page: Parameters<typeof store.uploads.findUndropped>[0]) => (await store.uploads.findUndropped(page)).map(({ id }) => id)
+      const [aborted, expired, single, open] = [await create('b-1'), await create('b-2'), await create(null), await create('b-3')]
+      for (const id of [aborted, expired, single]) assert.equal(await store.uploads.move(id, 'open', id === expired ? 'expired' : 'aborted', 900), true)
+      const found = [aborted, expired].sort()
+      assert.deepEqual(await undropped({ limit: 10 }), found)
+      assert.deepEqual(await undropped({ limit: 1 }), found.slice(0, 1))
+      assert.deepEqual(await undropped({ limit: 10, after: found[0] ?? '' }), found.slice(1))
+      assert.equal(await store.uploads.forget(1000), 1, 'only the one without parts')
+      for (const id of [expired, open, context.id()]) await store.uploads.markDropped(id)
+      assert.deepEqual(await undropped({ limit: 10 }), [aborted])
+      assert.equal((await store.uploads.find(expired))?.backendUploadId, null)
+      assert.equal((await store.uploads.find(open))?.backendUploadId, 'b-3', 'its parts are still to come')
+      assert.equal(await store.uploads.forget(1000), 1)
+      assert.equal((await store.uploads.find(aborted))?.backendUploadId, 'b-1')
+      await store.images.delete(image.id, 1001)
+      assert.deepEqual(await undropped({ limit: 10 }), [aborted, open].sort(), 'a deleted image ends its uploads')
+    },
     'isKeyInUse while open or completing': async (context) => {
       const { store } = context
       const place = await context.place()
@@ -205,6 +227,19 @@ export const blobTests: MetadataGroup = {
         const unreferencedAt = (await store.blobs.find(key))?.unreferencedAt ?? null
         assert.deepEqual(await keys({ before: 601, after: { key, unreferencedAt }, limit: 10 }), all.slice(index + 1))
       }
+    },
+    'findUnknown finds the keys that neither a blob nor an upload under way has': async (context) => {
+      const { store } = context
+      const place = await context.place()
+      const published = (await context.publish(place)).blobKey ?? ''
+      const image = await context.image(place.container)
+      const [open, completing, aborted] = [await context.upload(image, place), await context.completing(image, place), await context.upload(image, place)]
+      await store.uploads.move(aborted.id, 'open', 'aborted', 900)
+      const odd = 'blobs/sha256/"quoted" \\ and ünïcode'
+      const found = await store.blobs.findUnknown([published, 'nothing', open.key, odd, completing.key, aborted.key])
+      assert.deepEqual([...found].sort(), ['nothing', odd, aborted.key].sort())
+      assert.deepEqual(await store.blobs.findUnknown([]), [])
+      assert.equal((await store.blobs.findUnknown(Array.from({ length: 500 }, (_, number) => `key ${number}`))).length, 500)
     },
     'forgetIfUnreferenced is true for exactly one caller, and never for a blob in use': async (context) => {
       const { store } = context

@@ -19,7 +19,11 @@ test('an image published in the middle of a sweep keeps its bytes', async () => 
   }
   const metadata = {
     ...plain,
-    blobs: { ...plain.blobs, find: async (key: string) => pause(await plain.blobs.find(key)) },
+    blobs: {
+      ...plain.blobs,
+      find: async (key: string) => pause(await plain.blobs.find(key)),
+      findUnknown: async (keys: readonly string[]) => pause(await plain.blobs.findUnknown(keys)),
+    },
     uploads: { ...plain.uploads, isKeyInUse: async (key: string) => pause(await plain.uploads.isKeyInUse(key)) },
   }
   registry = await createTestRegistry({ metadata })

@@ -123,7 +123,7 @@ export interface MultipartCapability {
   listParts(upload: MultipartRef): Promise<readonly PartStat[]>
   /**
    * Joins the parts; the blob is readable under the returned key afterwards, and the upload is gone. Errors: `invalid-part` (missing part or another
-   * etag), `size-mismatch`, `digest-mismatch` (the upload and its bytes are gone then), `upload-not-found`. When it was completed before, either
+   * etag), `size-mismatch`, `digest-mismatch` (nothing is readable then, and the registry aborts what is left of the upload), `upload-not-found`. When it was completed before, either
    * that (the registry then looks with `stat` and proves what it finds), or the same answer again, if the backend proves the joined bytes again.
    */
   complete(options: CompleteMultipartOptions): Promise<FinishedBlob>

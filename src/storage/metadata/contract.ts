@@ -124,7 +124,7 @@ export interface UploadRecord {
   readonly partSize: number
   /** 1 for `single`. */
   readonly totalParts: number
-  /** The backend's own id of a multipart upload; null for `single`. */
+  /** The backend's own id of a multipart upload; null for `single`, and once the parts of an upload that ended were dropped. */
   readonly backendUploadId: string | null
   readonly createdAt: number
   /** Last change of state, or sign of life. */
@@ -371,7 +371,11 @@ export interface UploadStore {
   touch(id: string, change: { readonly expiresAt: number; readonly now: number }): Promise<void>
   /** Uploads in `open` that expired before `now`, and those in `completing` that nobody touched since `stuckSince` (a crash), oldest first. */
   findStale(page: { readonly now: number; readonly stuckSince: number; readonly limit: number }): Promise<readonly UploadRecord[]>
-  /** Finished, aborted and expired uploads untouched since `before` are forgotten; returns how many. */
+  /** Uploads that are `aborted` or `expired`, and whose parts may still lie in the storage: they have a `backendUploadId`. By id, ascending, after the given id. */
+  findUndropped(page: { readonly after?: string; readonly limit: number }): Promise<readonly UploadRecord[]>
+  /** The parts of an upload that is `aborted` or `expired` are gone from the storage: its `backendUploadId` becomes null. Any other upload stays as it is. */
+  markDropped(id: string): Promise<void>
+  /** Finished, aborted and expired uploads untouched since `before` are forgotten, except those of `findUndropped`; returns how many. */
   forget(before: number): Promise<number>
   /** Whether an upload with this key is `open` or `completing`: its bytes are nobody's leftover. */
   isKeyInUse(key: string): Promise<boolean>
@@ -379,6 +383,11 @@ export interface UploadStore {
 
 export interface BlobStore {
   find(key: string): Promise<BlobRecord | undefined>
+  /**
+   * Those of the keys that no record knows: neither a blob, nor an upload that is `open` or `completing`. Of one moment for each key: publishing turns an upload into a blob at once.
+   * In any order.
+   */
+  findUnknown(keys: readonly string[]): Promise<readonly string[]>
   /** Unreferenced since before `before`, oldest first, those of one time by key; after the given one. */
   findUnreferenced(page: {
     readonly before: number

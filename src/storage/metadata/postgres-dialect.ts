@@ -10,7 +10,7 @@ export const postgresDialect: Dialect = {
   indexText: (table) => [`CREATE INDEX ${table}_text ON ${table} USING gin (text gin_trgm_ops)`],
   search: (table) => ({ from: `${table} s`, match: 's.text LIKE ?', position: 's.id' }),
   pattern: (value) => `%${value.replace(/[\\%_]/g, '\\$&')}%`,
-  isListed: (column) => `${column} IN (SELECT jsonb_array_elements_text(CAST(? AS jsonb)))`,
+  list: 'jsonb_array_elements_text(CAST(? AS jsonb)) AS list (value)',
 }
 
 /** `?` to `$1`, `$2`, … No statement of the store has a question mark in any other place. */

@@ -1,11 +1,21 @@
 import type { BlobStore } from './contract.js'
 import { pageSize } from './sql-names.js'
 import { blobColumns, blobOf, imageInContainerColumns, imageInContainerOf } from './sql-rows.js'
-import { changed, type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
+import { changed, listValue, type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
 
 export function blobStore(runner: SqlRunner): BlobStore {
   return {
     find: (key) => runner.run('read', () => selectFirst(blobOf, `SELECT ${blobColumns} FROM blobs WHERE blob_key = ?`, key)),
+
+    findUnknown: (keys) =>
+      runner.run('read', () =>
+        selectAll(
+          (row) => row.value as string,
+          `SELECT value FROM ${runner.dialect.list} WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE blob_key = list.value)
+            AND NOT EXISTS (SELECT 1 FROM uploads WHERE blob_key = list.value AND state IN ('open', 'completing'))`,
+          listValue(keys),
+        ),
+      ),
 
     findUnreferenced: ({ before, after, limit }) =>
       runner.run('read', () =>

@@ -5,7 +5,7 @@ import { lockContainer } from './sql-locks.js'
 import { pageSize } from './sql-names.js'
 import { restoreImage } from './sql-restore.js'
 import { imageColumns, imageInContainerColumns, imageInContainerOf, imageOf, tagOf } from './sql-rows.js'
-import { listValue, type SqlRunner, type Steps, selectAll, selectFirst } from './sql-steps.js'
+import { isListed, listValue, type SqlRunner, type Steps, selectAll, selectFirst } from './sql-steps.js'
 
 const inContainer = `SELECT ${imageInContainerColumns} FROM images i JOIN containers c ON c.id = i.container_id`
 const byId = `${inContainer} WHERE i.id = ?`
@@ -78,7 +78,7 @@ export function imageStore(runner: SqlRunner): ImageStore {
       runner.run('transaction', () =>
         changeImage(
           id,
-          `UPDATE images SET state = ?, updated_at = ? WHERE id = ? AND blob_key IS NOT NULL AND ${runner.dialect.isListed('state')} RETURNING id`,
+          `UPDATE images SET state = ?, updated_at = ? WHERE id = ? AND blob_key IS NOT NULL AND ${isListed(runner.dialect, 'state')} RETURNING id`,
           to,
           now,
           id,
@@ -102,7 +102,7 @@ export function imageStore(runner: SqlRunner): ImageStore {
         if (states.length === 0) return selectAll(imageInContainerOf, `${inContainer} WHERE i.id > ? ${order}`, after, pageSize(limit))
         // said in so many words, because nearly all are published, and the index of the others is chosen by it
         const others = states.includes('published') ? '' : `i.state <> 'published' AND `
-        const sql = `${inContainer} WHERE i.id > ? AND ${others}${runner.dialect.isListed('i.state')} ${order}`
+        const sql = `${inContainer} WHERE i.id > ? AND ${others}${isListed(runner.dialect, 'i.state')} ${order}`
         return selectAll(imageInContainerOf, sql, after, listValue(states), pageSize(limit))
       }),
   }

@@ -99,5 +99,8 @@ const unpublished: Migration = () => [`CREATE INDEX images_unpublished ON images
 /** Searches for an arch that few images have: without it a search looks at all that match in name. */
 const archs: Migration = () => ['CREATE INDEX search_images_arch ON search_images (arch, id)']
 
+/** Ended uploads whose parts may still lie in the storage, which every sweep asks for. */
+const undropped: Migration = () => [`CREATE INDEX uploads_undropped ON uploads (id) WHERE state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`]
+
 /** The step at index n leads from version n to n + 1. */
-export const migrations: readonly Migration[] = [first, completedParts, recordChanges, unpublished, archs]
+export const migrations: readonly Migration[] = [first, completedParts, recordChanges, unpublished, archs, undropped]

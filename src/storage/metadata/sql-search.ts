@@ -10,7 +10,7 @@ import {
   imageInContainerColumns,
   imageInContainerOf,
 } from './sql-rows.js'
-import { type Dialect, listValue, type Query, type SqlRunner, type Steps, type Value } from './sql-steps.js'
+import { type Dialect, isListed, listValue, type Query, type SqlRunner, type Steps, type Value } from './sql-steps.js'
 
 // Trigrams need three characters; a longer value than this is nobody's name, and every character of it costs the index a lookup.
 const minCharacters = 3
@@ -30,7 +30,7 @@ interface Conditions {
 function visible(dialect: Dialect, visibility: VisibilityFilter, { hidden, entity }: { hidden: string; entity: string }): Conditions {
   if (visibility === 'all') return { sql: [], values: [] }
   if (visibility === 'public') return { sql: [`NOT (${hidden})`], values: [] }
-  return { sql: [`(NOT (${hidden}) OR ${dialect.isListed(entity)})`], values: [listValue(visibility.entities)] }
+  return { sql: [`(NOT (${hidden}) OR ${isListed(dialect, entity)})`], values: [listValue(visibility.entities)] }
 }
 
 interface Kind {
@@ -70,7 +70,7 @@ function namesQuery(dialect: Dialect, kind: Kind, { value, visibility, limit }: 
 /** Equality where there are few: a list that the database unfolds itself hides from its planner how many rows an arch has. */
 function ofArch(dialect: Dialect, archs: readonly string[]): Conditions {
   if (archs.length === 0) return { sql: [], values: [] }
-  if (archs.length > maxPlainArchs) return { sql: [dialect.isListed('s.arch')], values: [listValue(archs)] }
+  if (archs.length > maxPlainArchs) return { sql: [isListed(dialect, 's.arch')], values: [listValue(archs)] }
   return { sql: [`s.arch IN (${archs.map(() => '?').join(', ')})`], values: archs }
 }
 
@@ -110,7 +110,7 @@ function* imagesQuery(dialect: Dialect, query: SearchQuery, before: number | und
 function* tagsOf(dialect: Dialect, imageIds: readonly string[]): Steps<ReadonlyMap<string, string[]>> {
   const tags = new Map<string, string[]>(imageIds.map((id) => [id, []]))
   if (imageIds.length === 0) return tags
-  const sql = `SELECT DISTINCT image_id, tag FROM tags WHERE ${dialect.isListed('image_id')} ORDER BY image_id, tag`
+  const sql = `SELECT DISTINCT image_id, tag FROM tags WHERE ${isListed(dialect, 'image_id')} ORDER BY image_id, tag`
   for (const row of yield { sql, values: [listValue(imageIds)] }) tags.get(row.image_id as string)?.push(row.tag as string)
   return tags
 }

@@ -48,8 +48,8 @@ export interface Dialect {
   pattern(value: string): string
   /** The same search in `search_images` by the index of archs instead of that of the text; its `?` is the value itself. Absent where the database finds that way itself. */
   readonly searchByArch?: TextSearch
-  /** Condition that the column is one of a list of strings, given as one `?` by {@link listValue}. */
-  isListed(column: string): string
+  /** A table `list` with the one column `value`: a list of strings, given as one `?` by {@link listValue}. */
+  readonly list: string
 }
 
 export interface SqlDriver {
@@ -90,7 +90,12 @@ export function storable(values: readonly Value[]): readonly Value[] {
   return values
 }
 
-/** The one value of {@link Dialect.isListed}. */
+/** Condition that the column is one of a list of strings, given as one `?` by {@link listValue}. */
+export function isListed({ list }: Dialect, column: string): string {
+  return `${column} IN (SELECT value FROM ${list})`
+}
+
+/** The one value of {@link Dialect.list}. */
 export function listValue(texts: readonly string[]): string {
   return JSON.stringify(storable(texts))
 }

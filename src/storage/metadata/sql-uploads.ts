@@ -7,6 +7,8 @@ import { changed, type SqlRunner, type Steps, selectAll, selectFirst } from './s
 import { changeUsage, claimUsage } from './sql-usage.js'
 
 const forgottenAtOnce = 1000
+/** As in the index `uploads_undropped`. */
+const undropped = `state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`
 
 function* createUpload(upload: Parameters<UploadStore['create']>[0]): Steps<UploadRecord> {
   const container = yield* lockContainer(upload.containerId)
@@ -76,6 +78,15 @@ export function uploadStore(runner: SqlRunner): UploadStore {
         ),
       ),
 
+    findUndropped: ({ after = '', limit }) =>
+      runner.run('read', () =>
+        selectAll(uploadOf, `SELECT ${uploadColumns} FROM uploads WHERE ${undropped} AND id > ? ORDER BY id LIMIT ?`, after, pageSize(limit)),
+      ),
+
+    markDropped: async (id) => {
+      await runner.run('statement', () => changed(`UPDATE uploads SET backend_upload_id = NULL WHERE id = ? AND ${undropped}`, id))
+    },
+
     forget: async (before) => {
       let total = 0
       for (;;) {
@@ -84,7 +95,7 @@ export function uploadStore(runner: SqlRunner): UploadStore {
           selectAll(
             (row) => row.id,
             `DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE state IN ('completed', 'aborted', 'expired') AND updated_at < ?
-              LIMIT ${forgottenAtOnce}) RETURNING id`,
+              AND NOT (${undropped}) LIMIT ${forgottenAtOnce}) RETURNING id`,
             before,
           ),
         )

@@ -27,7 +27,7 @@ export const sqliteDialect: Dialect = {
   }),
   searchByArch: { from: 'search_images s INDEXED BY search_images_arch', match: 'instr(s.text, ?) > 0', position: 's.id' },
   pattern: (value) => `"${value.replaceAll('"', '""')}"`,
-  isListed: (column) => `${column} IN (SELECT value FROM json_each(?))`,
+  list: 'json_each(?) AS list',
 }
 
 /** One writer at a time locks the whole database, so there are no rows to lock. */
