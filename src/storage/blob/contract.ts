@@ -210,8 +210,11 @@ export interface StorageBackend {
    * Errors: `not-found`, `size-mismatch`, `digest-mismatch`.
    */
   prove?(key: string, options: PutOptions): Promise<void>
-  /** Removes temporary leftovers of crashed writes that are older than `olderThan`; returns how many. */
-  sweepTemporary?(olderThan: Date): Promise<number>
+  /**
+   * Removes temporary leftovers of crashed writes that are older than `olderThan`; returns how many. `isInUse` says of a key that its upload is under way: some stores date what lies there
+   * by the start of the upload. Goes on past what it cannot remove, and throws the first error at the end.
+   */
+  sweepTemporary?(olderThan: Date, options?: { readonly isInUse?: (key: string) => Promise<boolean> }): Promise<number>
   /** Whether the backend answers now. Never throws. */
   check?(): Promise<StorageCheck>
   close?(): Promise<void>

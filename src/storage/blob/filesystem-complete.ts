@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CompleteMultipartOptions, FinishedBlob } from './contract.js'
 import { isStorageError } from './errors.js'
@@ -31,6 +31,7 @@ export async function completeUpload(context: MultipartContext, claim: CompleteM
   // A wrong claim is refused before anything moves, so that it disturbs no writer.
   assertParts(claim, (await readJournal(upload.folder, claim.key)).parts, upload)
   const folder = await claimUpload(layout, upload)
+  const beat = keepAlive(folder)
   const copy = temporaryPath(layout)
   let goesOn = true
   try {
@@ -45,6 +46,7 @@ export async function completeUpload(context: MultipartContext, claim: CompleteM
     if (isStorageError(error, 'digest-mismatch')) goesOn = false
     throw error
   } finally {
+    clearInterval(beat)
     // What cannot be removed now is left to sweepTemporary; it is no reason to call a published blob a failure.
     await removeTemporary(copy).catch(() => {})
     if (goesOn) {
@@ -54,6 +56,16 @@ export async function completeUpload(context: MultipartContext, claim: CompleteM
       await removeTemporary(folder).catch(() => {})
     }
   }
+}
+
+/** `sweepTemporary` goes by the time of the claimed folder, and hashing or copying may take longer than its limit. */
+function keepAlive(folder: string): NodeJS.Timeout {
+  const beat = setInterval(() => {
+    const now = new Date()
+    utimes(folder, now, now).catch(() => {})
+  }, 60_000)
+  beat.unref()
+  return beat
 }
 
 interface ProveOptions {

@@ -5,14 +5,24 @@ import { isAbsent, systemCode } from './filesystem-errors.js'
 import { type Layout, removeTemporary, temporaryPath } from './filesystem-layout.js'
 import { readManifest } from './filesystem-upload.js'
 
-/** Removes what crashed writes left in `tmp`, and uploads whose manifest is lost, when they were last touched before `olderThan`; returns how many. */
+/** Removes what crashed writes left in `tmp`, and uploads whose manifest is lost, when they were last touched before `olderThan`; returns how many. The first failure is thrown at the end. */
 export async function sweepTemporary(layout: Layout, olderThan: Date): Promise<number> {
   let swept = 0
-  for (const name of await readdir(layout.tmp)) swept += await sweepPath(join(layout.tmp, name), olderThan)
+  let failed: { readonly error: unknown } | undefined
+  /** The others need not wait for what keeps one. */
+  const attempt = async (sweepOne: () => Promise<number>): Promise<void> => {
+    try {
+      swept += await sweepOne()
+    } catch (error) {
+      failed ??= { error }
+    }
+  }
+  for (const name of await readdir(layout.tmp)) await attempt(() => sweepPath(join(layout.tmp, name), olderThan))
   for (const name of await readdir(layout.uploads)) {
     const folder = join(layout.uploads, name)
-    if ((await readManifest(folder)) === undefined) swept += await sweepPath(folder, olderThan)
+    await attempt(async () => ((await readManifest(folder)) === undefined ? sweepPath(folder, olderThan) : 0))
   }
+  if (failed !== undefined) throw failed.error
   return swept
 }
 

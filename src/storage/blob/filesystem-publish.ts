@@ -1,4 +1,4 @@
-import { link, mkdir, open, rmdir, unlink } from 'node:fs/promises'
+import { link, lstat, mkdir, open, rmdir, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { failure, isAbsent, systemCode } from './filesystem-errors.js'
 
@@ -26,7 +26,11 @@ export async function publishFile({ key, source, target, root, durability }: Pub
     } catch (error) {
       const code = systemCode(error)
       const making = error instanceof Error && 'syscall' in error && error.syscall === 'mkdir'
-      if (code === 'EEXIST' && !making) throw failure('exists', 'the key is taken', { key, cause: error })
+      if (code === 'EEXIST' && !making) {
+        // Over NFS a link whose answer was lost is made again, and finds itself (open(2), O_EXCL).
+        if (await isSameFile(source, target)) break
+        throw failure('exists', 'the key is taken', { key, cause: error })
+      }
       if (code === 'EEXIST' || code === 'ENOTDIR') throw failure('invalid-key', 'a part of the key is a blob', { key, cause: error })
       // A delete beside us removes folders that it finds empty: make them again.
       if (code !== 'ENOENT' || attempt === 10) throw error
@@ -39,6 +43,17 @@ export async function publishFile({ key, source, target, root, durability }: Pub
   } catch (error) {
     // A write that fails leaves nothing readable.
     await unlink(target).catch(() => {})
+    throw error
+  }
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  try {
+    const [a, b] = await Promise.all([lstat(one, { bigint: true }), lstat(other, { bigint: true })])
+    return a.ino === b.ino && a.dev === b.dev
+  } catch (error) {
+    // Deleted meanwhile: it was another file's name.
+    if (isAbsent(error)) return false
     throw error
   }
 }

@@ -35,7 +35,8 @@ export async function prepareBucket({ connection, options }: S3Context): Promise
   }
 }
 
-async function bucketExists(connection: S3Connection): Promise<boolean> {
+/** Asked by HEAD, to which every store says 404 where there is none; MinIO answers a list of no keys (`MaxKeys: 0`) with 200 all the same. */
+export async function bucketExists(connection: S3Connection): Promise<boolean> {
   try {
     await connection.call({ operation: 'HeadBucket' }, (s3, callOptions) => s3.headBucket({ Bucket: connection.bucket }, callOptions))
     return true

@@ -1,9 +1,11 @@
 import type { S3, S3ClientConfig } from '@aws-sdk/client-s3'
 import { StorageError } from './errors.js'
+import { bucketExists } from './s3-bucket.js'
 import { factsOf, storageErrorFrom } from './s3-errors.js'
 import type { ResolvedS3Options, S3Credentials } from './s3-options.js'
 import { importPeer } from './s3-peers.js'
 import { refusedRequest, rememberRefusal } from './s3-refusals.js'
+import { watchBucket } from './s3-sightings.js'
 
 /** One call to the store or one presigned URL, for a debug log. Holds no signature, no secret and no signed query. */
 export interface S3LogEntry {
@@ -42,6 +44,8 @@ export interface S3Call {
    * Default `small`.
    */
   readonly pace?: 'small' | 'body' | 'finish'
+  /** The key may well be absent, and nothing is given up for lost when it is: a bucket that answered a moment ago is not asked again. */
+  readonly mayBeAbsent?: boolean
 }
 
 export interface S3CallOptions {
@@ -100,7 +104,16 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
     }
   }
 
-  return {
+  const sightings = watchBucket(() => bucketExists(connection))
+  /** An absent key or upload as what it is: no answer to HEAD says whether the key or the bucket is missing, and MinIO calls a missing bucket NoSuchUpload. */
+  const settleAbsence = async (failure: StorageError, call: S3Call, code: string): Promise<StorageError> => {
+    const isOpen = (failure.code === 'not-found' && code !== 'NoSuchKey') || failure.code === 'upload-not-found'
+    if (call.key === undefined || !isOpen || (await sightings.exists({ lately: call.mayBeAbsent === true }))) return failure
+    const missing = Object.assign(new Error('the bucket does not exist'), { name: 'NoSuchBucket' })
+    return storageErrorFrom(missing, { operation: call.operation, key: call.key, bucket })
+  }
+
+  const connection: S3Connection = {
     bucket,
 
     async call(call, send) {
@@ -117,6 +130,8 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
           sdk,
         )
         log({ ...entry, ms: performance.now() - started, ...metadataOf(output) })
+        // s3proxy deletes in a bucket that does not exist
+        if (call.key !== undefined && call.operation !== 'DeleteObject') sightings.saw(started)
         return output
       } catch (error) {
         const { code } = factsOf(error)
@@ -134,7 +149,9 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
             ...(call.key === undefined ? {} : { key: call.key }),
             cause: call.signal.reason,
           })
-        throw storageErrorFrom(error, { operation: call.operation, bucket, ...(call.key === undefined ? {} : { key: call.key }) })
+        const failure = storageErrorFrom(error, { operation: call.operation, bucket, ...(call.key === undefined ? {} : { key: call.key }) })
+        if (failure.code === 'unavailable') sightings.forget()
+        throw await settleAbsence(failure, call, code)
       }
     },
 
@@ -188,6 +205,7 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
       loading = undefined
     },
   }
+  return connection
 }
 
 const quiet = (): void => {}

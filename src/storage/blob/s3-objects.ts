@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { BlobContent, BlobStat, ByteRange, ByteStream, PutOptions } from './contract.js'
 import { isStorageError, StorageError } from './errors.js'
 import { sendBody } from './s3-body.js'
+import type { S3Call } from './s3-connection.js'
 import { creationInput, type S3Context, type S3Object, unquote } from './s3-context.js'
 import { storageErrorFrom } from './s3-errors.js'
 import { INCOMING_PREFIX } from './s3-keys.js'
@@ -18,10 +19,21 @@ export interface ObjectStat extends BlobStat {
 /** User metadata that a copy from the entrance carries, since nothing else tells it from bytes that a bound URL let through. */
 export const MOVED_METADATA: Readonly<Record<string, string>> = { moved: 'yes' }
 
-/** undefined when there is none. `checksum` asks for the store's own SHA-256 too. */
-export async function statObject({ connection }: S3Context, { key, object }: S3Object, checksum = false): Promise<ObjectStat | undefined> {
+export interface StatOptions {
+  /** Asks for the store's own SHA-256 too. */
+  readonly checksum?: boolean
+  /** See {@link S3Call}. */
+  readonly mayBeAbsent?: boolean
+}
+
+/** undefined when there is none; `unavailable` when there is no bucket. */
+export async function statObject(
+  { connection }: S3Context,
+  { key, object }: S3Object,
+  { checksum = false, mayBeAbsent = false }: StatOptions = {},
+): Promise<ObjectStat | undefined> {
   try {
-    const head = await connection.call({ operation: 'HeadObject', key, object }, (s3, options) =>
+    const head = await connection.call({ operation: 'HeadObject', key, object, mayBeAbsent }, (s3, options) =>
       s3.headObject({ Bucket: connection.bucket, Key: object, ...(checksum ? { ChecksumMode: 'ENABLED' } : {}) }, options),
     )
     // The checksum of an object that came in parts is one of checksums, written `…-N`; only a full one says anything about the whole.
@@ -46,7 +58,7 @@ export async function putObject(context: S3Context, target: S3Object, body: Byte
   const exists = (): StorageError => new StorageError('exists', 'the key is taken', { backend: 's3', key })
   // Asked first: a store may refuse by resetting the connection in the middle of a long body, and a stream cannot be sent again.
   // The question also wakes up a pooled socket that a restarted store has forgotten.
-  if ((await statObject(context, target)) !== undefined) throw exists()
+  if ((await statObject(context, target, { mayBeAbsent: true })) !== undefined) throw exists()
   const Sha256 = await context.sha256()
   await sendBody(body, { ...options, key, Sha256 }, (bytes, signal) =>
     connection.call({ operation: 'PutObject', key, object, signal, pace: 'body' }, (s3, callOptions, sdk) => {

@@ -65,12 +65,13 @@ export function createPresign(context: S3Context, { signer, binding }: PresignDe
 
     async arrived(key) {
       const places = [keys.object(key), keys.incoming(key)]
-      for (const object of places) if ((await statObject(context, { key, object })) !== undefined) return true
+      for (const object of places) if ((await statObject(context, { key, object }, { mayBeAbsent: true })) !== undefined) return true
       return false
     },
 
     async finish(key, expected) {
-      if ((await statObject(context, { key, object: keys.incoming(key) })) !== undefined) return publishIncoming(context, key, expected)
+      // a bound URL leaves nothing at the entrance
+      if ((await statObject(context, { key, object: keys.incoming(key) }, { mayBeAbsent: true })) !== undefined) return publishIncoming(context, key, expected)
       const target = { key, object: keys.object(key) }
       const found = await statObject(context, target)
       // An earlier `finish` moved it here and may not have lived to see its proof.

@@ -18,7 +18,7 @@ const READ_SECONDS = 24 * 3600
  */
 export async function proveObject(context: S3Context, target: S3Object, expected: PutOptions): Promise<void> {
   const byStore = context.options.verify === 'store'
-  const found = await statObject(context, target, byStore)
+  const found = await statObject(context, target, { checksum: byStore })
   if (found === undefined) throw new StorageError('not-found', 'there is no such blob', { backend: 's3', key: target.key })
   if (found.size !== expected.size) throw mismatch('size-mismatch', `${found.size} bytes instead of ${expected.size}`, target.key)
   const sha256 = (byStore ? found.sha256 : undefined) ?? (await (found.size <= INLINE_BYTES ? hashHere : hashElsewhere)(context, target, expected))
@@ -32,7 +32,8 @@ async function hashHere(context: S3Context, target: S3Object, { signal }: PutOpt
   return hex(await hash.digest())
 }
 
-async function hashElsewhere(context: S3Context, { key, object }: S3Object, { size, signal }: PutOptions): Promise<string> {
+async function hashElsewhere(context: S3Context, target: S3Object, { size, signal }: PutOptions): Promise<string> {
+  const { key, object } = target
   const { options, connection, closing } = context
   const started = performance.now()
   const entry = { operation: 'GetObject in the hashing thread', bucket: connection.bucket, object }
@@ -55,6 +56,9 @@ async function hashElsewhere(context: S3Context, { key, object }: S3Object, { si
     return sha256
   } catch (error) {
     options.log({ ...entry, ms: performance.now() - started, error: isStorageError(error) ? error.code : 'Error' })
+    // the thread sees a status only: whether it is the key that is missing is asked here
+    if (isStorageError(error, 'not-found') && (await statObject(context, target)) !== undefined)
+      throw new StorageError('unavailable', 'the store answered 404 to a read of a blob that is there', { backend: 's3', key, cause: error })
     throw error
   }
 }

@@ -76,7 +76,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     put: async (key, body, putOptions) => putObject(context, at(key), body, putOptions),
     get: async (key, getOptions) => getObject(context, at(key), getOptions),
     stat: async (key) => {
-      const found = await statObject(context, at(key))
+      const found = await statObject(context, at(key), { mayBeAbsent: true })
       return found && { size: found.size, ...(found.modifiedAt === undefined ? {} : { modifiedAt: found.modifiedAt }) }
     },
     delete: async (key) => deleteObject(context, at(key)),
@@ -95,13 +95,22 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     }),
     prove: async (key, expected) => proveObject(context, at(key), expected),
 
-    async sweepTemporary(olderThan) {
+    async sweepTemporary(olderThan, { isInUse } = {}) {
       let swept = 0
+      let failed: { readonly error: unknown } | undefined
       for await (const found of listObjects(context, { prefix: '', incoming: true })) {
         if (found.modifiedAt >= olderThan) continue
-        await deleteObject(context, found)
-        swept += 1
+        try {
+          // AWS dates an object that came in parts by the start of its upload ("Working with object metadata"), however lately they were joined
+          if ((await isInUse?.(found.key)) === true) continue
+          await deleteObject(context, found)
+          swept += 1
+        } catch (error) {
+          // the others need not wait for what keeps this one
+          failed ??= { error }
+        }
       }
+      if (failed !== undefined) throw failed.error
       return swept
     },
 
