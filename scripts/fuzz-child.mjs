@@ -50,7 +50,7 @@ const answers = {
     ahead += 10 * 86_400_000
     await library.sweep({ graceSeconds: 0 })
     return readdirSync(join(directory, 'blobs'), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && !entry.parentPath.includes('/keys/records/'))
+      .filter((entry) => entry.isFile() && !entry.parentPath.includes('/keys/records'))
       .map((entry) => entry.name)
   },
   stop: async () => {

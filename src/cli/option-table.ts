@@ -19,6 +19,7 @@ export interface Settings {
   readonly noMultipart: boolean
   readonly defaultPrivate: boolean
   readonly requireSif: boolean
+  readonly acceptStorage: boolean
   readonly maxImageSize: number | undefined
   readonly maxEntitySize: number | undefined
   readonly partSize: number
@@ -88,6 +89,7 @@ export const optionTable: OptionTable = {
   noMultipart: off('refuse uploads in parts; clients then send one PUT'),
   defaultPrivate: off('new entities start private'),
   requireSif: off('refuse what is no SIF file'),
+  acceptStorage: off('take this storage for that of the registry: it was emptied or replaced on purpose'),
   maxImageSize: open(size(), 'largest image', '5TiB, or what the storage takes'),
   maxEntitySize: open(size(), 'quota of entities that have none of their own', 'unlimited'),
   partSize: preset(size(), 'size of the parts of an upload; larger where the storage or 10,000 parts ask for it', '64MiB'),

@@ -72,6 +72,7 @@ export async function openLibrary(
     multipart: !settings.noMultipart,
     defaultPrivate: settings.defaultPrivate,
     requireSif: settings.requireSif,
+    acceptStorage: settings.acceptStorage,
     defaultEntity: settings.defaultEntity,
     defaultCollection: settings.defaultCollection,
     ...(keyserver === undefined ? {} : { keyserver }),

@@ -4,6 +4,7 @@ import { isStorageError } from '../storage/blob/errors.js'
 import { type Accounts, createAccounts } from './accounts.js'
 import { ownerPolicy } from './auth.js'
 import { createCapabilities } from './capabilities.js'
+import { createDownloadCounts } from './download-counts.js'
 import { isLibraryError } from './errors.js'
 import { createEmitter } from './events.js'
 import { type ExplainOptions, type Explanation, explain } from './explain.js'
@@ -18,6 +19,7 @@ import { createRouter } from './router.js'
 import { routes } from './routes.js'
 import type { Services } from './services.js'
 import { createSidecarWriter } from './sidecar-writer.js'
+import { createStorageMark } from './storage-mark.js'
 import { type SweepOptions, type SweepResult, sweep } from './sweep.js'
 import { createTransfers } from './transfers.js'
 import { type VerifyOptions, type VerifyResult, verify } from './verify.js'
@@ -29,7 +31,7 @@ export interface Library {
   /** Answers a request; undefined = the path is not ours, hand it on. Never throws. */
   handle(request: LibraryRequest): Promise<LibraryResponse | undefined>
   /**
-   * Waits for requests under way (`handle` and the bodies it gave out, one that nobody reads for `pullIdleSeconds` at the most), for a sweep, and for images that are proven after their push; stops `verify`; writes the sidecars that are due, for five seconds at the most; then closes storage and
+   * Waits for requests under way (`handle` and the bodies it gave out, one that nobody reads for `pullIdleSeconds` at the most), and for images that are proven after their push; stops `sweep` and `verify`; writes the sidecars that are due, for five seconds at the most; then closes storage and
    * metadata. Later requests get 503.
    */
   close(): Promise<void>
@@ -84,6 +86,7 @@ export function createLibrary(options: LibraryOptions): Library {
     await metadata.ready()
     secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
     await storage.ready?.()
+    await storageMark.settle()
     prepared = true
     // for what a crash or a migration left
     sidecars.nudge()
@@ -111,7 +114,10 @@ export function createLibrary(options: LibraryOptions): Library {
       .catch((err: unknown) => settings.logger.error({ err }, 'work in the background failed'))
       .finally(gate.leave)
   }
-  const sidecars = createSidecarWriter({ settings, storage, metadata, inBackground })
+  const storageMark = createStorageMark({ storage, metadata, settings })
+  const stopping = new AbortController()
+  const sidecars = createSidecarWriter({ settings, storage, metadata, storageMark, inBackground })
+  const downloads = createDownloadCounts({ metadata, settings })
   const services: Services = {
     settings,
     storage,
@@ -123,17 +129,19 @@ export function createLibrary(options: LibraryOptions): Library {
     openapi,
     ready,
     isReady: () => prepared,
-    readiness: createReadiness({ settings, storage, metadata }),
+    readiness: createReadiness({ settings, storage, metadata, storageMark }),
     isClosing: () => closing !== undefined,
     inBackground: (work) =>
       inBackground(async () => {
         await work()
         sidecars.nudge()
       }),
+    stopping: stopping.signal,
+    storageMark,
+    countDownload: downloads.count,
     sidecars,
   }
   const router = createRouter(routes)
-  const stopping = new AbortController()
   const untilStopping = (signal: AbortSignal | undefined): AbortSignal => (signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal]))
   /** Work that no request asked for: `close` waits for it too. */
   const tend = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -185,6 +193,7 @@ export function createLibrary(options: LibraryOptions): Library {
       sidecars.stop()
       closing ??= gate.idle().then(async () => {
         try {
+          await downloads.flush()
           await sidecars.flush()
           await storage.close?.()
         } finally {
@@ -194,7 +203,7 @@ export function createLibrary(options: LibraryOptions): Library {
       return closing
     },
     accounts,
-    sweep: (sweepOptions) => tend(() => sweep(services, sweepOptions)),
+    sweep: (sweepOptions = {}) => tend(() => sweep(services, { ...sweepOptions, signal: untilStopping(sweepOptions.signal) })),
     verify: (verifyOptions = {}) => tend(() => verify(services, { ...verifyOptions, signal: untilStopping(verifyOptions.signal) })),
     explain: (what, explainOptions) => tend(() => explain(services, what, explainOptions)),
     reindex: (reindexOptions = {}) => tend(() => reindex(services, { ...reindexOptions, signal: untilStopping(reindexOptions.signal) })),

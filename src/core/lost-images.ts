@@ -1,7 +1,7 @@
 /** Images that the metadata store has lost (with its file, or to a backup that is older than they are), and that their sidecars still know. */
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import { digestOfKey } from './blob-keys.js'
-import { containerPath } from './publish.js'
+import { containerPath } from './references.js'
 import type { Services } from './services.js'
 import { listNewest, sidecarsOfImages } from './sidecar-keys.js'
 import { decodeSidecar, type ImageSidecar, readSidecar } from './sidecars.js'
@@ -46,4 +46,13 @@ export async function findLostImage({ storage, metadata }: Pick<Services, 'stora
     if ((await storage.stat(key)) !== undefined) return { imageId: target.id, sidecar }
   }
   return undefined
+}
+
+/** Deletes a blob that no image has, unless the metadata store has lost that image (it is an old backup): `reindex` needs it then. What fails is the sweeper's. */
+export async function dropBlob(services: Pick<Services, 'storage' | 'metadata' | 'settings'>, key: string): Promise<void> {
+  try {
+    if ((await findLostImage(services, key)) === undefined) await services.storage.delete(key)
+  } catch (err) {
+    services.settings.logger.warn({ err, key }, 'a blob is left to the sweeper')
+  }
 }

@@ -62,6 +62,11 @@ export interface LibraryOptions {
   readonly defaultPrivate?: boolean
   /** Refuse bytes that are no SIF file. Default: false. */
   readonly requireSif?: boolean
+  /**
+   * Work with this storage although it is not the one that the metadata store knows: it was emptied or replaced on purpose. For one start; later ones refuse again whatever looks like a
+   * volume that is not mounted. Default: false.
+   */
+  readonly acceptStorage?: boolean
   /** What a reference of one or two parts leaves out (protocol 2.3), and the arch that is meant where none is said. Defaults: `library`, `default`, `amd64`. */
   readonly defaultEntity?: string
   readonly defaultCollection?: string
@@ -85,6 +90,7 @@ export interface Settings {
   readonly multipart: boolean
   readonly defaultPrivate: boolean
   readonly requireSif: boolean
+  readonly acceptStorage: boolean
   readonly defaultEntity: string
   readonly defaultCollection: string
   readonly defaultArch: string
@@ -144,6 +150,7 @@ export function resolveOptions(options: LibraryOptions): Settings {
     multipart: options.multipart ?? true,
     defaultPrivate: options.defaultPrivate ?? false,
     requireSif: options.requireSif ?? false,
+    acceptStorage: options.acceptStorage ?? false,
     defaultEntity: options.defaultEntity ?? 'library',
     defaultCollection: options.defaultCollection ?? 'default',
     defaultArch: options.defaultArch ?? 'amd64',

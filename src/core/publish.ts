@@ -1,9 +1,11 @@
 /** From proven bytes to a visible image. */
 import type { FinishedBlob } from '../storage/blob/contract.js'
-import type { ContainerRecord, ImageInContainer, ImageRecord, UploadRecord } from '../storage/metadata/contract.js'
+import type { ImageInContainer, ImageRecord, UploadRecord } from '../storage/metadata/contract.js'
 import type { Principal } from './auth.js'
 import { LibraryError } from './errors.js'
+import { dropBlob } from './lost-images.js'
 import type { LibraryRequest } from './messages.js'
+import { containerPath } from './references.js'
 import type { Services } from './services.js'
 import { readSifFacts } from './sif-header.js'
 
@@ -15,17 +17,15 @@ export interface Pusher {
 
 export const principalId = (pusher: Pusher): string | null => pusher.principal?.id ?? null
 
-export const containerPath = (container: ContainerRecord): string => `${container.entityName}/${container.collectionName}/${container.name}`
-
 /** Drops bytes that nobody will see and ends their upload. What cannot be deleted now is the sweeper's. Never throws: the reason of the discard is what the client must read. */
 export async function discard(services: Services, upload: UploadRecord, key: string): Promise<void> {
-  const { metadata, storage, settings, emit } = services
+  const { metadata, settings, emit } = services
   try {
     if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {
       emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
     }
     // a publish may have gone through although its answer was lost: then the image needs these bytes
-    if ((await metadata.blobs.find(key)) === undefined) await storage.delete(key)
+    if ((await metadata.blobs.find(key)) === undefined) await dropBlob(services, key)
   } catch (err) {
     settings.logger.warn({ err, key }, 'discarded bytes are left to the sweeper')
   }
@@ -33,7 +33,7 @@ export async function discard(services: Services, upload: UploadRecord, key: str
 
 /**
  * Publishes the bytes of an upload in state `completing`. Ends well for the second of two pushers of one image: its bytes are dropped, the image is there.
- * Whatever refuses (a hook, `requireSif`) ends the upload, and nothing becomes visible.
+ * Where it throws (a hook refuses, `requireSif`, the store does not answer) nothing became visible, unless only the answer was lost, and the caller discards or gives back the upload.
  */
 export async function publishUpload(
   services: Services,
@@ -43,36 +43,28 @@ export async function publishUpload(
   const { metadata, storage, settings, hooks, emit } = services
   const { image, container, upload, blob, partsDigest = null } = target
   const path = containerPath(container)
-  let outcome: 'published' | 'already' | 'gone'
-  let arch: string | null
-  try {
-    const facts = await readSifFacts(storage, { key: blob.key, size: upload.size })
-    if (facts === undefined && settings.requireSif) throw new LibraryError('invalid-image', 'the file is no SIF image, and this registry takes nothing else')
-    arch = facts?.arch ?? null
-    await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
-    outcome = await metadata.images.publish({
-      imageId: image.id,
-      uploadId: upload.id,
-      blob: {
-        key: blob.key,
-        size: upload.size,
-        arch,
-        signed: facts?.signed ?? null,
-        encrypted: facts?.encrypted ?? null,
-        fingerprints: facts?.fingerprints ?? [],
-      },
-      state: blob.proof === 'proven' ? 'published' : 'unproven',
-      partsDigest,
-      now: settings.clock(),
-    })
-  } catch (error) {
-    await discard(services, upload, blob.key)
-    throw error
-  }
-  if (outcome === 'gone') {
-    await discard(services, upload, blob.key)
-    throw new LibraryError('gone', 'the image or its upload was deleted in the meantime: push again')
-  }
+  const facts = await readSifFacts(storage, { key: blob.key, size: upload.size })
+  if (facts === undefined && settings.requireSif) throw new LibraryError('invalid-image', 'the file is no SIF image, and this registry takes nothing else')
+  const arch = facts?.arch ?? null
+  await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
+  // bytes in a storage that is not mounted would be gone when it is
+  await services.storageMark.check({ maxAgeMs: 5000 })
+  const outcome = await metadata.images.publish({
+    imageId: image.id,
+    uploadId: upload.id,
+    blob: {
+      key: blob.key,
+      size: upload.size,
+      arch,
+      signed: facts?.signed ?? null,
+      encrypted: facts?.encrypted ?? null,
+      fingerprints: facts?.fingerprints ?? [],
+    },
+    state: blob.proof === 'proven' ? 'published' : 'unproven',
+    partsDigest,
+    now: settings.clock(),
+  })
+  if (outcome === 'gone') throw new LibraryError('gone', 'the image or its upload was deleted in the meantime: push again')
   // another pusher of the same image was first: these bytes are a copy
   if (outcome === 'already')
     await storage.delete(blob.key).catch((error: unknown) => settings.logger.warn({ err: error, key: blob.key }, 'a copy is left to the sweeper'))

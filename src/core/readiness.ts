@@ -1,7 +1,8 @@
 /** Whether metadata and storage answer now. */
-import type { StorageBackend } from '../storage/blob/contract.js'
+import type { StorageBackend, StorageCheck } from '../storage/blob/contract.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { Settings } from './options.js'
+import type { StorageMark } from './storage-mark.js'
 
 export interface Readiness {
   readonly metadata: boolean
@@ -16,10 +17,19 @@ export function createReadiness(options: {
   readonly settings: Settings
   readonly storage: StorageBackend
   readonly metadata: MetadataStore
+  readonly storageMark: StorageMark
 }): () => Promise<Readiness> {
-  const { settings, storage, metadata } = options
+  const { settings, storage, metadata, storageMark } = options
+  const checkStorage = async (): Promise<StorageCheck> => {
+    const answer = (await storage.check?.()) ?? { ok: true, message: 'ok' }
+    if (!answer.ok) return answer
+    return storageMark.check().then(
+      () => answer,
+      (error: unknown) => ({ ok: false, message: error instanceof Error ? error.message : String(error) }),
+    )
+  }
   const check = async (): Promise<Readiness> => {
-    const [database, blobs] = await Promise.all([metadata.check(), storage.check?.() ?? { ok: true, message: 'ok' }])
+    const [database, blobs] = await Promise.all([metadata.check(), checkStorage()])
     // the reasons stay in the log: anybody may ask
     if (!database.ok || !blobs.ok) settings.logger.warn({ metadata: database.message, storage: blobs.message }, 'not ready')
     return { metadata: database.ok, storage: blobs.ok }

@@ -1,4 +1,5 @@
 /** Names, tags, hashes and references: the one place that knows their grammar (protocol 2). */
+import type { ContainerRecord } from '../storage/metadata/contract.js'
 import { LibraryError } from './errors.js'
 
 const namePattern = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
@@ -99,4 +100,9 @@ export function parseReference(segments: readonly string[], defaults: { readonly
     container: checkName('container', colon < 0 ? last : last.slice(0, colon)),
     selector: colon < 0 ? undefined : parseSelector(last.slice(colon + 1)),
   }
+}
+
+/** `entity/collection/container`. */
+export function containerPath(container: Pick<ContainerRecord, 'entityName' | 'collectionName' | 'name'>): string {
+  return `${container.entityName}/${container.collectionName}/${container.name}`
 }

@@ -13,9 +13,6 @@ export interface Images {
   restore(found: { readonly key: string; readonly sidecar: ImageSidecar }): Promise<void>
 }
 
-const whyExposed = (path: string): string =>
-  `${path} was private and is public now, and everybody would see it: make ${path} private, run reindex again, and then open it if you wish`
-
 export function createImages({ services, dryRun, report }: ReindexContext, places: Places): Images {
   const { metadata, storage } = services
   /** Tags that this run set, and when their sidecar says that they were: among sidecars the newest wins, while a tag that the store had before stays. */
@@ -66,8 +63,8 @@ export function createImages({ services, dryRun, report }: ReindexContext, place
       const problem = lost ? await whyNoBytes(sidecar) : undefined
       if (problem !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: problem })
       const place = await places.containerOf(sidecar)
-      const exposing = places.exposedBy(sidecar, place)
-      if (exposing !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: whyExposed(exposing) })
+      const exposed = places.whyExposed(sidecar, place)
+      if (exposed !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: exposed })
       let done: { readonly restored: boolean; readonly tags: readonly { readonly arch: string; readonly tag: string; readonly updatedAt: number }[] }
       try {
         done =

@@ -10,15 +10,18 @@ export interface Places {
   container(sidecar: ContainerSidecar): Promise<void>
   /** The container of an image, made from what the image's sidecar says where its own is missing. undefined in a dry run that would make it. */
   containerOf(sidecar: ImageSidecar): Promise<ContainerRecord | undefined>
-  /** The collection or container of the image that its sidecar calls private, where the store would show the image to everybody; else undefined. */
-  exposedBy(sidecar: ImageSidecar, container: ContainerRecord | undefined): string | undefined
+  /** Why the image must not be put back: the store would show it to everybody, and its collection or container was private, or nobody can tell. */
+  whyExposed(sidecar: ImageSidecar, container: ContainerRecord | undefined): string | undefined
 }
 
 type Made<R> = (id: string) => Promise<{ readonly record: R; readonly created: boolean }>
 
+const whyExposed = (path: string, was: string): string =>
+  `${path} ${was} and is public now, and everybody would see it: make ${path} private, run reindex again, and then open it if you wish`
+
 const unknown = 'private, because it is known only from what lies in it'
 
-export function createPlaces({ services, dryRun, report }: ReindexContext): Places {
+export function createPlaces({ services, dryRun, report, unreadable }: ReindexContext): Places {
   const { metadata, settings } = services
   /** What this run made, or would make. */
   const made = new Set<string>()
@@ -141,9 +144,15 @@ export function createPlaces({ services, dryRun, report }: ReindexContext): Plac
       )
     },
 
-    exposedBy: ({ entity, collection, container: name }, container) => {
+    whyExposed: ({ entity, collection, container: name, containerId }, container) => {
       if (container?.private === true || container?.collectionPrivate === true) return undefined
-      return [`${entity}/${collection}`, `${entity}/${collection}/${name}`].find((path) => wasPrivate.has(path))
+      const paths = { collection: `${entity}/${collection}`, container: `${entity}/${collection}/${name}` }
+      const exposing = [paths.collection, paths.container].find((path) => wasPrivate.has(path))
+      if (exposing !== undefined) return whyExposed(exposing, 'was private')
+      if (unreadable.has(containerId)) return whyExposed(paths.container, 'may have been private (its sidecar cannot be read)')
+      if (container !== undefined && unreadable.has(container.collectionId))
+        return whyExposed(paths.collection, 'may have been private (its sidecar cannot be read)')
+      return undefined
     },
   }
 }

@@ -52,6 +52,8 @@ export interface ReindexContext {
   readonly services: Services
   readonly dryRun: boolean
   readonly report: (item: ReindexItem) => void
+  /** Ids of records whose sidecar cannot be read: nobody knows whether they were private. */
+  readonly unreadable: Set<string>
 }
 
 const notKnown: readonly string[] = [
@@ -78,13 +80,14 @@ interface Found<S extends Sidecar = Sidecar> {
 }
 
 /** undefined where it went meanwhile, and, after a report, where it cannot be read. */
-async function read({ services, report }: ReindexContext, { key, target }: SidecarVersion): Promise<Found | undefined> {
+async function read({ services, report, unreadable }: ReindexContext, { key, target }: SidecarVersion): Promise<Found | undefined> {
   for (let current: string | undefined = key; current !== undefined; ) {
     try {
       return { key: current, sidecar: decodeSidecar(await readSidecar(services.storage, current), target) }
     } catch (error) {
       if (isStorageError(error) && error.code !== 'not-found') throw error
       if (!isStorageError(error)) {
+        unreadable.add(target.id)
         report({ outcome: 'not-restored', kind: 'sidecar', what: current, why: error instanceof Error ? error.message : String(error) })
         return undefined
       }
@@ -128,7 +131,7 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
     totals.bytes += item.bytes ?? 0
     onItem?.(item)
   }
-  const context = { services, dryRun, report }
+  const context = { services, dryRun, report, unreadable: new Set<string>() }
   const places = createPlaces(context)
   const images = createImages(context, places)
   const isOver = (): boolean => signal?.aborted === true

@@ -6,6 +6,7 @@ import type { EmitEvent, LibraryHooks } from './hooks.js'
 import type { Settings } from './options.js'
 import type { Readiness } from './readiness.js'
 import type { SidecarWriter } from './sidecar-writer.js'
+import type { StorageMark } from './storage-mark.js'
 import type { Transfers } from './transfers.js'
 
 export interface Services {
@@ -27,6 +28,12 @@ export interface Services {
   readonly isClosing: () => boolean
   /** Work that outlives its request; `close` waits for it, and its errors are logged. */
   readonly inBackground: (work: () => Promise<unknown>) => void
+  /** Fires when `close` is called: work that may stop early does. */
+  readonly stopping: AbortSignal
+  /** Whether the storage is the one of this registry. */
+  readonly storageMark: StorageMark
+  /** Counts a pull of a container. */
+  readonly countDownload: (containerId: string) => void
   /** Keeps the sidecars in step with the metadata store. */
   readonly sidecars: SidecarWriter
   /** The OpenAPI document, made on first use. */

@@ -28,7 +28,7 @@ const concurrency = 4
 const maxTries = 10
 const maxFailedPages = 8
 
-type WriterServices = Pick<Services, 'storage' | 'metadata' | 'settings' | 'inBackground'>
+type WriterServices = Pick<Services, 'storage' | 'metadata' | 'settings' | 'storageMark' | 'inBackground'>
 
 /**
  * Brings the sidecar of one record in step. Of two writers one gets the number, and the other begins again with what the store says then. It is asked again after the document was
@@ -77,7 +77,7 @@ function groupByTarget(changes: readonly RecordChange[]): { readonly target: Sid
 }
 
 export function createSidecarWriter(services: WriterServices): SidecarWriter {
-  const { metadata, settings, inBackground } = services
+  const { metadata, settings, storageMark, inBackground } = services
   const { logger } = settings
   const stopping = new AbortController()
   let timer: NodeJS.Timeout | undefined
@@ -116,7 +116,11 @@ export function createSidecarWriter(services: WriterServices): SidecarWriter {
       if (newest === undefined) return done
       after = newest.seq
       const written = await writePage(changes, isOver)
-      if (written.length > 0) await metadata.changes.settle(written)
+      if (written.length > 0) {
+        // what went into a storage that is not mounted is not written: it would never be written again
+        await storageMark.check()
+        await metadata.changes.settle(written)
+      }
       done &&= written.length === changes.length
       // pages of nothing but failures: the storage is out of order. Few are what single records can bring about, and they must not hold up those behind them
       failed = written.length === 0 ? failed + 1 : 0

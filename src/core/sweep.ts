@@ -4,11 +4,11 @@
  * cannot delete what `reindex` needs.
  */
 import type { BlobRecord, UploadRecord } from '../storage/metadata/contract.js'
-import { blobPrefix } from './blob-keys.js'
-import { findLostImage } from './lost-images.js'
+import { blobPrefix, digestOfKey } from './blob-keys.js'
+import { dropBlob, findLostImage } from './lost-images.js'
 import type { Services } from './services.js'
 import { listUnknownBlobs } from './unknown-blobs.js'
-import { dropJoinedParts, dropUploadBytes } from './uploads.js'
+import { dropUploadBytes } from './uploads.js'
 
 export interface SweepOptions {
   /** How long an unreferenced blob stays, in seconds. Default: 86,400 (a day). */
@@ -19,6 +19,8 @@ export interface SweepOptions {
   readonly dryRun?: boolean
   /** Told of each thing that is (or would be) removed, and why. */
   readonly onItem?: (item: SweptItem) => void
+  /** Ends it after the thing that it is at. */
+  readonly signal?: AbortSignal
 }
 
 export interface SweptItem {
@@ -42,43 +44,57 @@ export interface SweepResult {
 
 const page = 100
 
-async function sweepUploads(services: Services, options: Required<Omit<SweepOptions, 'onItem'>>, report: (item: SweptItem) => void): Promise<void> {
+/** What every step is given. */
+interface Sweep {
+  readonly services: Services
+  readonly stuckSeconds: number
+  readonly dryRun: boolean
+  readonly report: (item: SweptItem) => void
+  /** A blob stays for the sake of a lost image. */
+  readonly onKept: () => void
+  /** What has been so since then stays. */
+  readonly before: number
+  /** What no record protects may belong to a request that is running: without a grace it still gets the time of a stuck upload. */
+  readonly unrecordedBefore: number
+  readonly isOver: () => boolean
+}
+
+async function sweepUploads({ services, stuckSeconds, dryRun, report, isOver }: Sweep): Promise<void> {
   const { metadata, settings, emit } = services
   const seen = new Set<string>()
-  for (;;) {
+  while (!isOver()) {
     const now = settings.clock()
-    const stale = (await metadata.uploads.findStale({ now, stuckSince: now - options.stuckSeconds * 1000, limit: page + seen.size })).filter(
-      ({ id }) => !seen.has(id),
-    )
+    const stale = (await metadata.uploads.findStale({ now, stuckSince: now - stuckSeconds * 1000, limit: page + seen.size })).filter(({ id }) => !seen.has(id))
     if (stale.length === 0) return
     for (const upload of stale) {
+      if (isOver()) return
       seen.add(upload.id)
       const why = upload.state === 'open' ? `no sign of life since ${new Date(upload.updatedAt).toISOString()}` : 'left by a crash while it was completed'
-      if (!options.dryRun && !(await expire(services, upload))) continue
+      if (!dryRun && !(await expire(services, upload))) continue
       report({ kind: 'upload', what: upload.id, bytes: 0, why })
-      if (!options.dryRun)
-        emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'expired' })
+      if (!dryRun) emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'expired' })
     }
   }
 }
 
 async function expire(services: Services, upload: UploadRecord): Promise<boolean> {
-  if (!(await services.metadata.uploads.move(upload.id, upload.state, 'expired', services.settings.clock()))) return false
-  // it was published, and the store has lost that: these bytes are an image
-  if ((await findLostImage(services, upload.key)) !== undefined) return true
+  // only as it was seen: it may have been given back and claimed again since
+  if (!(await services.metadata.uploads.move(upload.id, upload.state, 'expired', services.settings.clock(), upload))) return false
   await dropUploadBytes(services, upload)
-  await dropJoinedParts(services, upload)
+  // a crash between joining the parts and publishing leaves the joined blob
+  if (upload.kind === 'multipart') await dropBlob(services, upload.key)
   return true
 }
 
 /** Parts of uploads that ended while the storage did not answer, by a crash at that moment, or with their image. Returns the keys of these uploads. */
-async function sweepUndropped(services: Services, { dryRun }: { readonly dryRun: boolean }, report: (item: SweptItem) => void): Promise<ReadonlySet<string>> {
+async function sweepUndropped({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
   const keys = new Set<string>()
   for (let after: string | undefined; ; ) {
     const found = await services.metadata.uploads.findUndropped({ limit: page, ...(after !== undefined && { after }) })
     after = found.at(-1)?.id
     if (after === undefined) return keys
     for (const upload of found) {
+      if (isOver()) return keys
       keys.add(upload.key)
       if (!dryRun && !(await dropUploadBytes(services, upload))) continue
       report({ kind: 'upload', what: upload.id, bytes: 0, why: `it is ${upload.state}, and its parts may still be in the storage` })
@@ -97,26 +113,19 @@ async function removed(services: Services, key: string, remove: () => Promise<vo
   }
 }
 
-interface BlobSweep {
-  /** What has been so since then stays. */
-  readonly before: number
-  readonly dryRun: boolean
-  /** The blob stays for the sake of a lost image. */
-  readonly onKept: () => void
-}
-
-async function sweepBlobs(services: Services, options: BlobSweep, report: (item: SweptItem) => void): Promise<void> {
+async function sweepBlobs({ services, before, dryRun, report, onKept, isOver }: Sweep): Promise<void> {
   const { metadata, storage } = services
   for (let last: BlobRecord | undefined; ; ) {
-    const found = await metadata.blobs.findUnreferenced({ before: options.before, limit: page, ...(last && { after: last }) })
+    const found = await metadata.blobs.findUnreferenced({ before, limit: page, ...(last && { after: last }) })
     last = found.at(-1)
     if (last === undefined) return
     for (const blob of found) {
+      if (isOver()) return
       if ((await findLostImage(services, blob.key)) !== undefined) {
-        options.onKept()
+        onKept()
         continue
       }
-      if (!options.dryRun) {
+      if (!dryRun) {
         // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
         if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) continue
         if (!(await removed(services, blob.key, () => storage.delete(blob.key)))) continue
@@ -126,66 +135,91 @@ async function sweepBlobs(services: Services, options: BlobSweep, report: (item:
   }
 }
 
-async function sweepOrphans(services: Services, options: BlobSweep, report: (item: SweptItem) => void): Promise<void> {
-  const { storage } = services
-  for await (const { key, size } of listUnknownBlobs(services, { prefix: blobPrefix, before: options.before })) {
+async function sweepOrphans({ services, before, dryRun, report, onKept, isOver }: Sweep): Promise<void> {
+  const { metadata, storage } = services
+  for await (const { key, size } of listUnknownBlobs(services, { prefix: blobPrefix, before })) {
+    if (isOver()) return
     if ((await findLostImage(services, key)) !== undefined) {
-      options.onKept()
+      onKept()
       continue
     }
     // asked again, because `reindex` may have put the image back after the first time: then it was not lost any more
-    if ((await services.metadata.blobs.findUnknown([key])).length === 0) continue
-    if (!options.dryRun && !(await removed(services, key, () => storage.delete(key)))) continue
+    if ((await metadata.blobs.findUnknown([key])).length === 0) continue
+    if (!dryRun && !(await removed(services, key, () => storage.delete(key)))) continue
     report({ kind: 'orphan', what: key, bytes: size, why: 'no record knows it: a push ended between storing and publishing' })
   }
 }
 
-/** Parts in the storage whose upload was never recorded, by a crash. */
-async function sweepParts(
-  services: Services,
-  options: { readonly before: number; readonly dryRun: boolean; readonly except: ReadonlySet<string> },
-  report: (item: SweptItem) => void,
-): Promise<void> {
+/** Parts in the storage whose upload was never recorded, by a crash. `except`: the keys of uploads that were tried already. */
+async function sweepParts({ services, unrecordedBefore, dryRun, report, isOver }: Sweep, except: ReadonlySet<string>): Promise<void> {
   const { metadata, storage } = services
   for await (const { key, uploadId, createdAt } of storage.multipart?.listUploads() ?? []) {
-    if (createdAt.getTime() >= options.before || options.except.has(key) || (await metadata.uploads.isKeyInUse(key))) continue
-    if (!options.dryRun && !(await removed(services, key, async () => storage.multipart?.abort({ key, uploadId })))) continue
+    if (isOver()) return
+    // a bucket may be shared, and S3 lists the uploads of all
+    if (digestOfKey(key) === undefined || createdAt.getTime() >= unrecordedBefore) continue
+    if (except.has(key) || (await metadata.uploads.isKeyInUse(key))) continue
+    if (!dryRun && !(await removed(services, key, async () => storage.multipart?.abort({ key, uploadId })))) continue
     report({ kind: 'upload', what: key, bytes: 0, why: 'no record of an open upload has its parts' })
   }
 }
 
-/** Does one sweep and returns the totals. */
+async function sweepTemporary({ services, unrecordedBefore, dryRun, report }: Sweep): Promise<void> {
+  const { storage, metadata } = services
+  const isInUse = (key: string): Promise<boolean> => metadata.uploads.isKeyInUse(key)
+  const count = dryRun ? 0 : ((await storage.sweepTemporary?.(new Date(unrecordedBefore), { isInUse })) ?? 0)
+  if (count > 0) report({ kind: 'temporary', what: String(count), bytes: 0, why: 'leftovers of writes that crashed' })
+}
+
+async function forgetUploads({ services, before, dryRun }: Sweep): Promise<void> {
+  if (!dryRun) await services.metadata.uploads.forget(before - services.settings.limits.uploadSeconds * 1000)
+}
+
+/** Does one sweep and returns the totals. A step that fails keeps no other from running; the first failure is thrown at the end. */
 export async function sweep(services: Services, options: SweepOptions = {}): Promise<SweepResult> {
-  const { metadata, storage, settings } = services
-  const { graceSeconds = 86_400, stuckSeconds = 3600, dryRun = false, onItem } = options
+  const { settings } = services
+  const { graceSeconds = 86_400, stuckSeconds = 3600, dryRun = false, onItem, signal } = options
   const totals = { uploads: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 }
   const counters = { upload: 'uploads', blob: 'blobs', orphan: 'orphans', temporary: 'temporary' } as const
-  const report = (item: SweptItem): void => {
-    totals[counters[item.kind]] += 1
-    totals.bytes += item.bytes
-    onItem?.(item)
-  }
-  const onKept = (): void => {
-    totals.kept += 1
-  }
+  // in a storage that is not mounted nothing is left over, and nothing must be forgotten
+  await services.storageMark.check()
   // what was deleted has no sidecar any more then
   if (!dryRun) await services.sidecars.drain()
   const before = settings.clock() - graceSeconds * 1000
-  // before the others, so that what cannot be dropped today is tried once
-  const undropped = await sweepUndropped(services, { dryRun }, report)
-  await sweepUploads(services, { graceSeconds, stuckSeconds, dryRun }, report)
-  await sweepBlobs(services, { before, dryRun, onKept }, report)
-  await sweepOrphans(services, { before, dryRun, onKept }, report)
-  // what no record protects may belong to a request that is running: without a grace it still gets the time of a stuck upload
-  const unrecordedBefore = Math.min(before, settings.clock() - stuckSeconds * 1000)
-  await sweepParts(services, { before: unrecordedBefore, dryRun, except: undropped }, report)
-  if (!dryRun) {
-    totals.temporary = (await storage.sweepTemporary?.(new Date(unrecordedBefore))) ?? 0
-    if (totals.temporary > 0) onItem?.({ kind: 'temporary', what: String(totals.temporary), bytes: 0, why: 'leftovers of writes that crashed' })
-    await metadata.uploads.forget(before - settings.limits.uploadSeconds * 1000)
+  const context: Sweep = {
+    ...{ services, stuckSeconds, dryRun, before },
+    unrecordedBefore: Math.min(before, settings.clock() - stuckSeconds * 1000),
+    isOver: () => signal?.aborted === true,
+    report: (item) => {
+      totals[counters[item.kind]] += item.kind === 'temporary' ? Number(item.what) : 1
+      totals.bytes += item.bytes
+      onItem?.(item)
+    },
+    onKept: () => {
+      totals.kept += 1
+    },
+  }
+  // before the stale ones, so that what cannot be dropped today is tried once
+  let undropped: ReadonlySet<string> = new Set()
+  const steps: readonly (() => Promise<void>)[] = [
+    async () => {
+      undropped = await sweepUndropped(context)
+    },
+    () => sweepUploads(context),
+    () => sweepBlobs(context),
+    () => sweepOrphans(context),
+    () => sweepParts(context, undropped),
+    () => sweepTemporary(context),
+    () => forgetUploads(context),
+  ]
+  const failures: unknown[] = []
+  for (const step of steps) {
+    if (context.isOver()) break
+    await step().catch((error: unknown) => failures.push(error))
   }
   if (totals.kept > 0)
     settings.logger.warn({ kept: totals.kept }, 'blobs are kept because sidecars name them, of images that the database does not know: run reindex')
   settings.logger.info({ ...totals, dryRun }, 'sweep')
+  for (const err of failures.slice(1)) settings.logger.error({ err }, 'a step of the sweep failed')
+  if (failures.length > 0) throw failures[0]
   return totals
 }

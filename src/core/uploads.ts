@@ -3,13 +3,19 @@
 import type { FinishedBlob } from '../storage/blob/contract.js'
 import { isStorageError } from '../storage/blob/errors.js'
 import type { ImageInContainer, UploadRecord } from '../storage/metadata/contract.js'
+import { isMetadataError } from '../storage/metadata/errors.js'
 import { LibraryError } from './errors.js'
+import { dropBlob } from './lost-images.js'
 import { type CompletedPart, digestParts } from './part-plan.js'
 import { proveBlob } from './prove.js'
-import { type Pusher, principalId, publishUpload } from './publish.js'
+import { discard, type Pusher, principalId, publishUpload } from './publish.js'
 import { isId } from './references.js'
 import type { Services } from './services.js'
+import { claimUpload, giveBack } from './upload-claim.js'
 import { verifyImage } from './verify.js'
+
+/** Time heals it. */
+const isUnavailable = (error: unknown): boolean => isMetadataError(error, 'unavailable') || isStorageError(error, 'unavailable')
 
 /**
  * The multipart upload that a call names. It must belong to this image and this principal: another one's is 404 (it is hidden), an unknown one 410: a 404 would make
@@ -39,12 +45,12 @@ async function afterFailure(services: Services, upload: UploadRecord, error: unk
     isStorageError(error, 'size-mismatch') ||
     isStorageError(error, 'upload-not-found') ||
     isStorageError(error, 'not-found')
-  const moved = await metadata.uploads.move(upload.id, 'completing', lost ? 'aborted' : 'open', settings.clock())
-  if (lost && moved) {
-    await dropUploadBytes(services, upload)
-    await dropJoinedParts(services, upload)
-    emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
-  }
+  if (!lost) return giveBack(services, upload)
+  if (!(await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock()))) return
+  await dropUploadBytes(services, upload)
+  // the parts may have been joined before they were found to be wrong
+  if (upload.kind === 'multipart') await dropBlob(services, upload.key)
+  emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
 }
 
 /** Keeps an upload from looking stuck while its bytes come in one request, or a slow store joins or proves them. */
@@ -81,7 +87,14 @@ async function finishAndPublish(
       )
       throw error
     }
-    await publishUpload(services, { ...target, blob }, pusher)
+    try {
+      await publishUpload(services, { ...target, blob }, pusher)
+    } catch (error) {
+      // its bytes are there and proven: nothing has to be sent again when the metadata store, or the storage, answers
+      if (isUnavailable(error)) await giveBack(services, target.upload)
+      else await discard(services, target.upload, blob.key)
+      throw error
+    }
     if (blob.proof === 'unproven') services.inBackground(() => verifyById(services, target.image.id))
   })
 }
@@ -110,13 +123,13 @@ function finishSingle(services: Services, upload: UploadRecord): Promise<Finishe
  * call of a second pusher of the same image, ends well.
  */
 export async function completeSingle(services: Services, target: ImageInContainer, pusher: Pusher): Promise<void> {
-  const { metadata, settings } = services
+  const { metadata } = services
   for (let lost = true; lost; ) {
     lost = false
     for (const upload of await metadata.uploads.findOpen(target.image.id, principalId(pusher))) {
       if (upload.kind !== 'single' || !(await hasArrived(services, upload))) continue
       // another client of the same principal took this one; its own may have arrived after the list was read
-      lost = !(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))
+      lost = !(await claimUpload(services, upload))
       if (lost) continue
       await finishAndPublish(services, { ...target, upload }, pusher, () => finishSingle(services, upload))
       return
@@ -167,7 +180,7 @@ export async function completeMultipart(
   const partsDigest = digestParts(parts)
   if (isRepeated(upload, partsDigest)) return
   assertOpen(upload, settings.clock())
-  if (!(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))) {
+  if (!(await claimUpload(services, upload))) {
     const now = await metadata.uploads.find(upload.id)
     if (isRepeated(now, partsDigest)) return
     assertOpen(now ?? { ...upload, state: 'expired' }, settings.clock())
@@ -185,26 +198,22 @@ export async function abortUpload(services: Services, upload: UploadRecord, reas
   emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason })
 }
 
-/** Drops what a completion that did not end well may have joined. Only for an upload that never was published. */
-export async function dropJoinedParts({ storage }: Pick<Services, 'storage'>, { kind, key }: UploadRecord): Promise<void> {
-  if (kind === 'multipart') await storage.delete(key).catch(() => {})
-}
-
 /**
  * Drops what an upload that was aborted or has expired left in the storage. False where that failed: a sweep tries again, and finds parts by the record of their upload, because a
  * storage may not list them (MinIO lists only what began since its last start), and a single PUT by its key.
  */
 export async function dropUploadBytes(services: Pick<Services, 'storage' | 'metadata' | 'settings'>, upload: UploadRecord): Promise<boolean> {
   const { storage, metadata, settings } = services
+  if (upload.backendUploadId === null) {
+    await dropBlob(services, upload.key)
+    return true
+  }
   try {
-    if (upload.backendUploadId === null) await storage.delete(upload.key)
-    else {
-      await storage.multipart?.abort({ key: upload.key, uploadId: upload.backendUploadId })
-      await metadata.uploads.markDropped(upload.id)
-    }
+    await storage.multipart?.abort({ key: upload.key, uploadId: upload.backendUploadId })
+    await metadata.uploads.markDropped(upload.id)
     return true
   } catch (err) {
-    settings.logger.warn({ err, key: upload.key }, 'bytes of an ended upload are left to the sweeper')
+    settings.logger.warn({ err, key: upload.key }, 'parts of an ended upload are left to the sweeper')
     return false
   }
 }

@@ -1,8 +1,9 @@
 /** Reading blobs back: proves what was published before its proof, finds damage, hides it, and shows again what was healed. */
+import { setTimeout as wait } from 'node:timers/promises'
 import { isStorageError } from '../storage/blob/errors.js'
 import type { ImageInContainer, ImageState } from '../storage/metadata/contract.js'
 import { proveBlob } from './prove.js'
-import { containerPath } from './publish.js'
+import { containerPath } from './references.js'
 import type { Services } from './services.js'
 
 export interface VerifyOptions {
@@ -26,7 +27,10 @@ export interface VerifiedItem {
   readonly path: string
   readonly digest: string
   readonly size: number
-  /** `proven`: whole. `damaged`: other bytes, or none; hidden now. `healed`: was hidden, is whole, and is shown again. `unreadable`: the storage did not answer; nothing was changed. */
+  /**
+   * `proven`: whole. `damaged`: other bytes, or none; hidden now. `healed`: was hidden, is whole, and is shown again. `unreadable`: the storage did not answer, or is not the one of this
+   * registry; nothing was changed.
+   */
   readonly outcome: 'proven' | 'damaged' | 'healed' | 'unreadable'
   readonly reason?: string
 }
@@ -44,8 +48,8 @@ const pageSize = 100
 const isDamage = (error: unknown): boolean =>
   isStorageError(error, 'digest-mismatch') || isStorageError(error, 'size-mismatch') || isStorageError(error, 'not-found')
 
-/** Proves one image and moves its state. */
-export async function verifyImage(services: Services, { image, container }: ImageInContainer, signal?: AbortSignal): Promise<VerifiedItem> {
+/** Proves one image and moves its state. undefined where the image was deleted meanwhile, and where it has other bytes since then: those are for whoever pushed them to prove. */
+export async function verifyImage(services: Services, { image, container }: ImageInContainer, signal?: AbortSignal): Promise<VerifiedItem | undefined> {
   const { metadata, settings, emit } = services
   const item = { imageId: image.id, path: containerPath(container), digest: image.digest, size: image.size }
   try {
@@ -54,21 +58,29 @@ export async function verifyImage(services: Services, { image, container }: Imag
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     if (!isDamage(error)) return { ...item, outcome: 'unreadable', reason }
-    // pushed again meanwhile: what is damaged is a blob that the image no longer has
+    // deleted, or pushed again meanwhile: what is damaged is a blob that the image no longer has
     const now = await metadata.images.find(image.id)
-    if (now !== undefined && now.image.blobKey !== image.blobKey) return verifyImage(services, now, signal)
-    if (await metadata.images.setState(image.id, ['published', 'unproven'], 'damaged', settings.clock())) {
+    if (now === undefined) return undefined
+    if (now.image.blobKey !== image.blobKey) return verifyImage(services, now, signal)
+    try {
+      // in a storage that is not mounted every image would be damaged
+      await services.storageMark.check()
+    } catch (other) {
+      return { ...item, outcome: 'unreadable', reason: other instanceof Error ? other.message : String(other) }
+    }
+    if (await metadata.images.setState(image.id, ['published', 'unproven'], 'damaged', settings.clock(), image)) {
       settings.logger.error({ ...item, reason }, 'image damaged: it is hidden until it is pushed again')
       emit('image.damaged', { path: item.path, imageId: image.id, digest: image.digest })
     }
     return { ...item, outcome: 'damaged', reason }
   }
-  await metadata.images.setState(image.id, ['unproven', 'damaged'], 'published', settings.clock())
+  await metadata.images.setState(image.id, ['unproven', 'damaged'], 'published', settings.clock(), image)
   return { ...item, outcome: image.state === 'damaged' ? 'healed' : 'proven' }
 }
 
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+/** Ends early with the signal. */
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  await wait(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => {})
 }
 
 function statesOf({ all, only }: VerifyOptions): readonly ImageState[] {
@@ -91,11 +103,12 @@ export async function verify(services: Services, options: VerifyOptions = {}): P
       const found = await services.metadata.images.find(image.id)
       if (found === undefined || !states.includes(found.image.state)) continue
       const item = await verifyImage(services, found, signal)
+      if (item === undefined) continue
       if (isStopped() && item.outcome === 'unreadable') return totals
       totals[item.outcome] += 1
       totals.bytes += found.image.size
       options.onItem?.(item)
-      if (options.bytesPerSecond !== undefined) await pause((image.size / options.bytesPerSecond) * 1000)
+      if (options.bytesPerSecond !== undefined) await pause((image.size / options.bytesPerSecond) * 1000, signal)
     }
     after = page.at(-1)?.image.id
     if (page.length < pageSize) return totals

@@ -100,7 +100,7 @@ export const changeTests: MetadataGroup = {
       const place = await context.place()
       const image = await context.publish(place)
       const noted = await notedBy(context, async () => {
-        await context.store.containers.countDownload(place.container.id)
+        await context.store.containers.countDownloads(place.container.id, 2)
         await context.upload(image, place)
       })
       assert.deepEqual(noted, [])

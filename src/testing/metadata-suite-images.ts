@@ -95,6 +95,10 @@ export const imageTests: MetadataGroup = {
       await context.assertUsage(place.entity, { used: 1000, reserved: 0 })
       assert.equal(await store.images.setState(image.id, ['damaged'], 'published', 901), true)
       assert.equal(await store.images.setState(image.id, [], 'damaged', 902), false)
+      assert.equal(await store.images.setState(image.id, ['published'], 'damaged', 903, { blobKey: 'another blob' }), false)
+      assert.equal(await store.images.setState(image.id, ['published'], 'damaged', 903, { blobKey: null }), false)
+      assert.equal((await context.read(image.id)).state, 'published')
+      assert.equal(await store.images.setState(image.id, ['published'], 'damaged', 904, { blobKey: image.blobKey }), true)
       assert.equal(await store.images.setState(context.id(), ['published'], 'damaged', 1), false)
     },
     'setState never publishes an image without bytes': async (context) => {

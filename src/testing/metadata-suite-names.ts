@@ -27,16 +27,25 @@ export const entityTests: MetadataGroup = {
     'update changes the given members only': async (context) => {
       const { store } = context
       const entity = await context.entity('alice')
-      assert.deepEqual(await store.entities.update(entity.id, { quotaBytes: 7, now: 100 }), { ...entity, quotaBytes: 7, updatedAt: 100 })
-      assert.deepEqual(await store.entities.update(entity.id, { defaultPrivate: true, now: 101 }), {
-        ...{ ...entity, quotaBytes: 7, defaultPrivate: true, updatedAt: 101 },
+      const [first, second, third, last] = [context.now(), context.now(), context.now(), context.now()]
+      assert.deepEqual(await store.entities.update(entity.id, { quotaBytes: 7, now: first }), { ...entity, quotaBytes: 7, updatedAt: first })
+      assert.deepEqual(await store.entities.update(entity.id, { defaultPrivate: true, now: second }), {
+        ...{ ...entity, quotaBytes: 7, defaultPrivate: true, updatedAt: second },
       })
-      assert.deepEqual(await store.entities.update(entity.id, { quotaBytes: 0, defaultPrivate: false, now: 102 }), {
-        ...{ ...entity, quotaBytes: 0, updatedAt: 102 },
+      assert.deepEqual(await store.entities.update(entity.id, { quotaBytes: 0, defaultPrivate: false, now: third }), {
+        ...{ ...entity, quotaBytes: 0, updatedAt: third },
       })
-      assert.deepEqual(await store.entities.update(entity.id, { quotaBytes: null, now: 103 }), { ...entity, updatedAt: 103 })
+      assert.deepEqual(await store.entities.update(entity.id, { quotaBytes: null, now: last }), { ...entity, updatedAt: last })
       assert.equal(await store.entities.update(context.id(), { quotaBytes: 7, now: 1 }), undefined)
-      assert.deepEqual(await store.entities.find(entity.id), { ...entity, updatedAt: 103 })
+      assert.deepEqual(await store.entities.find(entity.id), { ...entity, updatedAt: last })
+    },
+    'a change is later than the one before, also by a clock that is behind': async (context) => {
+      const { store } = context
+      const { entity, collection, container } = await context.place()
+      assert.equal((await store.entities.update(entity.id, { defaultPrivate: true, now: 5 }))?.updatedAt, entity.updatedAt + 1)
+      assert.equal((await store.collections.setPrivate(collection.id, true, collection.updatedAt))?.updatedAt, collection.updatedAt + 1)
+      assert.equal((await store.containers.setPrivate(container.id, true, 0))?.updatedAt, container.updatedAt + 1)
+      assert.equal((await store.containers.setPrivate(container.id, false, 0))?.updatedAt, container.updatedAt + 2)
     },
     'list walks by name': async (context) => {
       for (const name of ['b', 'a', 'c-1', 'c', 'c.1', 'c_1']) await context.entity(name)
@@ -98,14 +107,15 @@ export const collectionTests: MetadataGroup = {
       const { store } = context
       const { collection, container } = await context.place()
       const other = await context.place()
-      assert.deepEqual(await store.collections.setPrivate(collection.id, true, 77), { ...collection, private: true, updatedAt: 77 })
+      const now = context.now()
+      assert.deepEqual(await store.collections.setPrivate(collection.id, true, now), { ...collection, private: true, updatedAt: now })
       assert.deepEqual(await store.containers.find(container.id), { ...container, collectionPrivate: true })
       assert.equal((await store.containers.find(other.container.id))?.collectionPrivate, false)
       const late = await store.containers.createIfAbsent({
         ...{ id: context.id(), collectionId: collection.id, name: 'late', description: '', private: false, owner: null, now: 80 },
       })
       assert.equal(late.record.collectionPrivate, true)
-      assert.equal((await store.collections.setPrivate(collection.id, false, 81))?.private, false)
+      assert.equal((await store.collections.setPrivate(collection.id, false, context.now()))?.private, false)
       assert.equal((await store.containers.find(late.record.id))?.collectionPrivate, false)
       assert.equal(await store.collections.setPrivate(context.id(), true, 1), undefined)
     },
@@ -148,15 +158,16 @@ export const containerTests: MetadataGroup = {
       const { store } = context
       const { container } = await context.place({ entity: 'alice', container: 'one' })
       const { container: other } = await context.place({ entity: 'alice', container: 'two' })
-      assert.deepEqual(await store.containers.setPrivate(container.id, true, 77), { ...container, private: true, updatedAt: 77 })
+      const now = context.now()
+      assert.deepEqual(await store.containers.setPrivate(container.id, true, now), { ...container, private: true, updatedAt: now })
       assert.deepEqual(await store.containers.find(other.id), other)
       assert.equal(await store.containers.setPrivate(context.id(), true, 1), undefined)
     },
-    'countDownload counts every caller': async (context) => {
+    'countDownloads counts every caller': async (context) => {
       const { container } = await context.place()
-      await context.race(50, (store) => store.containers.countDownload(container.id))
-      assert.equal((await context.store.containers.find(container.id))?.downloadCount, 50)
-      await context.store.containers.countDownload(context.id())
+      await context.race(50, (store) => store.containers.countDownloads(container.id, 3))
+      assert.equal((await context.store.containers.find(container.id))?.downloadCount, 150)
+      await context.store.containers.countDownloads(context.id(), 1)
     },
   },
 }

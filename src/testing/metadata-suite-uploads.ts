@@ -84,6 +84,17 @@ export const uploadTests: MetadataGroup = {
       assert.equal(await store.uploads.move(context.id(), 'open', 'aborted', 1), false)
       await context.assertUsage(place.entity, { used: 0, reserved: 0 })
     },
+    'move with what was seen fails after a sign of life': async (context) => {
+      const { store } = context
+      const place = await context.place()
+      const upload = await context.upload(await context.image(place.container), place, 10)
+      assert.equal(await store.uploads.move(upload.id, 'open', 'completing', 900), true)
+      await store.uploads.touch(upload.id, { now: 950, expiresAt: 5000 })
+      assert.equal(await store.uploads.move(upload.id, 'completing', 'expired', 1000, { updatedAt: 900 }), false)
+      assert.equal((await store.uploads.find(upload.id))?.state, 'completing')
+      assert.equal(await store.uploads.move(upload.id, 'completing', 'expired', 1000, { updatedAt: 950 }), true)
+      await context.assertUsage(place.entity, { used: 0, reserved: 0 })
+    },
     'an upload that ended never begins again and gives back once': async (context) => {
       const { store } = context
       const place = await context.place()

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createLibrary } from '../../src/core/index.js'
 import { createSidecarWriter, writeSidecar } from '../../src/core/sidecar-writer.js'
 import { decodeSidecar } from '../../src/core/sidecars.js'
+import { createStorageMark } from '../../src/core/storage-mark.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
@@ -11,6 +12,7 @@ import { drained, sidecarKeys, sidecarOf } from '../support/sidecars.js'
 
 const bytes = Buffer.from('the bytes of an image')
 const path = 'alice/tools/bwa'
+const sidecarFolders = /^records\/\w+\//
 let registry: TestRegistry
 afterEach(() => registry.close())
 
@@ -105,7 +107,7 @@ describe('the writer', () => {
     const storage: StorageBackend = {
       ...memory,
       put: async (key, body, options) => {
-        if (broken && key.startsWith('records/')) throw new Error('no sidecars today')
+        if (broken && sidecarFolders.test(key)) throw new Error('no sidecars today')
         return memory.put(key, body, options)
       },
     }
@@ -184,7 +186,7 @@ describe('several writers', () => {
       await writeSidecar({ storage, metadata }, container)
     })
     await writeSidecar({ storage: slow, metadata }, container)
-    expect(await sidecarOf(storage, 'containers')).toMatchObject({ private: false, updatedAt: 99 })
+    expect(await sidecarOf(storage, 'containers')).toMatchObject({ private: false })
     expect(await sidecarKeys(storage, 'containers')).toHaveLength(1)
   })
 
@@ -198,7 +200,7 @@ describe('several writers', () => {
       }
     })
     await writeSidecar({ storage: slow, metadata }, container)
-    expect(await sidecarOf(storage, 'containers')).toMatchObject({ private: false, updatedAt: 99 })
+    expect(await sidecarOf(storage, 'containers')).toMatchObject({ private: false })
     expect(await sidecarKeys(storage, 'containers')).toHaveLength(1)
   })
 
@@ -224,14 +226,16 @@ describe('several writers', () => {
         await metadata.containers.setPrivate(container.id, false, 99)
       },
     }
-    const writer = createSidecarWriter({ settings: { logger: { warn: () => {} } } as never, metadata, storage: slow, inBackground: () => {} })
+    const settings = { logger: { warn: () => {} } } as never
+    const storageMark = createStorageMark({ storage, metadata, settings })
+    const writer = createSidecarWriter({ settings, metadata, storage: slow, storageMark, inBackground: () => {} })
     const one = metadata.changes.list.bind(metadata.changes)
     Object.assign(metadata.changes, { list: async (page: { after?: number; limit: number }) => ((page.after ?? 0) === 0 ? one(page) : []) })
     await writer.drain()
     Object.assign(metadata.changes, { list: one })
     expect(await metadata.changes.isPending('container', container.id)).toBe(true)
     await drained(registry)
-    expect(await sidecarOf(storage, 'containers')).toMatchObject({ private: false, updatedAt: 99 })
+    expect(await sidecarOf(storage, 'containers')).toMatchObject({ private: false })
   })
 
   it('many at once end with one right sidecar', async () => {

@@ -34,7 +34,7 @@ function provesLater(plain = memoryStorage(), hold: () => Promise<void> = async 
     },
     get: async (...args: Parameters<typeof plain.get>) => {
       // a range is the look at the header
-      if (args[1]?.range !== undefined) return plain.get(...args)
+      if (args[1]?.range !== undefined || !args[0].startsWith('blobs/')) return plain.get(...args)
       proofs.push(args[0])
       await hold()
       args[1]?.signal?.throwIfAborted()
@@ -115,7 +115,7 @@ describe('verify', () => {
     const registry = await start({ storage })
     await push(registry, 'alice/tools/a', bytes)
     await push(registry, 'alice/tools/b', Buffer.from('soon damaged'))
-    for await (const { key } of plain.list('')) await plain.delete(key)
+    for await (const { key } of plain.list('blobs/')) await plain.delete(key)
     expect((await registry.library.verify({ all: true })).damaged).toBe(2)
     await push(registry, 'alice/tools/a', bytes)
     const before = proofs.length

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningS3Server, startMinio, startVersitygw } from '../../scripts/s3-servers.mjs'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
 import { ensureBuilt } from '../e2e/harness/build.js'
 import { runOk } from '../e2e/harness/run.js'
 import { freePort } from '../e2e/harness/server.js'
@@ -45,6 +46,15 @@ async function usedFolder(args: readonly string[] = []): Promise<string> {
   return data
 }
 
+/** One whose registry has not met its storage yet. */
+async function newFolder(): Promise<string> {
+  const data = await temporaryFolder()
+  const metadata = sqliteMetadata({ file: join(data, 'registry.db') })
+  await metadata.ready()
+  await metadata.close()
+  return data
+}
+
 describe('on this machine', () => {
   it('all is well after a first start, and before it nothing is made', async () => {
     const data = await usedFolder()
@@ -73,6 +83,21 @@ describe('on this machine', () => {
     expect(failures(report)).toEqual(['secret in SIF_LIBRARY_SECRET', 'secret of all instances'])
     expect(report.text).not.toContain('short-secret-word')
     expect(finding(await examine(['--data', data]), 'secret of all instances').state).toBe('ok')
+  })
+
+  it('a storage whose volume is not mounted, and that of another registry', async () => {
+    const [data, other] = [await usedFolder(), await usedFolder()]
+    const check = 'storage belongs to the metadata store'
+    expect(finding(await examine(['--data', data]), check)).toMatchObject({ state: 'ok', found: 'both have the same mark' })
+    const empty = await examine(['--data', data, '--storage', `filesystem:${join(await temporaryFolder(), 'empty')}`])
+    expect([empty.code, failures(empty)]).toEqual([1, [check]])
+    expect(finding(empty, check).cause).toContain('not mounted')
+    const foreign = await examine(['--data', data, '--storage', `filesystem:${join(other, 'blobs')}`])
+    expect(finding(foreign, check)).toMatchObject({
+      state: 'failed',
+      found: expect.stringContaining('another registry'),
+      fix: expect.stringContaining('--accept-storage'),
+    })
   })
 
   it('a metadata store that is none', async () => {
@@ -149,7 +174,7 @@ const urlOf = (server: RunningS3Server, more = ''): string => `s3://doctor-bucke
 
 describeOn(minio, 'on MinIO', (server) => {
   const on = async (storage: string, env: Readonly<Record<string, string>> = keysOf(server)) =>
-    examine(['--data', await usedFolder(), '--storage', storage], env)
+    examine(['--data', await newFolder(), '--storage', storage], env)
 
   it('proves everything, creates the bucket, and leaves nothing behind', async () => {
     const report = await on(urlOf(server))
@@ -363,7 +388,7 @@ describeOn(minio, 'on MinIO', (server) => {
 
 describeOn(versitygw, 'on versitygw', (server) => {
   it('says that the store does not hold URLs to a SHA-256, and proves the rest', async () => {
-    const report = await examine(['--data', await usedFolder(), '--storage', urlOf(server)], keysOf(server))
+    const report = await examine(['--data', await newFolder(), '--storage', urlOf(server)], keysOf(server))
     expect([report.code, failures(report)]).toEqual([0, []])
     expect(report.findings.filter(({ state }) => state === 'warning')).toEqual([
       expect.objectContaining({ found: 'this store does not hold a URL to the SHA-256 of its bytes' }),

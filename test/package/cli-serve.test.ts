@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { connect } from 'node:net'
@@ -49,6 +49,25 @@ describe('the first start and the next one', () => {
     expect(after.logs()).toBe(`listening on ${after.url}\n`)
     expect((await clientOf(after.url).pull('admin/demo/hello:latest')).bytes.toString()).toBe('hello')
     expect(JSON.parse(await succeed(['token', 'list', '--json', '--data', data]))).toHaveLength(1)
+  })
+
+  it('refuses a storage that is not its own, says why, and takes it when told to', async () => {
+    const data = await temporaryFolder()
+    const server = await serve(data)
+    await clientOf(server.url, read(join(data, 'admin-token')).trim()).push('admin/demo/hello', Buffer.from('hello'))
+    await server.stop()
+    renameSync(join(data, 'blobs'), join(data, 'volume'))
+    for (const words of [['serve', '--port', '0'], ['sweep'], ['verify', '--all'], ['reindex']]) {
+      const { code, stderr } = await command([...words, '--data', data])
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/not the storage of this registry.*mounted.*--accept-storage/s)])
+    }
+    rmSync(join(data, 'blobs'), { recursive: true })
+    renameSync(join(data, 'volume'), join(data, 'blobs'))
+    expect((await clientOf((await serve(data)).url).pull('admin/demo/hello:latest')).bytes.toString()).toBe('hello')
+
+    const elsewhere = ['--storage', `filesystem:${join(data, 'new')}`]
+    await (await serve(data, [...elsewhere, '--accept-storage'])).stop()
+    expect(await (await serve(data, elsewhere)).stop()).toBe(0)
   })
 
   it('an upload started before a restart goes on after it: the secret signs both', async () => {

@@ -1,12 +1,13 @@
 /** Sidecars as they lie in the storage. */
 import { expect } from 'vitest'
 import { createSidecarWriter } from '../../src/core/sidecar-writer.js'
+import { createStorageMark, storageMarkKey } from '../../src/core/storage-mark.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
 
 export async function keysBelow(storage: StorageBackend, prefix: string): Promise<string[]> {
   const keys: string[] = []
-  for await (const { key } of storage.list(prefix)) keys.push(key)
+  for await (const { key } of storage.list(prefix)) if (key !== storageMarkKey) keys.push(key)
   return keys.sort()
 }
 
@@ -29,6 +30,8 @@ export async function drained(
   done = true,
 ): Promise<void> {
   const logger = { warn: (facts: object, message?: string) => logs.push({ level: 'warn', facts, message }) }
-  const writer = createSidecarWriter({ settings: { logger } as never, storage, metadata, inBackground: () => {} })
+  const settings = { logger } as never
+  const storageMark = createStorageMark({ storage, metadata, settings })
+  const writer = createSidecarWriter({ settings, storage, metadata, storageMark, inBackground: () => {} })
   expect(await writer.drain()).toBe(done)
 }

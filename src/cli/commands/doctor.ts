@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { isMetadataError, type MetadataStore } from 'sif-library/metadata'
 import type { Command, CommandContext } from '../command.js'
 import { dataFolder, loadSecret, readServerRecord } from '../data-folder.js'
 import { checkLeftovers, checkStorage, failed } from '../doctor/bytes.js'
@@ -7,8 +8,10 @@ import { checkCertificate, checkDataFolder, checkSecret } from '../doctor/machin
 import { checkPresigned } from '../doctor/presigned.js'
 import { checkPublicUrl } from '../doctor/public-url.js'
 import { checkMetadata } from '../doctor/records.js'
+import { checkStorageMark } from '../doctor/storage-mark.js'
 import { UsageError, WorkError } from '../failure.js'
 import { redact } from '../log.js'
+import type { Settings } from '../option-table.js'
 import { printJson } from '../print.js'
 import { openMetadata, openStorage, storageAuthority } from '../registry.js'
 
@@ -40,10 +43,14 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
     yield* checkDataFolder(folder)
     yield* checkSecret(folder, { settings, environment })
     yield* checkCertificate(settings)
-    yield* examineMetadata({ settings, args: [], terminal })
+    const check = async function* (metadata: MetadataStore): Findings {
+      yield* checkMetadata(metadata, await loadSecret(folder, { settings, environment, make: false }))
+    }
+    yield* withMetadata(settings, check)
     // a look must not make a folder that was only mistyped
     const isThere = settings.storage !== undefined || existsSync(folder.directory)
     if (isThere && (yield* checkStorage(storage))) {
+      yield* withMetadata(settings, (metadata) => checkStorageMark(storage, metadata), { quiet: true })
       yield* checkPresigned(storage, await storageAuthority(settings))
       yield* checkLeftovers(storage, settings.uploadTime)
     }
@@ -58,16 +65,17 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
   yield* checkPublicUrl(url)
 }
 
-async function* examineMetadata({ settings, terminal }: CommandContext): Findings {
-  const folder = dataFolder(settings)
+/** `quiet`: a store that does not answer was told of before. */
+async function* withMetadata(settings: Settings, check: (metadata: MetadataStore) => Findings, { quiet = false } = {}): Findings {
   try {
     const metadata = await openMetadata(settings)
     try {
-      yield* checkMetadata(metadata, await loadSecret(folder, { settings, environment: terminal.environment, make: false }))
+      yield* check(metadata)
     } finally {
       await metadata.close()
     }
   } catch (error) {
+    if (quiet && (error instanceof WorkError || isMetadataError(error))) return
     if (!(error instanceof WorkError)) throw error
     // before the first start there is nothing to look at
     yield { ...failed('metadata store', error), state: 'warning' }

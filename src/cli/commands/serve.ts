@@ -26,6 +26,7 @@ export const serve: Command = {
     'noMultipart',
     'defaultPrivate',
     'requireSif',
+    'acceptStorage',
     'maxImageSize',
     'maxEntitySize',
     'partSize',

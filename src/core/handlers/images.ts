@@ -4,8 +4,8 @@ import { may } from '../access.js'
 import { LibraryError } from '../errors.js'
 import type { LibraryResponse } from '../messages.js'
 import { imageObject, isVisible } from '../objects.js'
-import { containerPath, findAdoptable } from '../publish.js'
-import { checkArch, digestFromHash, hashFromDigest, isId, parseReference, type Reference } from '../references.js'
+import { findAdoptable } from '../publish.js'
+import { checkArch, containerPath, digestFromHash, hashFromDigest, isId, parseReference, type Reference } from '../references.js'
 import { containerResource, imageResource } from '../resources.js'
 import { dataResponse, emptyResponse } from '../responses.js'
 import type { Located, RouteContext, RouteInput } from '../route-row.js'
@@ -149,13 +149,13 @@ function filenameOf({ image, container }: ImageInContainer, selector: string | u
  */
 export async function pullImage(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, principal, request, resource } = context
-  const { hooks, transfers, metadata, emit, settings } = services
+  const { hooks, transfers, emit } = services
   const { image, container } = record
   if (!isVisible(image) || image.blobKey === null) throw new LibraryError('not-found', `not uploaded yet: ${containerPath(container)}`)
   await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
   const url = await transfers.pullUrl(request, { key: image.blobKey, size: image.size, sha256: image.digest, filename: filenameOf(record, resource?.selector) })
   if (request.method !== 'HEAD') {
-    metadata.containers.countDownload(container.id).catch((err: unknown) => settings.logger.warn({ err }, 'a download was not counted'))
+    services.countDownload(container.id)
     emit('image.pulled', { path: containerPath(container), imageId: image.id, digest: image.digest, principal: principal?.id ?? null, size: image.size })
   }
   return emptyResponse(303, { location: url, 'cache-control': 'no-store' })

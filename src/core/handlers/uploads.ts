@@ -5,12 +5,13 @@ import { LibraryError } from '../errors.js'
 import type { LibraryResponse } from '../messages.js'
 import type { UploadCompleteObject } from '../objects.js'
 import { plannedPartSize } from '../part-plan.js'
-import { containerPath, discard, type Pusher, publishUpload } from '../publish.js'
-import { isId } from '../references.js'
+import { discard, type Pusher, publishUpload } from '../publish.js'
+import { containerPath, isId } from '../references.js'
 import { imageResource } from '../resources.js'
 import { dataResponse, emptyResponse } from '../responses.js'
 import type { Located, RouteContext, RouteInput } from '../route-row.js'
 import type { AbortBody, CompleteMultipartBody, PresignPartBody, StartMultipartBody, StartSingleBody } from '../schemas.js'
+import { claimUpload } from '../upload-claim.js'
 import { startUpload } from '../upload-start.js'
 import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, whileAlive } from '../uploads.js'
 
@@ -37,22 +38,23 @@ async function completeAnswer({ services, record }: RouteContext<unknown, ImageI
 /** `POST v1/imagefile/{id}`: the bytes in one request (protocol 5.8). */
 export async function pushDirect(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, request } = context
-  const { settings, storage, metadata } = services
+  const { settings, storage } = services
   const { stream, length } = readByteStream(request, settings.limits.idleSeconds)
   if (length === undefined) throw new LibraryError('length-required')
   if (length === 0) throw new LibraryError('invalid-request', 'an empty file is no image')
   const pusher = pusherOf(context)
   const upload = await startUpload(services, { ...record, kind: 'single', size: length }, pusher)
   // claimed before its bytes come: somebody who completes a single PUT of the same image would take it for his own
-  if (!(await metadata.uploads.move(upload.id, 'open', 'completing', settings.clock()))) throw new LibraryError('gone', 'the upload was ended in the meantime')
+  if (!(await claimUpload(services, upload))) throw new LibraryError('gone', 'the upload was ended in the meantime')
   await whileAlive(services, upload, async () => {
     try {
       await storage.put(upload.key, stream, { size: length, sha256: upload.digest, ...(request.signal === undefined ? {} : { signal: request.signal }) })
+      await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
     } catch (error) {
+      // nobody could complete it: the client has to send the bytes again
       await discard(services, upload, upload.key)
       throw error
     }
-    await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
   })
   return emptyResponse(200)
 }

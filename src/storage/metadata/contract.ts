@@ -266,7 +266,7 @@ export interface ContainerStore {
   /** By name, ascending, after the given name: for pages of a host. */
   listOf(collectionId: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly ContainerRecord[]>
   /** Adds to the download count. */
-  countDownload(id: string): Promise<void>
+  countDownloads(id: string, count: number): Promise<void>
 }
 
 export interface ImageStore {
@@ -307,8 +307,17 @@ export interface ImageStore {
     readonly partsDigest?: string | null
     readonly now: number
   }): Promise<'published' | 'already' | 'gone'>
-  /** Compare-and-set of the state, for proving in the background and for checks. False when it was not in `from`, and for an image without bytes. */
-  setState(id: string, from: readonly ImageState[], to: Exclude<ImageState, 'pending'>, now: number): Promise<boolean>
+  /**
+   * Compare-and-set of the state, for proving in the background and for checks. False when it was not in `from`, for an image without bytes, and where the image refers to another
+   * blob than `seen`: what was found out about one blob says nothing of the next.
+   */
+  setState(
+    id: string,
+    from: readonly ImageState[],
+    to: Exclude<ImageState, 'pending'>,
+    now: number,
+    seen?: { readonly blobKey: string | null },
+  ): Promise<boolean>
   /** Records the arch of an image that has none. The first caller wins; returns the record as it is now. */
   setArchIfUnknown(id: string, arch: string, now: number): Promise<ImageRecord | undefined>
   /** Deletes the image and its tags; a blob without other images becomes unreferenced; usage is given back; open uploads of the image are `aborted`. False when it was gone. */
@@ -365,8 +374,9 @@ export interface UploadStore {
   /**
    * Compare-and-set of the state. True for exactly one of two callers. Moving to `aborted` or `expired` gives the reservation back. `completed` is only reached
    * through `images.publish`. Always false from `completed`, `aborted` and `expired`. From `completing` to `completing` is a sign of life of a long completion.
+   * With `seen` also false where the upload has changed, or has shown a sign of life, since then.
    */
-  move(id: string, from: UploadState, to: Exclude<UploadState, 'completed'>, now: number): Promise<boolean>
+  move(id: string, from: UploadState, to: Exclude<UploadState, 'completed'>, now: number, seen?: Pick<UploadRecord, 'updatedAt'>): Promise<boolean>
   /** Sign of life: moves `updatedAt` and `expiresAt`, for an upload that is `open` or `completing`. */
   touch(id: string, change: { readonly expiresAt: number; readonly now: number }): Promise<void>
   /** Uploads in `open` that expired before `now`, and those in `completing` that nobody touched since `stuckSince` (a crash), oldest first. */

@@ -2,7 +2,7 @@ import type { CollectionStore } from './contract.js'
 import { MetadataError } from './errors.js'
 import { noteChange } from './sql-changes.js'
 import { writeNameDocument } from './sql-documents.js'
-import { flag, insertOrFind, pageSize } from './sql-names.js'
+import { flag, insertOrFind, later, pageSize } from './sql-names.js'
 import { collectionColumns, collectionOf } from './sql-rows.js'
 import { type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
 
@@ -41,8 +41,9 @@ export function collectionStore(runner: SqlRunner): CollectionStore {
       runner.run('transaction', function* () {
         const record = yield* selectFirst(
           collectionOf,
-          `UPDATE collections SET private = ?, updated_at = ? WHERE id = ? RETURNING ${collectionColumns}`,
+          `UPDATE collections SET private = ?, updated_at = ${later} WHERE id = ? RETURNING ${collectionColumns}`,
           flag(value),
+          now,
           now,
           id,
         )

@@ -2,7 +2,7 @@ import type { ContainerStore } from './contract.js'
 import { MetadataError } from './errors.js'
 import { noteChange } from './sql-changes.js'
 import { writeNameDocument } from './sql-documents.js'
-import { flag, insertOrFind, pageSize } from './sql-names.js'
+import { flag, insertOrFind, later, pageSize } from './sql-names.js'
 import { collectionColumns, collectionOf, containerColumns, containerOf } from './sql-rows.js'
 import { changed, type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
 
@@ -50,14 +50,14 @@ export function containerStore(runner: SqlRunner): ContainerStore {
 
     setPrivate: (id, value, now) =>
       runner.run('transaction', function* () {
-        const sql = `UPDATE containers SET private = ?, updated_at = ? WHERE id = ? RETURNING ${containerColumns}`
-        const record = yield* selectFirst(containerOf, sql, flag(value), now, id)
+        const sql = `UPDATE containers SET private = ?, updated_at = ${later} WHERE id = ? RETURNING ${containerColumns}`
+        const record = yield* selectFirst(containerOf, sql, flag(value), now, now, id)
         if (record !== undefined) yield* noteChange('container', id)
         return record
       }),
 
-    countDownload: async (id) => {
-      await runner.run('statement', () => changed('UPDATE containers SET download_count = download_count + 1 WHERE id = ?', id))
+    countDownloads: async (id, count) => {
+      await runner.run('statement', () => changed('UPDATE containers SET download_count = download_count + ? WHERE id = ?', count, id))
     },
 
     listOf: (collectionId, page) =>

@@ -1,7 +1,7 @@
 import type { EntityStore } from './contract.js'
 import { noteChange } from './sql-changes.js'
 import { writeNameDocument } from './sql-documents.js'
-import { flag, insertOrFind, nullableFlag, pageSize } from './sql-names.js'
+import { flag, insertOrFind, later, nullableFlag, pageSize } from './sql-names.js'
 import { entityColumns, entityOf } from './sql-rows.js'
 import { type SqlRunner, selectAll, selectFirst } from './sql-steps.js'
 
@@ -40,11 +40,12 @@ export function entityStore(runner: SqlRunner): EntityStore {
         const record = yield* selectFirst(
           entityOf,
           `UPDATE entities SET default_private = COALESCE(?, default_private),
-            quota_bytes = CASE WHEN CAST(? AS INTEGER) = 1 THEN CAST(? AS BIGINT) ELSE quota_bytes END, updated_at = ?
+            quota_bytes = CASE WHEN CAST(? AS INTEGER) = 1 THEN CAST(? AS BIGINT) ELSE quota_bytes END, updated_at = ${later}
             WHERE id = ? RETURNING ${entityColumns}`,
           nullableFlag(change.defaultPrivate),
           flag(change.quotaBytes !== undefined),
           change.quotaBytes ?? null,
+          change.now,
           change.now,
           id,
         )

@@ -74,15 +74,13 @@ export function imageStore(runner: SqlRunner): ImageStore {
 
     publish: (change) => runner.run('transaction', () => publishImage(change)),
 
-    setState: (id, from, to, now) =>
+    setState: (id, from, to, now, seen) =>
       runner.run('transaction', () =>
         changeImage(
           id,
-          `UPDATE images SET state = ?, updated_at = ? WHERE id = ? AND blob_key IS NOT NULL AND ${isListed(runner.dialect, 'state')} RETURNING id`,
-          to,
-          now,
-          id,
-          listValue(from),
+          `UPDATE images SET state = ?, updated_at = ? WHERE id = ? AND blob_key ${seen === undefined ? 'IS NOT NULL' : '= ?'}
+            AND ${isListed(runner.dialect, 'state')} RETURNING id`,
+          ...[to, now, id, ...(seen === undefined ? [] : [seen.blobKey ?? '']), listValue(from)],
         ),
       ),
 

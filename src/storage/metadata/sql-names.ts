@@ -22,6 +22,12 @@ export function nullableFlag(value: boolean | null | undefined): number | null {
   return value === null || value === undefined ? null : flag(value)
 }
 
+/**
+ * The new value of `updated_at`, given twice: later than the old one also where another instance, whose clock is ahead, changed the record before. `reindex` tells by it which of two
+ * states was the later one, and must not show what became private.
+ */
+export const later: string = 'CASE WHEN updated_at >= CAST(? AS BIGINT) THEN updated_at + 1 ELSE CAST(? AS BIGINT) END'
+
 /** A page size as SQL takes it: SQLite reads a negative one as "everything". */
 export function pageSize(limit: number): number {
   return Math.max(0, Math.trunc(limit))

@@ -26,12 +26,12 @@ function* createUpload(upload: Parameters<UploadStore['create']>[0]): Steps<Uplo
   return uploadOf(row)
 }
 
-function* moveUpload(...[id, from, to, now]: Parameters<UploadStore['move']>): Steps<boolean> {
+function* moveUpload(...[id, from, to, now, seen]: Parameters<UploadStore['move']>): Steps<boolean> {
   // an upload that ended gave its reservation back, or turned it into usage, and never begins again
   if (from !== 'open' && from !== 'completing') return false
   const moved = (yield {
-    sql: 'UPDATE uploads SET state = ?, updated_at = ? WHERE id = ? AND state = ? RETURNING size, entity_id',
-    values: [to, now, id, from],
+    sql: `UPDATE uploads SET state = ?, updated_at = ? WHERE id = ? AND state = ?${seen === undefined ? '' : ' AND updated_at = ?'} RETURNING size, entity_id`,
+    values: [to, now, id, from, ...(seen === undefined ? [] : [seen.updatedAt])],
   })[0]
   if (moved === undefined) return false
   if (to === 'aborted' || to === 'expired') yield* changeUsage(moved.entity_id as string, { reserved: -(moved.size as number) })

@@ -1,0 +1,26 @@
+/** Whether storage and metadata store belong together. */
+import { compareStorageMarks, type StorageMarkState } from 'sif-library'
+import type { MetadataStore } from 'sif-library/metadata'
+import type { StorageBackend } from 'sif-library/storage'
+import type { Finding, Findings } from './finding.js'
+
+const check = 'storage belongs to the metadata store'
+const fix = 'mount the volume, or correct --storage or --metadata; if the storage was emptied or replaced on purpose, start serve once with --accept-storage'
+
+const findings: Readonly<Record<StorageMarkState, Finding>> = {
+  same: { check, state: 'ok', found: 'both have the same mark' },
+  unmarked: { check, state: 'ok', found: 'neither is marked yet: the next start of serve does it' },
+  new: { check, state: 'ok', found: 'the metadata store is new, or from before marks: the next start takes over the mark of the storage' },
+  missing: {
+    check,
+    state: 'failed',
+    found: 'the storage has no mark (records/storage-mark)',
+    cause: 'its volume is not mounted, or it is another bucket, prefix or folder',
+    fix,
+  },
+  other: { check, state: 'failed', found: 'the storage has the mark of another registry', cause: '--storage or --metadata is that of another one', fix },
+}
+
+export async function* checkStorageMark(storage: StorageBackend, metadata: MetadataStore): Findings {
+  yield findings[await compareStorageMarks({ storage, metadata })]
+}

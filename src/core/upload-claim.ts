@@ -1,0 +1,43 @@
+/** Claiming an upload for its completion, and giving it back: also where the metadata store does not answer at that very moment. */
+import { setTimeout as wait } from 'node:timers/promises'
+import type { UploadRecord } from '../storage/metadata/contract.js'
+import type { Services } from './services.js'
+
+/** Milliseconds before each further try; an upload that cannot be given back in this time is the sweeper's. */
+const delays = [500, 1000, 2000, 4000, 8000, 16_000]
+
+/**
+ * Claims an open upload; false where somebody else has it. Where the answer is lost the claim may stand, with nobody behind it: it is taken back in the background, and only it, which is
+ * known by its time.
+ */
+export async function claimUpload(services: Services, { id }: UploadRecord): Promise<boolean> {
+  const now = services.settings.clock()
+  try {
+    return await services.metadata.uploads.move(id, 'open', 'completing', now)
+  } catch (error) {
+    services.inBackground(() =>
+      tryAgain(services, () => services.metadata.uploads.move(id, 'completing', 'open', services.settings.clock(), { updatedAt: now })),
+    )
+    throw error
+  }
+}
+
+/** Gives a claimed upload back to its client, to try again. Whatever ended it meanwhile stays. */
+export async function giveBack(services: Services, { id }: UploadRecord): Promise<void> {
+  const move = (): Promise<unknown> => services.metadata.uploads.move(id, 'completing', 'open', services.settings.clock())
+  await move().catch(() => services.inBackground(() => tryAgain(services, move)))
+}
+
+async function tryAgain({ settings, stopping }: Services, move: () => Promise<unknown>): Promise<void> {
+  for (const delay of delays) {
+    await wait(delay, undefined, { signal: stopping, ref: false }).catch(() => {})
+    try {
+      await move()
+      return
+    } catch (err) {
+      settings.logger.debug({ err }, 'an upload could not be given back yet')
+    }
+    if (stopping.aborted) break
+  }
+  settings.logger.warn({}, 'an upload could not be given back to its client, and is left to the sweeper')
+}
