@@ -24,14 +24,16 @@ export const storageMarkKey: string = `${sidecarPrefix}storage-mark`
 const setting = 'storage-mark'
 const pattern = /^[0-9a-f]{32}$/
 
+/** Of what is no mark of ours the beginning. */
 async function readMark(storage: StorageBackend): Promise<string | undefined> {
   try {
-    const { body } = await storage.get(storageMarkKey)
+    const { body } = await storage.get(storageMarkKey, { range: { start: 0, end: 63 } })
     const chunks: Uint8Array[] = []
     for await (const chunk of body) chunks.push(Uint8Array.from(chunk))
     return Buffer.concat(chunks).toString().trim()
   } catch (error) {
     if (isStorageError(error, 'not-found')) return undefined
+    if (isStorageError(error, 'invalid-range')) return ''
     throw error
   }
 }
@@ -68,29 +70,35 @@ export function createStorageMark({ storage, metadata, settings }: Pick<Services
   let expected: string | undefined
   let seenAt = Number.NEGATIVE_INFINITY
 
-  /** The storage's own, which is there now: of two instances one writes it, and both read it. undefined where it takes none (it is full, say): what lies there can be pulled all the same. */
+  /** The storage's own; made where there is none. Of two instances one writes it, and both read it. */
   const markOf = async (): Promise<string | undefined> => {
     const there = await readMark(storage)
-    if (there !== undefined) return there
+    if (there !== undefined && (pattern.test(there) || !settings.acceptStorage)) return there
+    if (there !== undefined) await storage.delete(storageMarkKey)
     const mark = randomBytes(16).toString('hex')
     try {
       await writeMark(storage, mark)
       return mark
-    } catch (err) {
-      if (isStorageError(err, 'exists')) return readMark(storage)
-      settings.logger.warn({ err }, 'the storage could not be marked as that of this registry; the next start tries again')
-      return undefined
+    } catch (error) {
+      if (isStorageError(error, 'exists')) return readMark(storage)
+      throw error
     }
   }
 
   return {
     settle: async () => {
-      const { acceptStorage } = settings
       const known = await metadata.settings.get(setting)
-      const there = known === undefined || acceptStorage ? await markOf() : await readMark(storage)
-      if (there === undefined && (known === undefined || acceptStorage)) return
+      let there: string | undefined
+      try {
+        there = known === undefined || settings.acceptStorage ? await markOf() : await readMark(storage)
+      } catch (err) {
+        if (known !== undefined) throw err
+        // a storage that is full, or whose policy knows only blobs, can be pulled from all the same
+        settings.logger.warn({ err }, 'the storage could not be marked as that of this registry; the next start tries again')
+        return
+      }
       if (there === undefined || !pattern.test(there)) throw notOurs(storage, there)
-      if (acceptStorage && known !== there) await metadata.settings.set(setting, there)
+      if (settings.acceptStorage && known !== there) await metadata.settings.set(setting, there)
       // a crash between the two leaves a mark in the storage, which the next start takes over
       const ours = await metadata.settings.getOrSet(setting, there)
       if (ours !== there) throw notOurs(storage, there)

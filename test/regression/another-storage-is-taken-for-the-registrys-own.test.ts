@@ -14,8 +14,8 @@ import { filesystemStorage } from '../../src/storage/blob/filesystem.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
-import { hashOf, makeImage, push, sendParts } from '../support/push.js'
-import { createTestRegistry, TEST_SECRET, type TestRegistry } from '../support/registry.js'
+import { hashOf, makeImage, push, sendParts, sha256 } from '../support/push.js'
+import { createTestRegistry, streamOf, TEST_SECRET, type TestRegistry } from '../support/registry.js'
 import { drained } from '../support/sidecars.js'
 
 const day = 86_400_000
@@ -145,5 +145,27 @@ describe('marks', () => {
     await libraryOver(memory, metadata).ready()
     await memory.delete(storageMarkKey)
     await expect(libraryOver(memory, metadata).ready()).rejects.toThrow(/has no records/)
+    for (const content of [Buffer.from('no mark at all, '.repeat(1000)), Buffer.alloc(0)]) {
+      await memory.put(storageMarkKey, streamOf(content), { size: content.length, sha256: sha256(content) })
+      await expect(libraryOver(memory, metadata).ready()).rejects.toThrow(/is another one/)
+      await expect(libraryOver(memory, sqliteMetadata({ file: ':memory:' })).ready()).rejects.toThrow(/is another one/)
+      await libraryOver(memory, metadata, { acceptStorage: true }).ready()
+      await libraryOver(memory, metadata).ready()
+      await memory.delete(storageMarkKey)
+    }
+  })
+
+  it('a policy that knows only blobs is no reason to refuse it', async () => {
+    const [metadata, memory] = [sqliteMetadata({ file: ':memory:' }), memoryStorage()]
+    const bound: StorageBackend = {
+      ...memory,
+      get: async (key, options) => {
+        if (!key.startsWith('blobs/')) throw new StorageError('access-denied', 'GetObject failed with 403 AccessDenied', { backend: 's3', key })
+        return memory.get(key, options)
+      },
+    }
+    await libraryOver(bound, metadata).ready()
+    await libraryOver(memory, metadata).ready()
+    await expect(libraryOver(bound, metadata).ready()).rejects.toMatchObject({ code: 'access-denied' })
   })
 })

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { isMetadataError, type MetadataStore } from 'sif-library/metadata'
+import type { MetadataStore } from 'sif-library/metadata'
 import type { Command, CommandContext } from '../command.js'
 import { dataFolder, loadSecret, readServerRecord } from '../data-folder.js'
 import { checkLeftovers, checkStorage, failed } from '../doctor/bytes.js'
@@ -75,8 +75,8 @@ async function* withMetadata(settings: Settings, check: (metadata: MetadataStore
       await metadata.close()
     }
   } catch (error) {
-    if (quiet && (error instanceof WorkError || isMetadataError(error))) return
     if (!(error instanceof WorkError)) throw error
+    if (quiet) return
     // before the first start there is nothing to look at
     yield { ...failed('metadata store', error), state: 'warning' }
   }

@@ -2,6 +2,7 @@
 import { compareStorageMarks, type StorageMarkState } from 'sif-library'
 import type { MetadataStore } from 'sif-library/metadata'
 import type { StorageBackend } from 'sif-library/storage'
+import { failed } from './bytes.js'
 import type { Finding, Findings } from './finding.js'
 
 const check = 'storage belongs to the metadata store'
@@ -22,5 +23,9 @@ const findings: Readonly<Record<StorageMarkState, Finding>> = {
 }
 
 export async function* checkStorageMark(storage: StorageBackend, metadata: MetadataStore): Findings {
-  yield findings[await compareStorageMarks({ storage, metadata })]
+  try {
+    yield findings[await compareStorageMarks({ storage, metadata })]
+  } catch (error) {
+    yield failed(check, error)
+  }
 }
