@@ -15,17 +15,30 @@ const lostCodes = /^(?:08...|57P0[123]|53300|E[A-Z]+)$/
 /** There is no connection (any more): the server restarts, fails over, or the network is gone. */
 export function isConnectionLost(error: unknown): boolean {
   if (lostCodes.test(codeOf(error))) return true
-  // pg has no code for these
+  // pg has no code for these; the last one is a server that did not answer in time
   return (
     error instanceof Error &&
-    /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/i.test(error.message)
+    /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/i.test(error.message)
   )
+}
+
+const readOnlyCode = '25006'
+
+/** The server takes no changes, and made none: it is a standby after a failover, or its administrator closed it. */
+export function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === readOnlyCode
+}
+
+/** Why `BEGIN READ WRITE` failed: what a standby says to it gets the code of a read-only server, because its own, 0A000 (not supported), says many things elsewhere. */
+export function beginFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || codeOf(error) !== '0A000') return error
+  return Object.assign(new Error(error.message, { cause: error }), { code: readOnlyCode })
 }
 
 // wrong password, no such database or role, no such privilege: nothing that time heals
 const refusedCodes = /^(?:28...|3D000|42501)$/
-// canceled by the statement timeout, lock not available, disk full, out of memory, read-only (a replica)
-const unavailableCodes = /^(?:57014|55P03|53...|25006)$/
+// canceled by the statement timeout, lock not available, disk full, out of memory
+const unavailableCodes = /^(?:57014|55P03|53...)$/
 
 /** As a MetadataError. The message holds what the server said, which names no password. */
 export function translated(error: unknown): unknown {
@@ -34,7 +47,7 @@ export function translated(error: unknown): unknown {
   const text = error instanceof Error ? error.message || code : String(error)
   if (code === '23505') return new MetadataError('exists', 'a record with this id or name exists', { cause: error })
   if (code === '23503') return new MetadataError('parent-missing', 'the record that this one belongs to does not exist', { cause: error })
-  if (isConflict(error) || isConnectionLost(error) || unavailableCodes.test(code)) {
+  if (isConflict(error) || isConnectionLost(error) || isReadOnly(error) || unavailableCodes.test(code)) {
     return new MetadataError('unavailable', `PostgreSQL: ${text}`, { cause: error })
   }
   if (refusedCodes.test(code)) return new MetadataError('unavailable', `PostgreSQL: ${text}`, { cause: error, retryable: false })

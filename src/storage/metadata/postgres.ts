@@ -36,7 +36,7 @@ export interface PostgresMetadataOptions {
   readonly maxConnections?: number
   /** How long to wait for a connection, milliseconds. Default 5000. */
   readonly connectMs?: number
-  /** How long one statement may run, milliseconds. Default 30000. */
+  /** How long one statement may run, milliseconds; a server that is silent for 5 seconds more counts as gone. Default 30000. */
   readonly statementMs?: number
   /** How long to go on trying when the server is away (a restart, a failover) or a transaction lost against another one, milliseconds. Default 10000. */
   readonly retryMs?: number
@@ -63,7 +63,9 @@ export function postgresMetadata(options: PostgresMetadataOptions): MetadataStor
         application_name: 'sif-library',
         // an idle pool keeps no process alive
         allowExitOnIdle: true,
+        // a connection that is silent is asked after 10 s whether it is alive (by default of the system: after hours), and a NAT between does not forget it
         keepAlive: true,
+        keepAliveInitialDelayMillis: 10_000,
       },
       schema,
       statementMs,

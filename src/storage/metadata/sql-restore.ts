@@ -3,10 +3,10 @@ import { MetadataError } from './errors.js'
 import { noteImageChange } from './sql-changes.js'
 import { refreshImageDocument } from './sql-documents.js'
 import { findImage } from './sql-image-steps.js'
-import { lockBlob, lockContainer, releaseBlob } from './sql-locks.js'
+import { lockContainer, releaseBlob } from './sql-locks.js'
 import { flag, nullableFlag } from './sql-names.js'
 import { imageColumns, imageOf, tagOf } from './sql-rows.js'
-import { type Steps, selectFirst } from './sql-steps.js'
+import { type Row, type Steps, selectFirst } from './sql-steps.js'
 import { changeUsage } from './sql-usage.js'
 
 /** Its bytes are lost to the store: it has none, or damaged ones where it should have others. */
@@ -15,12 +15,12 @@ function isLost(found: ImageRecord, image: RestoredImage): boolean {
 }
 
 function* putBack(id: string, image: RestoredImage, found: ImageRecord | undefined): Steps<void> {
+  // one statement, because a blob that is found there may be forgotten before a second one locks it; a row that the last condition leaves alone is locked too
   yield {
-    sql: 'INSERT INTO blobs (blob_key, digest, size, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (blob_key) DO NOTHING',
+    sql: `INSERT INTO blobs (blob_key, digest, size, created_at) VALUES (?, ?, ?, ?)
+      ON CONFLICT (blob_key) DO UPDATE SET unreferenced_at = NULL WHERE blobs.unreferenced_at IS NOT NULL`,
     values: [image.blobKey, image.digest, image.size, image.publishedAt ?? image.createdAt],
   }
-  yield* lockBlob(image.blobKey)
-  yield { sql: 'UPDATE blobs SET unreferenced_at = NULL WHERE blob_key = ? AND unreferenced_at IS NOT NULL', values: [image.blobKey] }
   const facts = [
     ...[image.state, image.size, image.blobKey, image.arch, flag(image.archFromHeader), nullableFlag(image.signed), nullableFlag(image.encrypted)],
     ...[JSON.stringify(image.fingerprints), image.updatedAt, image.publishedAt],
@@ -41,13 +41,12 @@ function* putBack(id: string, image: RestoredImage, found: ImageRecord | undefin
   if (found.blobKey !== null) yield* releaseBlob(found.blobKey, image.updatedAt)
 }
 
-/** An upload to this key is from before what was lost: it ended, and would be swept with the bytes of the image. */
-function* endUploads(image: RestoredImage, now: number): Steps<void> {
-  const ended = yield {
+/** An upload to this key is from before what was lost: it ended, and would be swept with the bytes of the image. Returns what they had reserved, to be given back. */
+function* endUploads(image: RestoredImage, now: number): Steps<readonly Row[]> {
+  return yield {
     sql: `UPDATE uploads SET state = 'aborted', updated_at = ? WHERE blob_key = ? AND state IN ('open', 'completing') RETURNING size, entity_id`,
     values: [now, image.blobKey],
   }
-  for (const row of ended) yield* changeUsage(row.entity_id as string, { reserved: -(row.size as number) })
 }
 
 /** Sets the tags that are free, or that are the ones to be replaced; returns them, and the images that lost one. */
@@ -83,9 +82,10 @@ export function* restoreImage(image: RestoredImage): Steps<Awaited<ReturnType<Im
   const restored = found === undefined || isLost(found, image)
   const id = found?.id ?? image.id
   if (restored) {
-    // locks in the order container, upload, blob
-    yield* endUploads(image, image.updatedAt)
+    // locks in the order container, upload, blob, entity
+    const ended = yield* endUploads(image, image.updatedAt)
     yield* putBack(id, image, found)
+    for (const row of ended) yield* changeUsage(row.entity_id as string, { reserved: -(row.size as number) })
   }
   const { set, losers } = yield* putBackTags(id, image)
   if (restored || set.length > 0) yield* refreshImageDocument(id)

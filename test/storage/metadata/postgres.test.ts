@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { postgresMetadata } from '../../../src/storage/metadata/postgres.js'
 import { postgresDialect, withNumbers } from '../../../src/storage/metadata/postgres-dialect.js'
-import { isConflict, isConnectionLost, translated } from '../../../src/storage/metadata/postgres-errors.js'
+import { beginFailure, isConflict, isConnectionLost, isReadOnly, translated } from '../../../src/storage/metadata/postgres-errors.js'
 
 // what needs a server is in test/e2e/postgres
 
@@ -29,19 +29,30 @@ describe('errors', () => {
     ['40P01', 'unavailable', true],
     ['57P01', 'unavailable', true],
     ['57014', 'unavailable', true],
+    ['25006', 'unavailable', true],
     ['ECONNREFUSED', 'unavailable', true],
     ['28P01', 'unavailable', false],
     ['42501', 'unavailable', false],
     ['42601', 'internal', false],
+    ['0A000', 'internal', false],
   ])('%s is %s', (code, expected, retryable) => {
     expect(translated(failure(code))).toMatchObject({ name: 'MetadataError', code: expected, retryable })
   })
 
   test('tell a lost connection from a lost transaction and from a refusal', () => {
     for (const code of ['08006', '57P01', '57P03', '53300', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE']) expect(isConnectionLost(failure(code))).toBe(true)
-    expect(isConnectionLost(new Error('Connection terminated unexpectedly'))).toBe(true)
+    for (const text of ['Connection terminated unexpectedly', 'Query read timeout']) expect(isConnectionLost(new Error(text))).toBe(true)
     for (const code of ['40001', '28P01', '3D000', '23505', '57014', '']) expect(isConnectionLost(failure(code))).toBe(false)
     expect([isConflict(failure('40001')), isConflict(failure('40P01')), isConflict(failure('57P01'))]).toEqual([true, true, false])
+  })
+
+  test('make a read-only server of what a standby says to BEGIN, and of nothing else', () => {
+    const standby = beginFailure(failure('0A000', 'cannot set transaction read-write mode during recovery'))
+    expect(isReadOnly(standby)).toBe(true)
+    expect(translated(standby)).toMatchObject({ code: 'unavailable', retryable: true, message: expect.stringContaining('during recovery') })
+    expect(isReadOnly(failure('0A000'))).toBe(false)
+    const other = failure('57P01')
+    expect(beginFailure(other)).toBe(other)
   })
 })
 
@@ -53,4 +64,23 @@ test('the missing package is named, with its version', async () => {
   await expect(store.ready()).rejects.toMatchObject({ name: 'MetadataError', code: 'driver-missing', message: expect.stringContaining('pg@8') })
   expect((await store.check()).message).not.toContain('secret-password')
   await store.close()
+})
+
+test('a silent connection is asked whether it is alive, and an idle one leaves the pool before a call gives up', async () => {
+  const seen: unknown[] = []
+  class Pool {
+    constructor(options: unknown) {
+      seen.push(options)
+    }
+    on() {}
+    connect = () => Promise.reject(new Error('no server'))
+    end() {}
+  }
+  vi.doMock('pg', () => ({ default: { Pool, types: {} } }))
+  for (const statementMs of [1000, 30_000]) await postgresMetadata({ statementMs, retryMs: 0 }).check()
+  const watched = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
+  expect(seen).toMatchObject([
+    { ...watched, idleTimeoutMillis: 6000 },
+    { ...watched, idleTimeoutMillis: 10_000 },
+  ])
 })
