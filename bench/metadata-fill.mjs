@@ -51,6 +51,17 @@ const tables = {
 }
 
 const openStore = (url) => (url.startsWith('sqlite:') ? sqliteMetadata({ file: url.slice('sqlite:'.length) }) : postgresMetadata({ url }))
+/** The mark of the storage that the registry knows; made where it has met none yet. */
+export async function markOf(url) {
+  const store = openStore(url)
+  try {
+    await store.ready()
+    return await store.settings.getOrSet('storage-mark', idOf(1).repeat(2).slice(0, 32))
+  } finally {
+    await store.close()
+  }
+}
+
 const openRaw = (url) => (url.startsWith('sqlite:') ? openSqlite(url.slice('sqlite:'.length)) : openPostgres(url))
 
 async function openSqlite(file) {

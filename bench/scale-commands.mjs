@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { cpuOfEnded } from './lib/process.mjs'
 import { median } from './lib/report.mjs'
 import { cli } from './lib/serve.mjs'
-import { addUnreferenced, fillStore, imageAt } from './metadata-fill.mjs'
+import { addUnreferenced, fillStore, imageAt, markOf } from './metadata-fill.mjs'
 
 /** Written past the storage backend, a few bytes each: what they hold is not read. */
 function writeBlobs(data, keys) {
@@ -58,10 +58,15 @@ async function runRound(database, { url, empty, full, files, unreferenced, round
   }
 }
 
-function prepare(home, { label, store, files, unreferenced }) {
+async function prepare(home, { label, store, files, unreferenced }) {
   const [empty, full] = ['empty', 'full'].map((name) => join(home, `sweep-${label}-${name}`))
   writeBlobs(full, keysOf(store.shape, files))
-  mkdirSync(empty)
+  // both are the storage of this registry, which would refuse any other
+  const mark = await markOf(store.url)
+  for (const data of [empty, full]) {
+    mkdirSync(join(data, 'blobs/keys/records'), { recursive: true })
+    writeFileSync(join(data, 'blobs/keys/records/storage-mark'), `${mark}\n`)
+  }
   return { url: store.url, empty, full, files, unreferenced }
 }
 
@@ -71,8 +76,8 @@ export async function commandRows(database, { home, big, files, rounds }) {
   const lesser = { url: await database.create('lesser'), shape: { images: tenth, containers: Math.ceil(tenth / 100) } }
   await fillStore(lesser.url, lesser.shape)
   const subjects = [
-    prepare(home, { label: 'lesser', store: lesser, files: tenth, unreferenced: tenth / 5 }),
-    prepare(home, { label: 'big', store: big, files, unreferenced: files / 5 }),
+    await prepare(home, { label: 'lesser', store: lesser, files: tenth, unreferenced: tenth / 5 }),
+    await prepare(home, { label: 'big', store: big, files, unreferenced: files / 5 }),
   ]
   const samples = subjects.map(() => [])
   for (let round = 0; round < rounds; round += 1)

@@ -54,12 +54,12 @@ export async function withAccounts<T>(settings: Settings, work: (accounts: Accou
   }
 }
 
-type Given = Pick<LibraryOptions, 'publicUrl' | 'secret' | 'logger'>
+type Given = Pick<LibraryOptions, 'publicUrl' | 'secret' | 'logger' | 'acceptStorage'>
 
 /** The registry as `serve` runs it. */
 export async function openLibrary(
   settings: Settings,
-  { mayCreate, metadata: opened, ...given }: Given & { readonly mayCreate: boolean; readonly metadata?: MetadataStore },
+  { mayCreate, metadata: opened, acceptStorage = false, ...given }: Given & { readonly mayCreate: boolean; readonly metadata?: MetadataStore },
 ): Promise<{ readonly library: Library; readonly metadata: MetadataStore; readonly storage: StorageBackend }> {
   const storage = await openStorage(settings, dataFolder(settings), given.logger)
   const metadata = opened ?? (await openMetadata(settings, { mayCreate }))
@@ -72,7 +72,7 @@ export async function openLibrary(
     multipart: !settings.noMultipart,
     defaultPrivate: settings.defaultPrivate,
     requireSif: settings.requireSif,
-    acceptStorage: settings.acceptStorage,
+    acceptStorage,
     defaultEntity: settings.defaultEntity,
     defaultCollection: settings.defaultCollection,
     ...(keyserver === undefined ? {} : { keyserver }),

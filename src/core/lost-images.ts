@@ -48,11 +48,17 @@ export async function findLostImage({ storage, metadata }: Pick<Services, 'stora
   return undefined
 }
 
-/** Deletes a blob that no image has, unless the metadata store has lost that image (it is an old backup): `reindex` needs it then. What fails is the sweeper's. */
-export async function dropBlob(services: Pick<Services, 'storage' | 'metadata' | 'settings'>, key: string): Promise<void> {
+/**
+ * Deletes a blob that no image has, unless the metadata store has lost that image (it is an old backup): `reindex` needs it then. False where that failed; it is the sweeper's then.
+ */
+export async function dropBlob({ storage, metadata, settings }: Pick<Services, 'storage' | 'metadata' | 'settings'>, key: string): Promise<boolean> {
   try {
-    if ((await findLostImage(services, key)) === undefined) await services.storage.delete(key)
+    if ((await findLostImage({ storage, metadata }, key)) !== undefined) return true
+    // asked last: `reindex` may just have put the image back, and then it was not lost any more
+    if ((await metadata.blobs.findUnknown([key])).length > 0) await storage.delete(key)
+    return true
   } catch (err) {
-    services.settings.logger.warn({ err, key }, 'a blob is left to the sweeper')
+    settings.logger.warn({ err, key }, 'a blob is left to the sweeper')
+    return false
   }
 }

@@ -22,10 +22,12 @@ export async function discard(services: Services, upload: UploadRecord, key: str
   const { metadata, settings, emit } = services
   try {
     if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {
+      // its parts were joined
+      await metadata.uploads.markDropped(upload.id)
       emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
     }
-    // a publish may have gone through although its answer was lost: then the image needs these bytes
-    if ((await metadata.blobs.find(key)) === undefined) await dropBlob(services, key)
+    // kept where a publish went through although its answer was lost: then the image needs these bytes
+    await dropBlob(services, key)
   } catch (err) {
     settings.logger.warn({ err, key }, 'discarded bytes are left to the sweeper')
   }

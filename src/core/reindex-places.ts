@@ -16,7 +16,7 @@ export interface Places {
 
 type Made<R> = (id: string) => Promise<{ readonly record: R; readonly created: boolean }>
 
-const whyExposed = (path: string, was: string): string =>
+const exposedBecause = (path: string, was: string): string =>
   `${path} ${was} and is public now, and everybody would see it: make ${path} private, run reindex again, and then open it if you wish`
 
 const unknown = 'private, because it is known only from what lies in it'
@@ -27,6 +27,8 @@ export function createPlaces({ services, dryRun, report, unreadable }: ReindexCo
   const made = new Set<string>()
   /** Public in the store, and private by a sidecar of what was lost: of another record of that name, or of a later time. */
   const wasPrivate = new Set<string>()
+  /** Collections whose sidecar cannot be read, by what the sidecars of their containers say. */
+  const notKnown = new Set<string>()
 
   type Shown = { readonly id: string; readonly private: boolean; readonly updatedAt: number }
   const compare = (path: string, { sidecar, found }: { readonly sidecar: Shown; readonly found: Shown }): void => {
@@ -121,6 +123,7 @@ export function createPlaces({ services, dryRun, report, unreadable }: ReindexCo
     container: async (sidecar) => {
       const { entityName, collectionName, name, description, owner } = sidecar
       const path = `${entityName}/${collectionName}/${name}`
+      if (unreadable.has(sidecar.collectionId)) notKnown.add(`${entityName}/${collectionName}`)
       const found = await metadata.containers.findByPath({ entity: entityName, collection: collectionName, container: name })
       if (found !== undefined) {
         if (!made.has(path)) compare(path, { sidecar, found })
@@ -148,11 +151,13 @@ export function createPlaces({ services, dryRun, report, unreadable }: ReindexCo
       if (container?.private === true || container?.collectionPrivate === true) return undefined
       const paths = { collection: `${entity}/${collection}`, container: `${entity}/${collection}/${name}` }
       const exposing = [paths.collection, paths.container].find((path) => wasPrivate.has(path))
-      if (exposing !== undefined) return whyExposed(exposing, 'was private')
-      if (unreadable.has(containerId)) return whyExposed(paths.container, 'may have been private (its sidecar cannot be read)')
-      if (container !== undefined && unreadable.has(container.collectionId))
-        return whyExposed(paths.collection, 'may have been private (its sidecar cannot be read)')
-      return undefined
+      if (exposing !== undefined) return exposedBecause(exposing, 'was private')
+      const [unknownPath] = [
+        ...(notKnown.has(paths.collection) ? [paths.collection] : []),
+        ...(unreadable.has(containerId) ? [paths.container] : []),
+        ...(container !== undefined && unreadable.has(container.collectionId) ? [paths.collection] : []),
+      ]
+      return unknownPath === undefined ? undefined : exposedBecause(unknownPath, 'may have been private (its sidecar cannot be read)')
     },
   }
 }

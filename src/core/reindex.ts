@@ -135,6 +135,8 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
   const places = createPlaces(context)
   const images = createImages(context, places)
   const isOver = (): boolean => signal?.aborted === true
+  // what lies in another registry's is not ours
+  await services.storageMark.check()
 
   for (const kind of ['entity', 'collection', 'container'] as const) {
     for (const { sidecar } of await readAll(context, sidecarsOfKind(kind))) {

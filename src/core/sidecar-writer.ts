@@ -115,6 +115,8 @@ export function createSidecarWriter(services: WriterServices): SidecarWriter {
       const newest = changes.at(-1)
       if (newest === undefined) return done
       after = newest.seq
+      // names and descriptions must not go into another registry's
+      await storageMark.check({ maxAgeMs: 5000 })
       const written = await writePage(changes, isOver)
       if (written.length > 0) {
         // what went into a storage that is not mounted is not written: it would never be written again

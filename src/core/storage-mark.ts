@@ -6,13 +6,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import { isStorageError, StorageError } from '../storage/blob/errors.js'
+import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { Services } from './services.js'
 import { sidecarPrefix } from './sidecar-keys.js'
 
 export interface StorageMark {
   /**
-   * Compares the marks. Where neither has one both get it, a metadata store without one takes over that of the storage (it is new, or a restored backup), and with `acceptStorage` also
-   * where they differ or the storage has none. Throws as `check`.
+   * Compares the marks, and makes them where they are missing and the storage is known to be the right one: there is no image yet that could be missed, the bytes of one lie there, or
+   * `acceptStorage` says so. Throws as `check`.
    */
   settle(): Promise<void>
   /** Asks the storage, again after `maxAgeMs` (default: always). Throws StorageError `unavailable`, not retryable, where it is not the one of this registry. */
@@ -46,8 +47,8 @@ async function writeMark(storage: StorageBackend, mark: string): Promise<void> {
   await storage.put(storageMarkKey, body, { size: content.length, sha256: createHash('sha256').update(content).digest('hex') })
 }
 
-function notOurs(storage: StorageBackend, found: string | undefined): StorageError {
-  const seen = found === undefined ? `it has no ${storageMarkKey}` : `its ${storageMarkKey} is another one`
+function notOurs(storage: StorageBackend, state: 'missing' | 'other'): StorageError {
+  const seen = state === 'missing' ? `it has no ${storageMarkKey}` : `its ${storageMarkKey} is another one`
   return new StorageError(
     'unavailable',
     `this is not the storage of this registry: ${seen}. Is the volume mounted, the bucket the right one? If the storage was emptied or replaced on purpose, start once with acceptStorage (--accept-storage)`,
@@ -55,63 +56,111 @@ function notOurs(storage: StorageBackend, found: string | undefined): StorageErr
   )
 }
 
-/** `unmarked`: neither was ever used by a registry of this version, or the storage takes no mark. `missing`: the storage has none, and the metadata store has. */
-export type StorageMarkState = 'same' | 'new' | 'unmarked' | 'missing' | 'other'
+type Stores = { readonly storage: StorageBackend; readonly metadata: MetadataStore }
 
-/** Compares the marks and changes nothing, for `doctor`. `new`: the metadata store has none and would take over that of the storage. Throws StorageError and MetadataError. */
-export async function compareStorageMarks({ storage, metadata }: Pick<Services, 'storage' | 'metadata'>): Promise<StorageMarkState> {
-  const [known, there] = [await metadata.settings.get(setting), await readMark(storage)]
-  if (known === there) return known === undefined ? 'unmarked' : 'same'
-  if (known === undefined) return 'new'
-  return there === undefined ? 'missing' : 'other'
+/** How many images are looked for: an old backup knows some that are gone. */
+const sample = 100
+
+/** Whether the storage holds bytes of the registry's images, or there are none that it could hold. */
+async function holdsImages({ storage, metadata }: Stores): Promise<'some' | 'none' | 'no images'> {
+  const found = await metadata.images.list({ states: ['published', 'unproven'], limit: sample })
+  for (const { image } of found) if (image.blobKey !== null && (await storage.stat(image.blobKey)) !== undefined) return 'some'
+  return found.length === 0 ? 'no images' : 'none'
 }
 
-export function createStorageMark({ storage, metadata, settings }: Pick<Services, 'storage' | 'metadata' | 'settings'>): StorageMark {
+/**
+ * `same`: both have the same mark. `taken`: the metadata store takes over that of the storage. `made`: the storage gets one. `missing` and `other`: the storage is refused, because it has
+ * none or another one.
+ */
+export type StorageMarkState = 'same' | 'taken' | 'made' | 'missing' | 'other'
+
+/** What a start makes of the marks; changes nothing. Throws StorageError and MetadataError. */
+export async function compareStorageMarks(
+  { storage, metadata }: Stores,
+  { acceptStorage = false }: { readonly acceptStorage?: boolean } = {},
+): Promise<StorageMarkState> {
+  const [known, there] = [await metadata.settings.get(setting), await readMark(storage)]
+  if (there !== undefined && there === known) return 'same'
+  const isMark = there !== undefined && pattern.test(there)
+  if (!acceptStorage) {
+    const holds = await holdsImages({ storage, metadata })
+    if (holds === 'none') return there === undefined ? 'missing' : 'other'
+    // of two marks one is wrong, whatever lies there
+    if (holds === 'some' && there !== undefined && (known !== undefined || !isMark)) return 'other'
+  }
+  return isMark ? 'taken' : 'made'
+}
+
+export function createStorageMark({ storage, metadata, settings }: Stores & Pick<Services, 'settings'>): StorageMark {
   let expected: string | undefined
   let seenAt = Number.NEGATIVE_INFINITY
+  let asking: Promise<void> | undefined
 
-  /** The storage's own; made where there is none. Of two instances one writes it, and both read it. */
-  const markOf = async (): Promise<string | undefined> => {
+  /** The metadata store decides on the word, so that two first starts agree. Returns what the storage has then. */
+  const write = async (): Promise<string | undefined> => {
+    const mark = await metadata.settings.getOrSet(setting, randomBytes(16).toString('hex'))
     const there = await readMark(storage)
-    if (there !== undefined && (pattern.test(there) || !settings.acceptStorage)) return there
-    if (there !== undefined) await storage.delete(storageMarkKey)
-    const mark = randomBytes(16).toString('hex')
+    if (there !== undefined && !pattern.test(there)) await storage.delete(storageMarkKey)
     try {
       await writeMark(storage, mark)
-      return mark
     } catch (error) {
-      if (isStorageError(error, 'exists')) return readMark(storage)
-      throw error
+      if (!isStorageError(error, 'exists')) throw error
     }
+    return readMark(storage)
+  }
+
+  /** A storage that is full, or whose policy knows only blobs, can be pulled from all the same; it is not watched then. */
+  const goOnUnmarked = (err: unknown): undefined => {
+    if (!isStorageError(err, 'access-denied') && !isStorageError(err, 'no-space')) throw err
+    settings.logger.warn({ err }, 'the storage could not be marked as that of this registry; the next start tries again')
+  }
+
+  /** The mark that both have then; undefined where the storage takes none. */
+  const settle = async (): Promise<string | undefined> => {
+    const { acceptStorage } = settings
+    const known = await metadata.settings.get(setting)
+    let state: StorageMarkState
+    try {
+      state = await compareStorageMarks({ storage, metadata }, { acceptStorage })
+    } catch (error) {
+      if (known !== undefined) throw error
+      return goOnUnmarked(error)
+    }
+    if (state === 'missing' || state === 'other') throw notOurs(storage, state)
+    if (acceptStorage && state !== 'same' && known !== undefined)
+      settings.logger.warn({ storage: storage.name }, 'the storage is taken for that of this registry, as acceptStorage says')
+    const there = state === 'made' ? await write().catch(goOnUnmarked) : await readMark(storage)
+    if (there === undefined) {
+      if (state === 'made') return undefined
+      throw notOurs(storage, 'missing')
+    }
+    if (state === 'taken') await metadata.settings.set(setting, there)
+    if (there !== (await metadata.settings.get(setting))) throw notOurs(storage, 'other')
+    return there
+  }
+
+  const ask = async (): Promise<void> => {
+    const there = await readMark(storage)
+    // another instance may have been told to accept this storage
+    if (there !== undefined && there !== expected && there === (await metadata.settings.get(setting))) expected = there
+    if (there === undefined || there !== expected) throw notOurs(storage, there === undefined ? 'missing' : 'other')
+    seenAt = performance.now()
   }
 
   return {
     settle: async () => {
-      const known = await metadata.settings.get(setting)
-      let there: string | undefined
-      try {
-        there = known === undefined || settings.acceptStorage ? await markOf() : await readMark(storage)
-      } catch (err) {
-        if (known !== undefined) throw err
-        // a storage that is full, or whose policy knows only blobs, can be pulled from all the same
-        settings.logger.warn({ err }, 'the storage could not be marked as that of this registry; the next start tries again')
-        return
-      }
-      if (there === undefined || !pattern.test(there)) throw notOurs(storage, there)
-      if (settings.acceptStorage && known !== there) await metadata.settings.set(setting, there)
-      // a crash between the two leaves a mark in the storage, which the next start takes over
-      const ours = await metadata.settings.getOrSet(setting, there)
-      if (ours !== there) throw notOurs(storage, there)
-      expected = ours
+      expected = await settle()
       seenAt = performance.now()
     },
 
     check: async ({ maxAgeMs = 0 } = {}) => {
       // before `settle` nothing is known of either
       if (expected === undefined || performance.now() - seenAt < maxAgeMs) return
-      const there = await readMark(storage)
-      if (there === undefined || there !== expected) throw notOurs(storage, there)
-      seenAt = performance.now()
+      if (maxAgeMs === 0) return ask()
+      asking ??= ask().finally(() => {
+        asking = undefined
+      })
+      return asking
     },
   }
 }

@@ -103,7 +103,7 @@ async function sweepUndropped({ services, dryRun, report, isOver }: Sweep): Prom
 }
 
 /** Bytes that cannot be deleted now are an orphan of the next sweep; the others must not wait for them. */
-async function removed(services: Services, key: string, remove: () => Promise<void>): Promise<boolean> {
+async function tryToRemove(services: Services, key: string, remove: () => Promise<void>): Promise<boolean> {
   try {
     await remove()
     return true
@@ -128,7 +128,7 @@ async function sweepBlobs({ services, before, dryRun, report, onKept, isOver }: 
       if (!dryRun) {
         // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
         if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) continue
-        if (!(await removed(services, blob.key, () => storage.delete(blob.key)))) continue
+        if (!(await tryToRemove(services, blob.key, () => storage.delete(blob.key)))) continue
       }
       report({ kind: 'blob', what: blob.key, bytes: blob.size, why: `no image refers to it since ${new Date(blob.unreferencedAt ?? 0).toISOString()}` })
     }
@@ -145,7 +145,7 @@ async function sweepOrphans({ services, before, dryRun, report, onKept, isOver }
     }
     // asked again, because `reindex` may have put the image back after the first time: then it was not lost any more
     if ((await metadata.blobs.findUnknown([key])).length === 0) continue
-    if (!dryRun && !(await removed(services, key, () => storage.delete(key)))) continue
+    if (!dryRun && !(await tryToRemove(services, key, () => storage.delete(key)))) continue
     report({ kind: 'orphan', what: key, bytes: size, why: 'no record knows it: a push ended between storing and publishing' })
   }
 }
@@ -158,7 +158,7 @@ async function sweepParts({ services, unrecordedBefore, dryRun, report, isOver }
     // a bucket may be shared, and S3 lists the uploads of all
     if (digestOfKey(key) === undefined || createdAt.getTime() >= unrecordedBefore) continue
     if (except.has(key) || (await metadata.uploads.isKeyInUse(key))) continue
-    if (!dryRun && !(await removed(services, key, async () => storage.multipart?.abort({ key, uploadId })))) continue
+    if (!dryRun && !(await tryToRemove(services, key, async () => storage.multipart?.abort({ key, uploadId })))) continue
     report({ kind: 'upload', what: key, bytes: 0, why: 'no record of an open upload has its parts' })
   }
 }

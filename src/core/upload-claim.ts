@@ -7,24 +7,27 @@ import type { Services } from './services.js'
 const delays = [500, 1000, 2000, 4000, 8000, 16_000]
 
 /**
- * Claims an open upload; false where somebody else has it. Where the answer is lost the claim may stand, with nobody behind it: it is taken back in the background, and only it, which is
- * known by its time.
+ * Claims an open upload and returns it as it is then; undefined where somebody else has it. Where the answer is lost the claim may stand, with nobody behind it: it is taken back in the
+ * background (to `back`, by default for another try), and only it, which is known by its time.
  */
-export async function claimUpload(services: Services, { id }: UploadRecord): Promise<boolean> {
-  const now = services.settings.clock()
+export async function claimUpload(
+  services: Services,
+  upload: UploadRecord,
+  { back = 'open' }: { readonly back?: 'open' | 'aborted' } = {},
+): Promise<UploadRecord | undefined> {
+  const { metadata, settings, inBackground } = services
+  const updatedAt = settings.clock()
   try {
-    return await services.metadata.uploads.move(id, 'open', 'completing', now)
+    return (await metadata.uploads.move(upload.id, 'open', 'completing', updatedAt)) ? { ...upload, state: 'completing', updatedAt } : undefined
   } catch (error) {
-    services.inBackground(() =>
-      tryAgain(services, () => services.metadata.uploads.move(id, 'completing', 'open', services.settings.clock(), { updatedAt: now })),
-    )
+    inBackground(() => tryAgain(services, () => metadata.uploads.move(upload.id, 'completing', back, settings.clock(), { updatedAt })))
     throw error
   }
 }
 
-/** Gives a claimed upload back to its client, to try again. Whatever ended it meanwhile stays. */
-export async function giveBack(services: Services, { id }: UploadRecord): Promise<void> {
-  const move = (): Promise<unknown> => services.metadata.uploads.move(id, 'completing', 'open', services.settings.clock())
+/** Gives a claimed upload back to its client, to try again. Whatever ended it, or claimed it again, since it was last touched stays. */
+export async function giveBack(services: Services, upload: UploadRecord): Promise<void> {
+  const move = (): Promise<unknown> => services.metadata.uploads.move(upload.id, 'completing', 'open', services.settings.clock(), upload)
   await move().catch(() => services.inBackground(() => tryAgain(services, move)))
 }
 

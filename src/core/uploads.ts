@@ -37,15 +37,28 @@ export function assertOpen(upload: UploadRecord, now: number): void {
   throw new LibraryError('gone', `the upload is ${upload.state === 'open' ? 'expired' : upload.state}: push again`)
 }
 
+/** Whether the upload is over: its bytes are not what they should be, or they are gone. */
+function isLost(error: unknown): boolean {
+  return isStorageError(error, 'digest-mismatch') || isStorageError(error, 'size-mismatch') || isGone(error)
+}
+
+function isGone(error: unknown): boolean {
+  return isStorageError(error, 'upload-not-found') || isStorageError(error, 'not-found')
+}
+
+/** In a storage that is not mounted everything is gone: then that is the failure. */
+async function whyItFailed({ storageMark }: Services, error: unknown): Promise<unknown> {
+  if (!isGone(error)) return error
+  return storageMark.check().then(
+    () => error,
+    (other: unknown) => other,
+  )
+}
+
 /** Gives an upload that failed to complete back to its client, to try again; or ends it where its bytes are gone. */
 async function afterFailure(services: Services, upload: UploadRecord, error: unknown): Promise<void> {
   const { metadata, settings, emit } = services
-  const lost =
-    isStorageError(error, 'digest-mismatch') ||
-    isStorageError(error, 'size-mismatch') ||
-    isStorageError(error, 'upload-not-found') ||
-    isStorageError(error, 'not-found')
-  if (!lost) return giveBack(services, upload)
+  if (!isLost(error)) return giveBack(services, upload)
   if (!(await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock()))) return
   await dropUploadBytes(services, upload)
   // the parts may have been joined before they were found to be wrong
@@ -53,18 +66,26 @@ async function afterFailure(services: Services, upload: UploadRecord, error: unk
   emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason: 'failed' })
 }
 
-/** Keeps an upload from looking stuck while its bytes come in one request, or a slow store joins or proves them. */
-export async function whileAlive<T>(services: Services, upload: UploadRecord, work: () => Promise<T>): Promise<T> {
+/**
+ * Keeps an upload from looking stuck while its bytes come in one request, or a slow store joins or proves them. The work is given a function that returns the upload as it was last
+ * touched.
+ */
+export async function whileAlive<T>(services: Services, upload: UploadRecord, work: (current: () => UploadRecord) => Promise<T>): Promise<T> {
   const { metadata, settings } = services
+  let current = upload
   const beat = setInterval(() => {
     const now = settings.clock()
-    metadata.uploads
-      .touch(upload.id, { now, expiresAt: now + settings.limits.uploadSeconds * 1000 })
-      .catch((err: unknown) => settings.logger.warn({ err }, 'no sign of life recorded'))
+    const expiresAt = now + settings.limits.uploadSeconds * 1000
+    metadata.uploads.touch(upload.id, { now, expiresAt }).then(
+      () => {
+        current = { ...current, updatedAt: now, expiresAt }
+      },
+      (err: unknown) => settings.logger.warn({ err }, 'no sign of life recorded'),
+    )
   }, 30_000)
   beat.unref()
   try {
-    return await work()
+    return await work(() => current)
   } finally {
     clearInterval(beat)
   }
@@ -76,22 +97,21 @@ async function finishAndPublish(
   pusher: Pusher,
   finish: () => Promise<FinishedBlob>,
 ): Promise<void> {
-  await whileAlive(services, target.upload, async () => {
+  await whileAlive(services, target.upload, async (current) => {
     let blob: FinishedBlob
     try {
       blob = await finish()
-    } catch (error) {
+    } catch (failure) {
+      const error = await whyItFailed(services, failure)
       // the first failure is what the client must read
-      await afterFailure(services, target.upload, error).catch((err: unknown) =>
-        services.settings.logger.warn({ err }, 'a failed upload is left to the sweeper'),
-      )
+      await afterFailure(services, current(), error).catch((err: unknown) => services.settings.logger.warn({ err }, 'a failed upload is left to the sweeper'))
       throw error
     }
     try {
       await publishUpload(services, { ...target, blob }, pusher)
     } catch (error) {
       // its bytes are there and proven: nothing has to be sent again when the metadata store, or the storage, answers
-      if (isUnavailable(error)) await giveBack(services, target.upload)
+      if (isUnavailable(error)) await giveBack(services, current())
       else await discard(services, target.upload, blob.key)
       throw error
     }
@@ -124,14 +144,15 @@ function finishSingle(services: Services, upload: UploadRecord): Promise<Finishe
  */
 export async function completeSingle(services: Services, target: ImageInContainer, pusher: Pusher): Promise<void> {
   const { metadata } = services
-  for (let lost = true; lost; ) {
-    lost = false
+  for (let taken = true; taken; ) {
+    taken = false
     for (const upload of await metadata.uploads.findOpen(target.image.id, principalId(pusher))) {
       if (upload.kind !== 'single' || !(await hasArrived(services, upload))) continue
       // another client of the same principal took this one; its own may have arrived after the list was read
-      lost = !(await claimUpload(services, upload))
-      if (lost) continue
-      await finishAndPublish(services, { ...target, upload }, pusher, () => finishSingle(services, upload))
+      const claimed = await claimUpload(services, upload)
+      taken = claimed === undefined
+      if (claimed === undefined) continue
+      await finishAndPublish(services, { ...target, upload: claimed }, pusher, () => finishSingle(services, claimed))
       return
     }
   }
@@ -180,14 +201,15 @@ export async function completeMultipart(
   const partsDigest = digestParts(parts)
   if (isRepeated(upload, partsDigest)) return
   assertOpen(upload, settings.clock())
-  if (!(await claimUpload(services, upload))) {
+  const claimed = await claimUpload(services, upload)
+  if (claimed === undefined) {
     const now = await metadata.uploads.find(upload.id)
     if (isRepeated(now, partsDigest)) return
     assertOpen(now ?? { ...upload, state: 'expired' }, settings.clock())
     // somebody else had it, failed and gave it back; without the claim it must not go on
     throw new LibraryError('conflict', 'the upload was being completed: try again')
   }
-  await finishAndPublish(services, { ...target, partsDigest }, pusher, () => joinParts(services, upload, parts))
+  await finishAndPublish(services, { ...target, upload: claimed, partsDigest }, pusher, () => joinParts(services, claimed, parts))
 }
 
 /** Ends an open upload (protocol 5.14); a published image is never touched, and repeating it is fine. */
@@ -204,10 +226,7 @@ export async function abortUpload(services: Services, upload: UploadRecord, reas
  */
 export async function dropUploadBytes(services: Pick<Services, 'storage' | 'metadata' | 'settings'>, upload: UploadRecord): Promise<boolean> {
   const { storage, metadata, settings } = services
-  if (upload.backendUploadId === null) {
-    await dropBlob(services, upload.key)
-    return true
-  }
+  if (upload.backendUploadId === null) return dropBlob(services, upload.key)
   try {
     await storage.multipart?.abort({ key: upload.key, uploadId: upload.backendUploadId })
     await metadata.uploads.markDropped(upload.id)

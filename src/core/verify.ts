@@ -95,6 +95,7 @@ export async function verify(services: Services, options: VerifyOptions = {}): P
   const states = statesOf(options)
   const totals = { proven: 0, damaged: 0, healed: 0, unreadable: 0, bytes: 0 }
   let after = options.after
+  await services.storageMark.check()
   for (;;) {
     const page = await services.metadata.images.list({ states, limit: pageSize, ...(after === undefined ? {} : { after }) })
     for (const { image } of page) {

@@ -86,8 +86,16 @@ describe('on this machine', () => {
   })
 
   it('a storage whose volume is not mounted, and that of another registry', async () => {
-    const [data, other] = [await usedFolder(), await usedFolder()]
     const check = 'storage belongs to the metadata store'
+    const [data = '', other = ''] = await Promise.all(
+      [1, 2].map(async () => {
+        const folder = await temporaryFolder()
+        const server = await serve(folder)
+        await clientOf(server.url, readFileSync(join(folder, 'admin-token'), 'utf8').trim()).push('admin/demo/hello', Buffer.from('hello'))
+        await server.stop()
+        return folder
+      }),
+    )
     expect(finding(await examine(['--data', data]), check)).toMatchObject({ state: 'ok', found: 'both have the same mark' })
     const empty = await examine(['--data', data, '--storage', `filesystem:${join(await temporaryFolder(), 'empty')}`])
     expect([empty.code, failures(empty)]).toEqual([1, [check]])
@@ -98,6 +106,8 @@ describe('on this machine', () => {
       found: expect.stringContaining('another registry'),
       fix: expect.stringContaining('--accept-storage'),
     })
+    // one without images has nothing to miss
+    expect(finding(await examine(['--data', await newFolder(), '--storage', `filesystem:${join(other, 'blobs')}`]), check).state).toBe('ok')
   })
 
   it('a metadata store that is none', async () => {

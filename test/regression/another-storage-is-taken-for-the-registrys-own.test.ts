@@ -2,6 +2,7 @@
  * A folder whose volume is not mounted looked like a storage that has lost everything: deletions and visibility were noted as written there, and when the volume came back a deleted image
  * was back after reindex, a private one public; verify hid every image, and pushes landed below the mount point.
  */
+import { renameSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,11 +71,25 @@ describe('a folder whose volume goes away below the server', () => {
     await second.close()
   })
 
-  it('verify hides nothing, and says why', async () => {
+  it('verify and reindex end with the reason, and hide nothing', async () => {
     await unmount()
+    for (const work of [registry.library.verify({ all: true }), registry.library.reindex()])
+      await expect(work).rejects.toThrow('not the storage of this registry')
+    await mount()
+    // and where it goes away in the middle
+    let isFirst = true
     const reasons: (string | undefined)[] = []
-    expect(await registry.library.verify({ all: true, onItem: ({ reason }) => reasons.push(reason) })).toMatchObject({ damaged: 0, unreadable: 2 })
-    expect(reasons[0]).toContain('not the storage of this registry')
+    const result = await registry.library.verify({
+      all: true,
+      onItem: ({ reason }) => {
+        reasons.push(reason)
+        if (isFirst) renameSync(directory, join(root, 'volume'))
+        isFirst = false
+      },
+    })
+    expect(result).toMatchObject({ proven: 1, damaged: 0, unreadable: 1 })
+    expect(reasons[1]).toContain('not the storage of this registry')
+    await mkdir(directory)
     await mount()
     expect(await show(registry, 'x')).toBe(200)
     expect((await registry.library.verify({ all: true })).proven).toBe(2)
@@ -91,7 +106,20 @@ describe('a folder whose volume goes away below the server', () => {
     const { imageId } = await makeImage(registry, { path: 'alice/tools/late', hash: hashOf(pushed) })
     const { uploadID, completedParts } = await sendParts(registry, imageId, { bytes: pushed, token: 'alice' })
     const body = { uploadID, completedParts }
-    expect((await registry.call('PUT', `/v2/imagefile/${imageId}/_multipart_complete`, { token: 'alice', body })).status).toBe(503)
+    const complete = async () => (await registry.call('PUT', `/v2/imagefile/${imageId}/_multipart_complete`, { token: 'alice', body })).status
+    expect(await complete()).toBe(503)
+  })
+
+  it('a completion meanwhile ends no upload', async () => {
+    const pushed = Buffer.from('its parts are on the volume')
+    const { imageId } = await makeImage(registry, { path: 'alice/tools/late', hash: hashOf(pushed) })
+    const { uploadID, completedParts } = await sendParts(registry, imageId, { bytes: pushed, token: 'alice' })
+    const body = { uploadID, completedParts }
+    const complete = async () => (await registry.call('PUT', `/v2/imagefile/${imageId}/_multipart_complete`, { token: 'alice', body })).status
+    await unmount()
+    expect(await complete()).toBe(503)
+    await mount()
+    expect(await complete()).toBe(200)
   })
 
   it('the next start refuses it', async () => {
@@ -103,69 +131,116 @@ describe('a folder whose volume goes away below the server', () => {
 })
 
 describe('marks', () => {
+  const registries: TestRegistry[] = []
+  afterEach(async () => {
+    for (const registry of registries.splice(0)) await registry.close()
+  })
+  /** A registry with an image, and what it stands on. */
+  async function used(): Promise<TestRegistry> {
+    const registry = await createTestRegistry()
+    registries.push(registry)
+    await push(registry, 'alice/tools/x', bytes)
+    return registry
+  }
   it('the storage of another registry is refused, an emptied one too, until it is accepted', async () => {
-    const [metadata, storage] = [sqliteMetadata({ file: ':memory:' }), memoryStorage()]
-    await libraryOver(storage, metadata).ready()
-    const other = memoryStorage()
-    await libraryOver(other, sqliteMetadata({ file: ':memory:' })).ready()
-    for (const wrong of [other, memoryStorage()]) {
+    const [{ metadata, storage }, other] = [await used(), await used()]
+    for (const wrong of [other.storage, memoryStorage()]) {
       await expect(libraryOver(wrong, metadata).ready()).rejects.toThrow(/accept-storage/)
       await libraryOver(wrong, metadata, { acceptStorage: true }).ready()
       await libraryOver(wrong, metadata).ready()
-      await expect(libraryOver(storage, metadata).ready()).rejects.toThrow(/another one/)
+      // the emptied one got the mark of the registry
+      if (wrong === other.storage) await expect(libraryOver(storage, metadata).ready()).rejects.toThrow(/another one/)
       await libraryOver(storage, metadata, { acceptStorage: true }).ready()
     }
+  })
+
+  it('a registry without images takes any storage: none of them can be missed', async () => {
+    const metadata = sqliteMetadata({ file: ':memory:' })
+    for (const storage of [memoryStorage(), memoryStorage(), (await used()).storage]) await libraryOver(storage, metadata).ready()
     await metadata.close()
   })
 
-  it('a new metadata store takes over the mark that is there', async () => {
-    const storage = memoryStorage()
-    const stores = [sqliteMetadata({ file: ':memory:' }), sqliteMetadata({ file: ':memory:' })]
-    for (const metadata of stores) await libraryOver(storage, metadata).ready()
-    const [first, second] = await Promise.all(stores.map((metadata) => metadata.settings.get('storage-mark')))
-    expect(first).toMatch(/^[0-9a-f]{32}$/)
-    expect(second).toBe(first)
+  it('a registry from before marks knows its storage by the bytes of an image, and no other one', async () => {
+    const first = await used()
+    for (const wrong of [memoryStorage(), (await used()).storage]) {
+      await first.storage.delete(storageMarkKey)
+      const older = { ...first.metadata, settings: { ...first.metadata.settings, get: async () => undefined } }
+      await expect(libraryOver(wrong, older).ready()).rejects.toThrow(/accept-storage/)
+    }
+    await libraryOver(first.storage, first.metadata).ready()
+    expect(await first.storage.stat(storageMarkKey)).toBeDefined()
   })
 
-  it('instances that start together agree', async () => {
-    const [metadata, storage] = [sqliteMetadata({ file: ':memory:' }), memoryStorage()]
-    await Promise.all(Array.from({ length: 8 }, () => libraryOver(storage, metadata).ready()))
+  it('a copy of the storage without its mark is known by the same sign', async () => {
+    const { metadata, storage } = await used()
+    await storage.delete(storageMarkKey)
     await libraryOver(storage, metadata).ready()
+    expect(await storage.stat(storageMarkKey)).toBeDefined()
   })
 
-  it('a storage that is full can still be pulled from; one whose mark is no mark is refused', async () => {
-    const [metadata, memory] = [sqliteMetadata({ file: ':memory:' }), memoryStorage()]
-    const full: StorageBackend = {
+  it('a new metadata store takes over the mark that is there', async () => {
+    const { metadata, storage } = await used()
+    const second = sqliteMetadata({ file: ':memory:' })
+    await libraryOver(storage, second).ready()
+    const mark = await second.settings.get('storage-mark')
+    expect(mark).toMatch(/^[0-9a-f]{32}$/)
+    expect(await metadata.settings.get('storage-mark')).toBe(mark)
+    await second.close()
+  })
+
+  it('instances that start together agree, also over a store that lets both write', async () => {
+    const memory = memoryStorage()
+    const lenient: StorageBackend = {
       ...memory,
-      put: async (key) => {
-        throw new StorageError('no-space', 'full', { backend: 'memory', key })
+      put: async (key, body, options) => {
+        await memory.delete(key)
+        await memory.put(key, body, options)
       },
     }
-    await libraryOver(full, metadata).ready()
-    await libraryOver(memory, metadata).ready()
-    await memory.delete(storageMarkKey)
-    await expect(libraryOver(memory, metadata).ready()).rejects.toThrow(/has no records/)
+    for (const storage of [memoryStorage(), lenient]) {
+      const metadata = sqliteMetadata({ file: ':memory:' })
+      await Promise.all(Array.from({ length: 8 }, () => libraryOver(storage, metadata).ready()))
+      await libraryOver(storage, metadata).ready()
+      await metadata.close()
+    }
+  })
+
+  it('an instance that runs follows another one that was told to accept the storage', async () => {
+    const first = await used()
+    await first.storage.delete(storageMarkKey)
+    const mark = Buffer.from(`${'ab'.repeat(16)}\n`)
+    await first.storage.put(storageMarkKey, streamOf(mark), { size: mark.length, sha256: sha256(mark) })
+    await expect(first.library.sweep()).rejects.toThrow(/another one/)
+    await libraryOver(first.storage, first.metadata, { acceptStorage: true }).ready()
+    await first.library.sweep()
+  })
+
+  it('a storage that is full, or whose policy knows only blobs, can be pulled from', async () => {
+    for (const code of ['no-space', 'access-denied'] as const) {
+      const { metadata, storage } = await used()
+      await storage.delete(storageMarkKey)
+      const refuse = async (key: string): Promise<never> => {
+        throw new StorageError(code, 'no', { backend: 'memory', key })
+      }
+      const bound: StorageBackend = {
+        ...storage,
+        put: refuse,
+        get: (key, options) => (code === 'access-denied' && !key.startsWith('blobs/') ? refuse(key) : storage.get(key, options)),
+      }
+      const older = { ...metadata, settings: { ...metadata.settings, get: async () => undefined } }
+      await libraryOver(bound, older).ready()
+      await libraryOver(storage, metadata).ready()
+    }
+  })
+
+  it('a mark that is none is refused, and replaced when that is asked for', async () => {
+    const { metadata, storage } = await used()
     for (const content of [Buffer.from('no mark at all, '.repeat(1000)), Buffer.alloc(0)]) {
-      await memory.put(storageMarkKey, streamOf(content), { size: content.length, sha256: sha256(content) })
-      await expect(libraryOver(memory, metadata).ready()).rejects.toThrow(/is another one/)
-      await expect(libraryOver(memory, sqliteMetadata({ file: ':memory:' })).ready()).rejects.toThrow(/is another one/)
-      await libraryOver(memory, metadata, { acceptStorage: true }).ready()
-      await libraryOver(memory, metadata).ready()
-      await memory.delete(storageMarkKey)
+      await storage.delete(storageMarkKey)
+      await storage.put(storageMarkKey, streamOf(content), { size: content.length, sha256: sha256(content) })
+      await expect(libraryOver(storage, metadata).ready()).rejects.toThrow(/is another one/)
+      await libraryOver(storage, metadata, { acceptStorage: true }).ready()
+      await libraryOver(storage, metadata).ready()
     }
-  })
-
-  it('a policy that knows only blobs is no reason to refuse it', async () => {
-    const [metadata, memory] = [sqliteMetadata({ file: ':memory:' }), memoryStorage()]
-    const bound: StorageBackend = {
-      ...memory,
-      get: async (key, options) => {
-        if (!key.startsWith('blobs/')) throw new StorageError('access-denied', 'GetObject failed with 403 AccessDenied', { backend: 's3', key })
-        return memory.get(key, options)
-      },
-    }
-    await libraryOver(bound, metadata).ready()
-    await libraryOver(memory, metadata).ready()
-    await expect(libraryOver(bound, metadata).ready()).rejects.toMatchObject({ code: 'access-denied' })
   })
 })

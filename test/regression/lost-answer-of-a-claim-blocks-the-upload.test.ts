@@ -19,6 +19,8 @@ type Faults = {
   publish?: 'done' | 'not done' | undefined
   /** How often giving back fails. */
   giveBack: number
+  /** It was done all the same. */
+  givenBack?: boolean
 }
 
 async function start(faults: Faults) {
@@ -30,6 +32,7 @@ async function start(faults: Faults) {
       move: async (...change: Parameters<typeof plain.uploads.move>) => {
         if (change[1] === 'completing' && change[2] === 'open' && faults.giveBack > 0) {
           faults.giveBack -= 1
+          if (faults.givenBack) await plain.uploads.move(...change)
           throw away()
         }
         if (change[2] !== 'completing' || faults.claim === undefined) return plain.uploads.move(...change)
@@ -95,6 +98,18 @@ it('a claim that another one made meanwhile is not taken back', async () => {
   // the other one is slow: it has the upload when the first one tries to take its claim back
   const { uploads } = registry.metadata
   const [upload] = await uploads.findOpen((await registry.metadata.images.list({ limit: 1 }))[0]?.image.id ?? '', await principal())
+  expect(await uploads.move(upload?.id ?? '', 'open', 'completing', registry.now())).toBe(true)
+  await new Promise((resolve) => setTimeout(resolve, 1000))
+  expect(await stateNow()).toBe('completing')
+})
+
+it('an upload that was given back, although the answer to that got lost too, is not taken from the next completion', async () => {
+  const { complete, stateNow } = await start({ publish: 'not done', giveBack: 1, givenBack: true })
+  expect(await complete()).toBe(503)
+  expect(await stateNow()).toBe('open')
+  registry.advance(1)
+  const { uploads, images } = registry.metadata
+  const [upload] = await uploads.findOpen((await images.list({ limit: 1 }))[0]?.image.id ?? '', await principal())
   expect(await uploads.move(upload?.id ?? '', 'open', 'completing', registry.now())).toBe(true)
   await new Promise((resolve) => setTimeout(resolve, 1000))
   expect(await stateNow()).toBe('completing')

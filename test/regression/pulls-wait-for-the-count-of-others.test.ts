@@ -41,6 +41,30 @@ it('counts are gathered and written one statement at a time; closing writes the 
   release()
   await registry.library.close()
   expect(most).toBe(1)
-  expect(written).toEqual([20, 20, 10, 10])
+  expect(written.reduce((sum, count) => sum + count, 0)).toBe(60)
+  expect(written.length).toBeLessThan(20)
   expect((await plain.containers.findByPath({ entity: 'alice', collection: 'c', container: 'two' }))?.downloadCount).toBe(30)
+})
+
+it('what could not be written is written with the next one', async () => {
+  const plain = sqliteMetadata({ file: ':memory:' })
+  let failures = 1
+  const metadata = {
+    ...plain,
+    containers: {
+      ...plain.containers,
+      countDownloads: async (id: string, count: number) => {
+        if (failures-- > 0) throw new Error('no answer')
+        await plain.containers.countDownloads(id, count)
+      },
+    },
+    close: async () => {},
+  }
+  registry = await createTestRegistry({ metadata })
+  await push(registry, 'alice/c/one', Buffer.from('one'))
+  await registry.call('GET', '/v1/imagefile/alice/c/one:latest?arch=amd64')
+  await vi.waitFor(() => expect(failures).toBe(0), { timeout: 5000 })
+  await registry.call('GET', '/v1/imagefile/alice/c/one:latest?arch=amd64')
+  await registry.library.close()
+  expect((await plain.containers.findByPath({ entity: 'alice', collection: 'c', container: 'one' }))?.downloadCount).toBe(2)
 })

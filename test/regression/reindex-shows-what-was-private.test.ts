@@ -1,6 +1,7 @@
 /** What was pushed into a private container is not put back into one that the database shows to everybody. */
 import { afterEach, expect, it } from 'vitest'
 import type { ReindexItem } from '../../src/core/index.js'
+import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
@@ -79,21 +80,32 @@ it.each([
   expect(await isShown(second)).toBe(false)
 })
 
-it('nobody can tell whether the container became private after the backup, because its sidecar cannot be read', async () => {
+/** Puts a sidecar of a newer version, or a spoilt one, in the place of the one below this folder. */
+async function spoil(storage: StorageBackend, kind: 'collections' | 'containers'): Promise<void> {
+  const [key = ''] = await sidecarKeys(storage, kind)
+  const newer = Buffer.from('{"version":2}')
+  const next = key.replace(/\d{8}$/, (number) => String(Number(number) + 1).padStart(8, '0'))
+  await storage.put(next, streamOf(newer), { size: newer.length, sha256: sha256(newer) })
+}
+
+it.each([
+  ['container', 'alice/tools/bwa', 'restored'],
+  ['collection', 'alice/tools', 'restored'],
+  // under another id, which no sidecar names
+  ['collection', 'alice/tools', 'made again'],
+] as const)('nobody can tell whether the %s was private, because its sidecar cannot be read (%s, %s)', async (kind, path, how) => {
   const storage = memoryStorage()
   const first = await start({ storage })
   await push(first, 'alice/tools/bwa', Buffer.from('something for everybody'), { tags: ['latest'] })
   const backup = await backupOf(first.metadata)
   first.advance(1000)
-  await first.library.visibility('alice/tools/bwa', 'private')
+  await first.library.visibility(path, 'private')
   await push(first, 'alice/tools/bwa', secret, { tags: ['secret'] })
   await drained(first)
-  const [key = ''] = await sidecarKeys(storage, 'containers')
-  const newer = Buffer.from('{"version":2,"kind":"container"}')
-  const next = key.replace(/\d{8}$/, (number) => String(Number(number) + 1).padStart(8, '0'))
-  await storage.put(next, streamOf(newer), { size: newer.length, sha256: sha256(newer) })
+  await spoil(storage, `${kind}s`)
 
-  const second = await start({ storage, metadata: backup })
+  const second = await start({ storage, ...(how === 'restored' && { metadata: backup }) })
+  if (how === 'made again') await push(second, 'alice/tools/other', Buffer.from('something else'), { tags: ['latest'] })
   const problems: string[] = []
   await second.library.reindex({ onItem: ({ outcome, what, why }) => outcome === 'not-restored' && problems.push(`${what}: ${why}`) })
   expect(problems).toContainEqual(expect.stringMatching(/:sha256.*may have been private/))

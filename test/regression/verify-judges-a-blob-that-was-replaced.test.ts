@@ -41,7 +41,11 @@ function stoppedVerification(options: { readonly all?: boolean }) {
     },
   }
   const done = createLibrary({ publicUrl: 'https://reg.example', secret: TEST_SECRET, storage: registry.storage, metadata }).verify(options)
-  return { reached, resume: () => (resume(), done) }
+  const end = () => {
+    resume()
+    return done
+  }
+  return { reached, resume: end }
 }
 
 it('what was pushed again stays visible', async () => {

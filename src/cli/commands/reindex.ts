@@ -24,7 +24,7 @@ function describe({ outcome, kind, what, why, bytes }: ReindexItem, dryRun: bool
 export const reindex: Command = {
   name: 'reindex',
   summary: 'bring back from the storage what the database has lost; changes nothing that the database has; safe beside running servers',
-  options: ['acceptStorage', 'dryRun', 'json'],
+  options: ['dryRun', 'json'],
   run: async ({ settings, terminal }) => {
     const metadata = await openLost(settings)
     return withLibrary(

@@ -50,7 +50,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
   let address: Address = { scheme: settings.tlsCert === undefined ? 'http' : 'https', host: settings.host, port: settings.port }
   const secret = await loadSecret(folder, { settings, environment: terminal.environment })
   const publicUrl = settings.publicUrl ?? defaultPublicUrl(() => address)
-  const { library, metadata } = await openLibrary(settings, { mayCreate: true, publicUrl, secret, logger })
+  const { library, metadata } = await openLibrary(settings, { mayCreate: true, publicUrl, secret, logger, acceptStorage: settings.acceptStorage })
   const stopped = untilStopped()
   try {
     const server = await createWebServer(settings, createApp(library, settings.publicUrl))

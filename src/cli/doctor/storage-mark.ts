@@ -10,12 +10,12 @@ const fix = 'mount the volume, or correct --storage or --metadata; if the storag
 
 const findings: Readonly<Record<StorageMarkState, Finding>> = {
   same: { check, state: 'ok', found: 'both have the same mark' },
-  unmarked: { check, state: 'ok', found: 'neither is marked yet: the next start of serve does it' },
-  new: { check, state: 'ok', found: 'the metadata store is new, or from before marks: the next start takes over the mark of the storage' },
+  taken: { check, state: 'ok', found: 'the next start takes over the mark of the storage' },
+  made: { check, state: 'ok', found: 'the storage has no mark yet, and gets one at the next start' },
   missing: {
     check,
     state: 'failed',
-    found: 'the storage has no mark (records/storage-mark)',
+    found: 'the storage has neither a mark (records/storage-mark) nor bytes of the images',
     cause: 'its volume is not mounted, or it is another bucket, prefix or folder',
     fix,
   },

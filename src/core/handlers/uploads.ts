@@ -45,7 +45,8 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
   const pusher = pusherOf(context)
   const upload = await startUpload(services, { ...record, kind: 'single', size: length }, pusher)
   // claimed before its bytes come: somebody who completes a single PUT of the same image would take it for his own
-  if (!(await claimUpload(services, upload))) throw new LibraryError('gone', 'the upload was ended in the meantime')
+  const claimed = await claimUpload(services, upload, { back: 'aborted' })
+  if (claimed === undefined) throw new LibraryError('gone', 'the upload was ended in the meantime')
   await whileAlive(services, upload, async () => {
     try {
       await storage.put(upload.key, stream, { size: length, sha256: upload.digest, ...(request.signal === undefined ? {} : { signal: request.signal }) })

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, type OnTestFinishedHandler, test } from 'vitest'
 import { findPrograms, startPostgres } from '../../../scripts/postgres.mjs'
 import { PostgresDriver } from '../../../src/storage/metadata/postgres-driver.js'
+import type { Steps } from '../../../src/storage/metadata/sql-steps.js'
 
 const isMissing = findPrograms() === undefined && process.getuid?.() !== 0
 /** The limit of the client: this plus five seconds. */
@@ -61,7 +62,7 @@ describe.skipIf(isMissing).concurrent('a server that falls silent', () => {
     return driver
   }
 
-  const select = function* () {
+  const select = function* (): Steps<unknown> {
     return (yield { sql: 'SELECT 1 AS one', values: [] })[0]?.one
   }
 
