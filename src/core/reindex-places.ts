@@ -152,11 +152,8 @@ export function createPlaces({ services, dryRun, report, unreadable }: ReindexCo
       const paths = { collection: `${entity}/${collection}`, container: `${entity}/${collection}/${name}` }
       const exposing = [paths.collection, paths.container].find((path) => wasPrivate.has(path))
       if (exposing !== undefined) return exposedBecause(exposing, 'was private')
-      const [unknownPath] = [
-        ...(notKnown.has(paths.collection) ? [paths.collection] : []),
-        ...(unreadable.has(containerId) ? [paths.container] : []),
-        ...(container !== undefined && unreadable.has(container.collectionId) ? [paths.collection] : []),
-      ]
+      const isCollection = notKnown.has(paths.collection) || (container !== undefined && unreadable.has(container.collectionId))
+      const unknownPath = isCollection ? paths.collection : unreadable.has(containerId) ? paths.container : undefined
       return unknownPath === undefined ? undefined : exposedBecause(unknownPath, 'may have been private (its sidecar cannot be read)')
     },
   }
