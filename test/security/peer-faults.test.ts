@@ -298,6 +298,10 @@ test('S15: a storage that is down gives 503 in JSON with a retry; GetImage needs
   const fail = (): never => {
     throw Object.assign(new Error('filesystem: down'), { name: 'StorageError', code: 'unavailable', retryable: true })
   }
+  // biome-ignore lint/correctness/useYield: it fails before
+  async function* failingList() {
+    fail()
+  }
   const other = await createWorld({
     limits: { partBytes: 1000 },
     wrapStorage: (storage) =>
@@ -305,6 +309,7 @@ test('S15: a storage that is down gives 503 in JSON with a retry; GetImage needs
         get: (target, member, receiver) => {
           const value = Reflect.get(target, member, receiver)
           if (!down) return value
+          if (member === 'list') return failingList
           if (member === 'multipart') return new Proxy({}, { get: () => async () => fail() })
           return typeof value === 'function' ? async () => fail() : value
         },

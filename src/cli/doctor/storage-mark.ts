@@ -1,6 +1,6 @@
 /** Whether storage and metadata store belong together. */
 import { compareStorageMarks, type StorageMarkState } from 'sif-library'
-import type { MetadataStore } from 'sif-library/metadata'
+import { isMetadataError, type MetadataStore } from 'sif-library/metadata'
 import type { StorageBackend } from 'sif-library/storage'
 import { failed } from './bytes.js'
 import type { Finding, Findings } from './finding.js'
@@ -26,6 +26,7 @@ export async function* checkStorageMark(storage: StorageBackend, metadata: Metad
   try {
     yield findings[await compareStorageMarks({ storage, metadata })]
   } catch (error) {
-    yield failed(check, error)
+    // a metadata store that does not answer was told of before
+    if (!isMetadataError(error)) yield failed(check, error)
   }
 }

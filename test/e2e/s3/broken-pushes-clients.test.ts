@@ -205,8 +205,8 @@ async function killInTheMiddle(server: RunningS3Server): Promise<void> {
     const objects = await bucket.objects(`${prefix}/`)
     const isSidecar = (object: string): boolean => object.startsWith(`${prefix}/records/`)
     expect(objects.filter((object) => !isSidecar(object))).toEqual([expect.stringContaining(image.hash.replace('sha256.', ''))])
-    // of the entity, the collection, the container and the image
-    expect(objects.filter(isSidecar)).toHaveLength(4)
+    // of the entity, the collection, the container and the image, and the mark of the storage
+    expect(objects.filter(isSidecar)).toHaveLength(5)
     const out = images.target()
     expect(await alice.run(['pull', reference, out, '--arch', 'amd64'])).toMatchObject({ ok: true, hash: image.hash, size: LARGE })
   } finally {
