@@ -18,8 +18,11 @@ const imagePath = ({ container, tag }) => `/v1/images/alice/tools/${container}:$
 const searchPath = (value, arch = '') => `/v1/search?value=${encodeURIComponent(value)}&arch=${arch}`
 const shapeName = ({ images, containers }) => `${images.toLocaleString('en')} images in ${containers.toLocaleString('en')} containers`
 
+/** The store was filled past the registry, and the bytes of its images lie nowhere. */
+const serveEnv = (url) => ({ SIF_LIBRARY_METADATA: url, SIF_LIBRARY_NO_SWEEP: 'true', SIF_LIBRARY_ACCEPT_STORAGE: 'true' })
+
 async function startRegistry(database, { folder, url, shape }) {
-  const server = await startServe(folder, { env: { SIF_LIBRARY_METADATA: url, SIF_LIBRARY_NO_SWEEP: 'true' } })
+  const server = await startServe(folder, { env: serveEnv(url) })
   const { data } = await call(server.base, { path: '/v1/containers/alice/tools/container-0' })
   const last = `container-${shape.containers - 1}`
   return { ...server, folder, url, shape, containerId: data.id, last, idleRss: server.rss(), cost: () => server.cpu() + database.cpu() }
@@ -163,7 +166,7 @@ async function loadInstances(instances, count) {
 /** Two instances are to serve 1.7 times what one does. Where the cores for two, the database and the load are missing, each request must cost them the same. */
 async function compareInstances({ registry, rounds, count = 8000 }) {
   const { url, folder, shape } = registry
-  const second = { ...(await startServe(folder, { env: { SIF_LIBRARY_METADATA: url, SIF_LIBRARY_NO_SWEEP: 'true' } })), shape }
+  const second = { ...(await startServe(folder, { env: serveEnv(url) })), shape }
   try {
     // it has just started: as warm as the first one before they are compared
     await loadInstances([second], 4 * count)
