@@ -1,10 +1,12 @@
 /** Uploads (protocol 5.8-5.14). All are authorized as `push` on the container of the image that the path names, and an upload is bound to its image and principal. */
+import { isStorageError } from '../../storage/blob/errors.js'
 import type { ImageInContainer } from '../../storage/metadata/contract.js'
 import { readByteStream } from '../body.js'
 import { LibraryError } from '../errors.js'
 import type { LibraryResponse } from '../messages.js'
 import type { UploadCompleteObject } from '../objects.js'
 import { plannedPartSize } from '../part-plan.js'
+import { proveBlob } from '../prove.js'
 import { discard, type Pusher, publishUpload } from '../publish.js'
 import { containerPath, isId } from '../references.js'
 import { imageResource } from '../resources.js'
@@ -49,7 +51,13 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
   if (claimed === undefined) throw new LibraryError('gone', 'the upload was ended in the meantime')
   await whileAlive(services, upload, async () => {
     try {
-      await storage.put(upload.key, stream, { size: length, sha256: upload.digest, ...(request.signal === undefined ? {} : { signal: request.signal }) })
+      try {
+        await storage.put(upload.key, stream, { size: length, sha256: upload.digest, ...(request.signal === undefined ? {} : { signal: request.signal }) })
+      } catch (error) {
+        // nobody else knows this key: the backend tried again after the answer to its first try got lost
+        if (!isStorageError(error, 'exists')) throw error
+        await proveBlob(storage, { key: upload.key, size: length, sha256: upload.digest })
+      }
       await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
     } catch (error) {
       // nobody could complete it: the client has to send the bytes again
