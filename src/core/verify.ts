@@ -48,7 +48,7 @@ const pageSize = 100
 const isDamage = (error: unknown): boolean =>
   isStorageError(error, 'digest-mismatch') || isStorageError(error, 'size-mismatch') || isStorageError(error, 'not-found')
 
-/** Proves one image and moves its state. undefined where the image was deleted meanwhile, and where it has other bytes since then: those are for whoever pushed them to prove. */
+/** Proves one image and moves its state. What it got by a push meanwhile is proven instead; undefined where it was deleted meanwhile. */
 export async function verifyImage(services: Services, { image, container }: ImageInContainer, signal?: AbortSignal): Promise<VerifiedItem | undefined> {
   const { metadata, settings, emit } = services
   const item = { imageId: image.id, path: containerPath(container), digest: image.digest, size: image.size }
