@@ -23,6 +23,15 @@ export function imageAt(index, { images, containers }) {
   return { id, digest, key: keyOf(digest, id), container: Math.floor(index / inEach), tag: `${Math.floor(place / 10)}.${place % 10}.0` }
 }
 
+/** Asks for an image of the store: a container of `alice/tools` and a tag. */
+export const imagePath = ({ container, tag }) => `/v1/images/alice/tools/${container}:${tag}?arch=amd64`
+
+/** Asks for one of all images. */
+export function anyImagePath(shape) {
+  const { container, tag } = imageAt(Math.floor(Math.random() * shape.images), shape)
+  return imagePath({ container: `container-${container}`, tag })
+}
+
 /** Columns with their types, and the values of a row. Blobs come before what refers to them. */
 const tables = {
   blobs: {

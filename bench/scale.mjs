@@ -1,28 +1,23 @@
 /** What grows with the registry: a million images in ten thousand containers against a hundred in one, on SQLite and PostgreSQL, as ratios in one run. */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { call, digestOf, push } from './lib/client.mjs'
 import { postgresDatabase, sqliteDatabase } from './lib/database.mjs'
 import { getRequest, sendRequests } from './lib/load.mjs'
 import { median, printTable, saveResults } from './lib/report.mjs'
-import { startServe } from './lib/serve.mjs'
-import { fillStore, imageAt, rareWord } from './metadata-fill.mjs'
+import { filledEnv, startServe } from './lib/serve.mjs'
+import { anyImagePath, fillStore, imagePath, rareWord } from './metadata-fill.mjs'
 import { commandRows } from './scale-commands.mjs'
 
 const smallShape = { images: 100, containers: 1 }
 
-const imagePath = ({ container, tag }) => `/v1/images/alice/tools/${container}:${tag}?arch=amd64`
 const searchPath = (value, arch = '') => `/v1/search?value=${encodeURIComponent(value)}&arch=${arch}`
 const shapeName = ({ images, containers }) => `${images.toLocaleString('en')} images in ${containers.toLocaleString('en')} containers`
 
-/** The store was filled past the registry, and the bytes of its images lie nowhere. */
-const serveEnv = (url) => ({ SIF_LIBRARY_METADATA: url, SIF_LIBRARY_NO_SWEEP: 'true', SIF_LIBRARY_ACCEPT_STORAGE: 'true' })
-
 async function startRegistry(database, { folder, url, shape }) {
-  const server = await startServe(folder, { env: serveEnv(url) })
+  const server = await startServe(folder, { env: filledEnv(url) })
   const { data } = await call(server.base, { path: '/v1/containers/alice/tools/container-0' })
   const last = `container-${shape.containers - 1}`
   return { ...server, folder, url, shape, containerId: data.id, last, idleRss: server.rss(), cost: () => server.cpu() + database.cpu() }
@@ -33,13 +28,6 @@ const gets = (pathOf) => async (registry, count) => {
   const path = pathOf(registry)
   const request = typeof path === 'string' ? getRequest(path) : () => getRequest(path())
   await sendRequests({ port: registry.port, request, count })
-}
-
-function anyImage({ shape }) {
-  return () => {
-    const { container, tag } = imageAt(Math.floor(Math.random() * shape.images), shape)
-    return imagePath({ container: `container-${container}`, tag })
-  }
 }
 
 async function pushSmall({ base, token }, count) {
@@ -85,7 +73,14 @@ async function compare(subjects, rounds) {
 }
 
 const cases = [
-  { what: 'GetImage, images spread over everything', work: gets(anyImage) },
+  {
+    what: 'GetImage, images spread over everything',
+    work: gets(
+      ({ shape }) =>
+        () =>
+          anyImagePath(shape),
+    ),
+  },
   { what: 'GetImage, one busy container', work: gets(({ last }) => imagePath({ container: last, tag: '0.0.0' })), goal: 1.2 },
   { what: 'tag list of a container with 100', work: gets(({ containerId }) => `/v2/tags/${containerId}`) },
   { what: 'search, a word of one container (100 images)', work: gets(() => searchPath(rareWord)) },
@@ -149,46 +144,6 @@ const memoryRows = (name, { small, big }) => [
   { what: `${name}: peak RSS of serve`, value: big.peakRss(), unit: 'MiB', ratio: big.peakRss() / small.peakRss(), to: 'the small one' },
 ]
 
-/** Requests per second and CPU of the instances per request; both halves of the load run at once. */
-async function loadInstances(instances, count) {
-  const cpu = () => instances.reduce((sum, { cpu }) => sum + cpu(), 0)
-  const before = cpu()
-  const begun = performance.now()
-  const share = { count: Math.round(count / instances.length), connections: Math.round(64 / instances.length) }
-  const send = (instance) => {
-    const path = anyImage(instance)
-    return sendRequests({ port: instance.port, request: () => getRequest(path()), ...share })
-  }
-  await Promise.all(instances.map(send))
-  return { speed: count / ((performance.now() - begun) / 1000), cpu: ((cpu() - before) / count) * 1e6 }
-}
-
-/** Two instances are to serve 1.7 times what one does. Where the cores for two, the database and the load are missing, each request must cost them the same. */
-async function compareInstances({ registry, rounds, count = 8000 }) {
-  const { url, folder, shape } = registry
-  const second = { ...(await startServe(folder, { env: serveEnv(url) })), shape }
-  try {
-    // it has just started: as warm as the first one before they are compared
-    await loadInstances([second], 4 * count)
-    const one = []
-    const two = []
-    for (let round = 0; round < rounds; round += 1) {
-      one.push(await loadInstances([registry], count))
-      two.push(await loadInstances([registry, second], count))
-    }
-    const ratio = (member) => median(two.map((value, round) => value[member] / one[round][member]))
-    const speed = { what: 'PostgreSQL: GetImage, two instances', value: median(two.map((value) => value.speed)), unit: 'requests/s', to: 'one instance' }
-    const cores = availableParallelism()
-    const cpu = { what: 'PostgreSQL: the same, the instances only', value: median(two.map((value) => value.cpu)), unit: 'µs CPU', to: 'one instance' }
-    const rows = { speed: { ...speed, ratio: ratio('speed') }, cpu: { ...cpu, ratio: ratio('cpu') } }
-    if (cores >= 4) return [{ ...rows.speed, goal: '≥ 1.7', holds: rows.speed.ratio >= 1.7 }, rows.cpu]
-    console.log(`${cores} cores: too few for two instances, the database and the load at once, so what counts is the CPU per request of the instances`)
-    return [rows.speed, { ...rows.cpu, goal: '0.9 to 1.1 (too few cores for 1.7 × the speed)', holds: Math.abs(rows.cpu.ratio - 1) <= 0.1 }]
-  } finally {
-    await second.stop()
-  }
-}
-
 async function benchDatabase(database, { folder, bigShape, files, rounds }) {
   const { name } = database
   const open = async (label, shape) => {
@@ -211,7 +166,6 @@ async function benchDatabase(database, { folder, bigShape, files, rounds }) {
     const rows = await compareCases(name, { small, big, rounds })
     rows.push(await compareTags(name, { registry: big, rounds }))
     rows.push(...memoryRows(name, { small, big }))
-    if (name === 'PostgreSQL') rows.push(...(await compareInstances({ registry: big, rounds })))
     return [...rows, ...(await commandRows(database, { home: folder, big: stores.big, files, rounds: Math.min(rounds, 3) }))]
   } finally {
     await Promise.all(running.map((one) => one.stop()))
