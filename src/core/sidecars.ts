@@ -3,11 +3,11 @@
  * from the storage alone. The store stays the truth; a sidecar follows it (`sidecar-writer.ts`). What is read from one is checked like a request: whoever can write to the storage
  * can write a sidecar.
  */
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { CollectionRecord, ContainerRecord, EntityRecord, ImageRecord, MetadataStore, TagRecord } from '../storage/metadata/contract.js'
 import { blobFolder } from './blob-keys.js'
+import { putSmall } from './put-small.js'
 import { checkArch, checkName, checkTag, isId } from './references.js'
 import { type SidecarTarget, sidecarKey } from './sidecar-keys.js'
 
@@ -135,9 +135,5 @@ export async function readSidecar(storage: StorageBackend, key: string): Promise
 
 /** Throws StorageError `exists` when another writer was first. */
 export async function putSidecar(storage: StorageBackend, target: SidecarTarget & { readonly number: number }, content: Buffer): Promise<void> {
-  const sha256 = createHash('sha256').update(content).digest('hex')
-  const body = (async function* () {
-    yield content
-  })()
-  await storage.put(sidecarKey(target), body, { size: content.length, sha256 })
+  await putSmall(storage, sidecarKey(target), content)
 }

@@ -3,10 +3,11 @@
  * other storage, only that every blob is missing there; what would be written, settled or hidden then is not undone when the right one comes back. So the registry works only with the
  * storage that has its mark.
  */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import { isStorageError, StorageError } from '../storage/blob/errors.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
+import { putSmall } from './put-small.js'
 import type { Services } from './services.js'
 import { sidecarPrefix } from './sidecar-keys.js'
 
@@ -37,14 +38,6 @@ async function readMark(storage: StorageBackend): Promise<string | undefined> {
     if (isStorageError(error, 'invalid-range')) return ''
     throw error
   }
-}
-
-async function writeMark(storage: StorageBackend, mark: string): Promise<void> {
-  const content = Buffer.from(`${mark}\n`)
-  const body = (async function* () {
-    yield content
-  })()
-  await storage.put(storageMarkKey, body, { size: content.length, sha256: createHash('sha256').update(content).digest('hex') })
 }
 
 function notOurs(storage: StorageBackend, state: 'missing' | 'other'): StorageError {
@@ -102,7 +95,7 @@ export function createStorageMark({ storage, metadata, settings }: Stores & Pick
     const there = await readMark(storage)
     if (there !== undefined && !pattern.test(there)) await storage.delete(storageMarkKey)
     try {
-      await writeMark(storage, mark)
+      await putSmall(storage, storageMarkKey, Buffer.from(`${mark}\n`))
     } catch (error) {
       if (!isStorageError(error, 'exists')) throw error
     }

@@ -74,8 +74,14 @@ export async function verifyImage(services: Services, { image, container }: Imag
     }
     return { ...item, outcome: 'damaged', reason }
   }
-  await metadata.images.setState(image.id, ['unproven', 'damaged'], 'published', settings.clock(), image)
-  return { ...item, outcome: image.state === 'damaged' ? 'healed' : 'proven' }
+  const { state } = image
+  if (state !== 'published' && !(await metadata.images.setState(image.id, [state], 'published', settings.clock(), image))) {
+    // another instance was faster, and may have found something else
+    const now = await metadata.images.find(image.id)
+    if (now === undefined) return undefined
+    if (now.image.blobKey !== image.blobKey || now.image.state !== 'published') return verifyImage(services, now, signal)
+  }
+  return { ...item, outcome: state === 'damaged' ? 'healed' : 'proven' }
 }
 
 /** Ends early with the signal. */

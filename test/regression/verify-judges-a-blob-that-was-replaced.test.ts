@@ -80,6 +80,32 @@ it('what was hidden stays hidden', async () => {
   expect((await imageNow()).state).toBe('damaged')
 })
 
+it('what another instance hid since it was read stays hidden, and is reported so', async () => {
+  registry = await createTestRegistry()
+  await push(registry, path, bytes)
+  const { id, blobKey } = await imageNow()
+  await registry.metadata.images.setState(id, ['published'], 'unproven', registry.now())
+  const other = stoppedVerification({})
+  await other.reached
+  const rotten = Buffer.alloc(bytes.length, 'rotten')
+  await registry.storage.delete(blobKey)
+  await registry.storage.put(blobKey, streamOf(rotten), { size: rotten.length, sha256: sha256(rotten) })
+  expect((await registry.library.verify({ all: true })).damaged).toBe(1)
+  expect(await other.resume()).toMatchObject({ proven: 0, damaged: 1 })
+  expect((await imageNow()).state).toBe('damaged')
+})
+
+it('what another instance proved meanwhile is proven, and read once', async () => {
+  registry = await createTestRegistry()
+  await push(registry, path, bytes)
+  const { id } = await imageNow()
+  await registry.metadata.images.setState(id, ['published'], 'unproven', registry.now())
+  const other = stoppedVerification({})
+  await other.reached
+  await registry.library.verify({})
+  expect(await other.resume()).toMatchObject({ proven: 1, damaged: 0 })
+})
+
 it('an image that is deleted meanwhile is not damaged', async () => {
   const memory = memoryStorage()
   let meanwhile = async (): Promise<void> => {}

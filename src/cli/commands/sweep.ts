@@ -10,7 +10,11 @@ async function sweepAll(library: Library, { settings, terminal }: CommandContext
     if (json) items.push(item)
     else terminal.out(`${dryRun ? 'would remove' : 'removed'} ${item.kind} ${item.what}${item.bytes > 0 ? ` (${item.bytes} bytes)` : ''}: ${item.why}`)
   }
-  const result = await library.sweep({ graceSeconds: settings.grace, dryRun, onItem })
+  const result = await library.sweep({ graceSeconds: settings.grace, dryRun, onItem }).catch((error: unknown) => {
+    // one step failed; what the others removed is removed
+    if (json) printJson(terminal, { dryRun, items, error: error instanceof Error ? error.message : String(error) })
+    throw error
+  })
   if (json) {
     printJson(terminal, { ...result, dryRun, items })
     return 0

@@ -130,8 +130,8 @@ export class PostgresDriver implements SqlDriver {
   }
 
   async #transaction<T>(ask: Ask, steps: () => Steps<T>, progress: Progress): Promise<T> {
-    // read committed whatever the default of the database: the locks of the store are made for it
-    await begin(ask, ['BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE'])
+    // read committed whatever the default of the database: the locks of the store are made for it. Not READ WRITE: an administrator who closes the server to changes means it
+    await begin(ask, ['BEGIN ISOLATION LEVEL READ COMMITTED'])
     try {
       const result = await this.#execute(ask, steps)
       progress.phase = 'committing'

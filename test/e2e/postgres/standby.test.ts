@@ -90,11 +90,19 @@ describe.skipIf(isMissing)('a server that takes no changes', () => {
       await wait(300)
     }
     await close(true)
+    const other = { ...entity, id: '2'.repeat(24), name: 'bob' }
+    // one statement, and a transaction of several: who closes a server copies it away, and what it took after that would be lost
     await expect(impatient.uploads.touch('0'.repeat(24), touch)).rejects.toMatchObject(unavailable)
+    await expect(impatient.entities.createIfAbsent(other)).rejects.toMatchObject(unavailable)
+    // pulls go on
+    expect(await impatient.entities.findByName('bob')).toBeUndefined()
+    expect((await impatient.check()).ok).toBe(true)
+    const created = patient.entities.createIfAbsent(other)
     const touched = patient.uploads.touch('0'.repeat(24), touch)
     await wait(300)
     await close(false)
     await touched
+    expect((await created).created).toBe(true)
     await Promise.all([impatient.close(), patient.close()])
   })
 })
