@@ -8,6 +8,8 @@ export interface Terminal {
   readonly out: (line: string) => void
   /** A line on stderr. */
   readonly note: (line: string) => void
+  /** How far long work is; may be called as often as there is something new. */
+  readonly progress: (text: string) => void
   readonly environment: Environment
   /** Home folder of the user. */
   readonly home: string

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { homedir } from 'node:os'
 import { run } from './program.js'
+import { createProgress } from './progress.js'
 
 // whoever read our output may stop reading; that is no reason to fall over
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
@@ -11,9 +12,18 @@ process.on('warning', ({ name, message }) => {
   if (name !== 'ExperimentalWarning' || !message.includes('SQLite')) process.stderr.write(`${name}: ${message}\n`)
 })
 
+const progress = createProgress(process.stderr)
+const lineTo =
+  (stream: NodeJS.WriteStream) =>
+  (line: string): void => {
+    progress.clear()
+    stream.write(`${line}\n`)
+  }
+
 process.exitCode = await run(process.argv.slice(2), {
-  out: (line) => process.stdout.write(`${line}\n`),
-  note: (line) => process.stderr.write(`${line}\n`),
+  out: lineTo(process.stdout),
+  note: lineTo(process.stderr),
+  progress: progress.show,
   environment: process.env,
   home: homedir(),
 })

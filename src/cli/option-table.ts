@@ -46,6 +46,7 @@ export interface Settings {
   readonly all: boolean
   readonly checkPublicUrl: boolean
   readonly rate: number | undefined
+  readonly after: string | undefined
 }
 
 export type OptionKey = keyof Settings
@@ -121,6 +122,7 @@ export const optionTable: OptionTable = {
   checkPublicUrl: off('ask the public URL for its discovery file'),
   all: off('every image; otherwise those that are not proven yet or were found damaged'),
   rate: open(size(), 'bytes read per second at the most, such as 50MB', 'unlimited'),
+  after: open(text('ID'), 'go on after this image, which a verify that was stopped has named'),
 }
 
 export const optionKeys: readonly OptionKey[] = Object.keys(optionTable) as OptionKey[]

@@ -2,29 +2,33 @@
 import { createHash } from 'node:crypto'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import { StorageError } from '../storage/blob/errors.js'
+import type { ReadRate } from './read-rate.js'
 
-/** Throws StorageError `not-found`, `size-mismatch` or `digest-mismatch` unless `key` holds exactly these bytes. */
-export async function proveByReading(
-  storage: StorageBackend,
-  blob: { readonly key: string; readonly size: number; readonly sha256: string; readonly signal?: AbortSignal },
-): Promise<void> {
-  const { key } = blob
-  const content = await storage.get(key, blob.signal === undefined ? {} : { signal: blob.signal })
+interface ExpectedBlob {
+  readonly key: string
+  /** Bytes. */
+  readonly size: number
+  readonly sha256: string
+  readonly signal?: AbortSignal
+}
+
+/** Reads a blob. Throws StorageError `not-found`, `size-mismatch` or `digest-mismatch` unless `key` holds exactly these bytes. */
+export async function proveByReading(storage: StorageBackend, blob: ExpectedBlob & { readonly rate?: ReadRate }): Promise<void> {
+  const { key, signal, rate } = blob
+  const content = await storage.get(key, signal === undefined ? {} : { signal })
   const hash = createHash('sha256')
   let size = 0
   for await (const chunk of content.body) {
     hash.update(chunk)
     size += chunk.length
+    await rate?.spend(chunk.length)
   }
   if (size !== blob.size) throw new StorageError('size-mismatch', `${size} bytes where ${blob.size} were expected`, { backend: storage.name, key })
   if (hash.digest('hex') !== blob.sha256) throw new StorageError('digest-mismatch', 'other bytes than expected', { backend: storage.name, key })
 }
 
 /** Reads a blob back, or asks the backend's cheaper way. Throws StorageError `digest-mismatch`, `size-mismatch`, `not-found`. */
-export async function proveBlob(
-  storage: StorageBackend,
-  blob: { readonly key: string; readonly size: number; readonly sha256: string; readonly signal?: AbortSignal },
-): Promise<void> {
+export async function proveBlob(storage: StorageBackend, blob: ExpectedBlob): Promise<void> {
   const { key, ...expected } = blob
   if (storage.prove !== undefined) return storage.prove(key, expected)
   return proveByReading(storage, blob)

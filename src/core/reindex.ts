@@ -16,8 +16,16 @@ export interface ReindexOptions {
   readonly dryRun?: boolean
   /** Told of each thing that is (or would be) restored, and of what cannot be. */
   readonly onItem?: (item: ReindexItem) => void
+  /** Told how far it is. */
+  readonly onProgress?: (progress: ReindexProgress) => void
   /** Ends the run; what was restored stays. */
   readonly signal?: AbortSignal
+}
+
+/** The images are done in equal shares, by the beginning of their hash; what they lie in comes before. */
+export interface ReindexProgress {
+  readonly done: number
+  readonly of: number
 }
 
 export interface ReindexItem {
@@ -123,7 +131,7 @@ function groupByContainer(all: readonly Found[]): readonly (readonly Found<Image
 
 /** Rebuilds what is missing and returns the totals. */
 export async function reindex(services: Services, options: ReindexOptions = {}): Promise<ReindexResult> {
-  const { dryRun = false, onItem, signal } = options
+  const { dryRun = false, onItem, onProgress, signal } = options
   const totals = { entities: 0, collections: 0, containers: 0, images: 0, tags: 0, bytes: 0, problems: 0, orphans: 0, orphanBytes: 0 }
   const counters = { entity: 'entities', collection: 'collections', container: 'containers', image: 'images', tag: 'tags', sidecar: 'problems' } as const
   const report = (item: ReindexItem): void => {
@@ -146,8 +154,9 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
       else if (sidecar.kind === 'container') await places.container(sidecar)
     }
   }
-  for (const shard of shards) {
+  for (const [done, shard] of shards.entries()) {
     if (isOver()) break
+    onProgress?.({ done, of: shards.length })
     const all = await readAll(context, sidecarsOfImages(shard))
     await forEach(groupByContainer(all), async (group) => {
       for (const found of group) if (!isOver()) await images.restore(found)

@@ -19,8 +19,15 @@ export interface SweepOptions {
   readonly dryRun?: boolean
   /** Told of each thing that is (or would be) removed, and why. */
   readonly onItem?: (item: SweptItem) => void
+  /** Told how far it is, after each few hundred files of the storage: their listing is what takes its time. */
+  readonly onProgress?: (progress: SweepProgress) => void
   /** Ends it after the thing that it is at. */
   readonly signal?: AbortSignal
+}
+
+export interface SweepProgress {
+  /** Files of the storage that were looked at so far. */
+  readonly files: number
 }
 
 export interface SweptItem {
@@ -52,6 +59,8 @@ interface Sweep {
   readonly report: (item: SweptItem) => void
   /** A blob stays for the sake of a lost image. */
   readonly onKept: () => void
+  /** So many more files were looked at. */
+  readonly onLooked: (files: number) => void
   /** What has been so since then stays. */
   readonly before: number
   /** What no record protects may belong to a request that is running: without a grace it still gets the time of a stuck upload. */
@@ -135,9 +144,9 @@ async function sweepBlobs({ services, before, dryRun, report, onKept, isOver }: 
   }
 }
 
-async function sweepOrphans({ services, before, dryRun, report, onKept, isOver }: Sweep): Promise<void> {
+async function sweepOrphans({ services, before, dryRun, report, onKept, onLooked, isOver }: Sweep): Promise<void> {
   const { metadata, storage } = services
-  for await (const { key, size } of listUnknownBlobs(services, { prefix: blobPrefix, before })) {
+  for await (const { key, size } of listUnknownBlobs(services, { prefix: blobPrefix, before, onLooked })) {
     if (isOver()) return
     if ((await findLostImage(services, key)) !== undefined) {
       onKept()
@@ -177,8 +186,9 @@ async function forgetUploads({ services, before, dryRun }: Sweep): Promise<void>
 /** Does one sweep and returns the totals. A step that fails keeps no other from running; the first failure is thrown at the end. */
 export async function sweep(services: Services, options: SweepOptions = {}): Promise<SweepResult> {
   const { settings } = services
-  const { graceSeconds = 86_400, stuckSeconds = 3600, dryRun = false, onItem, signal } = options
+  const { graceSeconds = 86_400, stuckSeconds = 3600, dryRun = false, onItem, onProgress, signal } = options
   const totals = { uploads: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 }
+  let files = 0
   const counters = { upload: 'uploads', blob: 'blobs', orphan: 'orphans', temporary: 'temporary' } as const
   // in a storage that is not mounted nothing is left over, and nothing must be forgotten
   await services.storageMark.check()
@@ -196,6 +206,10 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
     },
     onKept: () => {
       totals.kept += 1
+    },
+    onLooked: (count) => {
+      files += count
+      onProgress?.({ files })
     },
   }
   // before the stale ones, so that what cannot be dropped today is tried once

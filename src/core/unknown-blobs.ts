@@ -12,6 +12,8 @@ export interface UnknownBlobsOptions {
   readonly prefix: string
   /** Only what was written before this time, in milliseconds since 1970. Default: everything. */
   readonly before?: number
+  /** Told how many files were looked at since the last time. */
+  readonly onLooked?: (files: number) => void
 }
 
 /** As many keys as the store is asked about at once. */
@@ -20,17 +22,25 @@ const pageSize = 500
 /** In any order. Each was unknown when the store was asked; a caller that deletes asks again. */
 export async function* listUnknownBlobs(
   { storage, metadata }: Pick<Services, 'storage' | 'metadata'>,
-  { prefix, before = Number.POSITIVE_INFINITY }: UnknownBlobsOptions,
+  { prefix, before = Number.POSITIVE_INFINITY, onLooked }: UnknownBlobsOptions,
 ): AsyncGenerator<UnknownBlob, void, undefined> {
   const sizes = new Map<string, number>()
+  let looked = 0
   async function* unknown(): AsyncGenerator<UnknownBlob, void, undefined> {
     for (const key of await metadata.blobs.findUnknown([...sizes.keys()])) yield { key, size: sizes.get(key) ?? 0 }
     sizes.clear()
   }
+  const tell = (): void => {
+    onLooked?.(looked)
+    looked = 0
+  }
   for await (const { key, size, modifiedAt } of storage.list(prefix)) {
+    looked += 1
+    if (looked === pageSize) tell()
     if (modifiedAt.getTime() >= before) continue
     sizes.set(key, size)
     if (sizes.size === pageSize) yield* unknown()
   }
   if (sizes.size > 0) yield* unknown()
+  tell()
 }

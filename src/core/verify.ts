@@ -1,8 +1,8 @@
 /** Reading blobs back: proves what was published before its proof, finds damage, hides it, and shows again what was healed. */
-import { setTimeout as wait } from 'node:timers/promises'
 import { isStorageError } from '../storage/blob/errors.js'
 import type { ImageInContainer, ImageState } from '../storage/metadata/contract.js'
-import { proveBlob } from './prove.js'
+import { proveBlob, proveByReading } from './prove.js'
+import { createReadRate, type ReadRate } from './read-rate.js'
 import { containerPath } from './references.js'
 import type { Services } from './services.js'
 
@@ -48,20 +48,30 @@ const pageSize = 100
 const isDamage = (error: unknown): boolean =>
   isStorageError(error, 'digest-mismatch') || isStorageError(error, 'size-mismatch') || isStorageError(error, 'not-found')
 
+/** How an image is read. */
+interface Reading {
+  readonly signal?: AbortSignal
+  /** Default: as fast as it goes. */
+  readonly rate?: ReadRate
+}
+
 /** Proves one image and moves its state. What it got by a push meanwhile is proven instead; undefined where it was deleted meanwhile. */
-export async function verifyImage(services: Services, { image, container }: ImageInContainer, signal?: AbortSignal): Promise<VerifiedItem | undefined> {
+export async function verifyImage(services: Services, found: ImageInContainer, reading: Reading = {}): Promise<VerifiedItem | undefined> {
+  const { image, container } = found
   const { metadata, settings, emit } = services
   const item = { imageId: image.id, path: containerPath(container), digest: image.digest, size: image.size }
   try {
     if (image.blobKey === null) throw new Error('the image has no blob')
-    await proveBlob(services.storage, { key: image.blobKey, size: image.size, sha256: image.digest, ...(signal === undefined ? {} : { signal }) })
+    // what was proven once may have spoilt since: only its bytes can tell, and not what the storage noted of them then
+    const prove = image.state === 'unproven' && reading.rate === undefined ? proveBlob : proveByReading
+    await prove(services.storage, { key: image.blobKey, size: image.size, sha256: image.digest, ...reading })
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     if (!isDamage(error)) return { ...item, outcome: 'unreadable', reason }
     // deleted, or pushed again meanwhile: what is damaged is a blob that the image no longer has
     const now = await metadata.images.find(image.id)
     if (now === undefined) return undefined
-    if (now.image.blobKey !== image.blobKey) return verifyImage(services, now, signal)
+    if (now.image.blobKey !== image.blobKey) return verifyImage(services, now, reading)
     try {
       // in a storage that is not mounted every image would be damaged
       await services.storageMark.check()
@@ -79,14 +89,9 @@ export async function verifyImage(services: Services, { image, container }: Imag
     // another instance was faster, and may have found something else
     const now = await metadata.images.find(image.id)
     if (now === undefined) return undefined
-    if (now.image.blobKey !== image.blobKey || now.image.state !== 'published') return verifyImage(services, now, signal)
+    if (now.image.blobKey !== image.blobKey || now.image.state !== 'published') return verifyImage(services, now, reading)
   }
   return { ...item, outcome: state === 'damaged' ? 'healed' : 'proven' }
-}
-
-/** Ends early with the signal. */
-async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  await wait(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => {})
 }
 
 function statesOf({ all, only }: VerifyOptions): readonly ImageState[] {
@@ -96,7 +101,9 @@ function statesOf({ all, only }: VerifyOptions): readonly ImageState[] {
 
 /** Verifies images one after another. Resumable by `after`. */
 export async function verify(services: Services, options: VerifyOptions = {}): Promise<VerifyResult> {
-  const { signal } = options
+  const { signal, bytesPerSecond } = options
+  const rate = bytesPerSecond === undefined ? undefined : createReadRate(bytesPerSecond, signal)
+  const reading: Reading = { ...(signal && { signal }), ...(rate && { rate }) }
   const isStopped = (): boolean => signal?.aborted === true
   const states = statesOf(options)
   const totals = { proven: 0, damaged: 0, healed: 0, unreadable: 0, bytes: 0 }
@@ -109,13 +116,13 @@ export async function verify(services: Services, options: VerifyOptions = {}): P
       // read again: while the images before it were read, its own push or another instance may have proven it
       const found = await services.metadata.images.find(image.id)
       if (found === undefined || !states.includes(found.image.state)) continue
-      const item = await verifyImage(services, found, signal)
+      const item = await verifyImage(services, found, reading)
       if (item === undefined) continue
       if (isStopped() && item.outcome === 'unreadable') return totals
       totals[item.outcome] += 1
       totals.bytes += found.image.size
       options.onItem?.(item)
-      if (options.bytesPerSecond !== undefined) await pause((image.size / options.bytesPerSecond) * 1000, signal)
+      await rate?.settle()
     }
     after = page.at(-1)?.image.id
     if (page.length < pageSize) return totals

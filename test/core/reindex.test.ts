@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ReindexItem, ReindexOptions, ReindexResult } from '../../src/core/index.js'
+import type { ReindexItem, ReindexOptions, ReindexProgress, ReindexResult } from '../../src/core/index.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
@@ -356,7 +356,12 @@ describe('beside what the store has', () => {
     const stop = new AbortController()
     const cut = await second.library.reindex({ signal: stop.signal, onItem: ({ kind }) => (kind === 'image' ? stop.abort() : undefined) })
     expect(cut.images).toBeLessThan(5)
-    await reindexed(second)
+    const seen: ReindexProgress[] = []
+    await second.library.reindex({ onProgress: (progress) => seen.push(progress) })
+    expect([seen[0], seen.at(-1)]).toEqual([
+      { done: 0, of: seen.length },
+      { done: seen.length - 1, of: seen.length },
+    ])
     expect((await contentsOf(second)).images).toHaveLength(5)
   })
 })

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { SweptItem } from '../../src/core/index.js'
+import type { SweepProgress, SweptItem } from '../../src/core/index.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
 import { hashOf, makeImage, pull, push, sendParts, sha256 } from '../support/push.js'
@@ -50,8 +50,11 @@ describe.each(['memory', 'filesystem'] as const)('over %s', (storage) => {
     expect((await registry.library.sweep()).blobs).toBe(0)
     registry.advance(2000)
     const items: SweptItem[] = []
-    const result = await registry.library.sweep({ onItem: (item) => items.push(item) })
+    const seen: SweepProgress[] = []
+    const result = await registry.library.sweep({ onItem: (item) => items.push(item), onProgress: (progress) => seen.push(progress) })
     expect(result).toMatchObject({ blobs: 1, orphans: 0, bytes: bytes.length })
+    // the other one is gone when the files are listed
+    expect(seen.at(-1)).toEqual({ files: 1 })
     expect(items).toMatchObject([{ kind: 'blob', bytes: bytes.length, why: expect.stringMatching(/no image refers to it since \d{4}-/) }])
     expect(await storedKeys()).toHaveLength(1)
     expect((await pull(registry, `${path}:kept`)).equals(kept)).toBe(true)

@@ -1,10 +1,11 @@
 /** Proving what was published before its proof. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { startUpkeep } from '../../src/cli/upkeep.js'
+import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
-import { hashOf, push } from '../support/push.js'
-import { createTestRegistry, type LogLine, type TestRegistry } from '../support/registry.js'
+import { hashOf, push, sha256 } from '../support/push.js'
+import { createTestRegistry, type LogLine, streamOf, type TestRegistry } from '../support/registry.js'
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 let registries: TestRegistry[] = []
@@ -43,6 +44,59 @@ function provesLater(plain = memoryStorage(), hold: () => Promise<void> = async 
   }
   return { storage, proofs, plain }
 }
+
+describe('a scrub', () => {
+  it('reads the bytes, and does not believe what the storage noted of them', async () => {
+    const plain = memoryStorage()
+    const asked: string[] = []
+    // as S3 with `verify=store`, which keeps a checksum
+    const registry = await start({ storage: { ...plain, prove: async (key) => void asked.push(key) } })
+    await push(registry, 'alice/tools/rotten', bytes)
+    const { image } =
+      (await registry.metadata.images.findByPath({ entity: 'alice', collection: 'tools', container: 'rotten' }, { digest: hashOf(bytes).slice(7) })) ?? {}
+    const key = image?.blobKey ?? ''
+    const rotten = Buffer.alloc(bytes.length, 'x')
+    await plain.delete(key)
+    await plain.put(key, streamOf(rotten), { size: rotten.length, sha256: sha256(rotten) })
+    expect(await registry.library.verify({ all: true })).toMatchObject({ proven: 0, damaged: 1 })
+    expect(asked).toEqual([])
+    expect(await stateOf(registry, 'rotten')).toBe('damaged')
+  })
+
+  it('keeps to its rate in the middle of an image, and stops there', async () => {
+    const plain = memoryStorage()
+    const readAt: number[] = []
+    const storage: StorageBackend = {
+      ...plain,
+      get: async (key, options) => {
+        const content = await plain.get(key, options)
+        if (options?.range !== undefined) return content
+        const body = async function* () {
+          for await (const chunk of content.body) {
+            for (let start = 0; start < chunk.length; start += 1000) {
+              readAt.push(performance.now())
+              options?.signal?.throwIfAborted()
+              yield chunk.subarray(start, start + 1000)
+            }
+          }
+        }
+        return { ...content, body: body() }
+      },
+    }
+    const registry = await start({ storage })
+    await push(registry, 'alice/tools/large', Buffer.alloc(5000, 'large'))
+    expect(await registry.library.verify({ all: true, bytesPerSecond: 10_000 })).toMatchObject({ proven: 1, bytes: 5000 })
+    expect(readAt).toHaveLength(5)
+    // timers may be early by a millisecond
+    expect((readAt[4] ?? 0) - (readAt[0] ?? 0)).toBeGreaterThan(390)
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(), 50)
+    const items: unknown[] = []
+    await registry.library.verify({ all: true, bytesPerSecond: 1000, signal: stop.signal, onItem: (item) => items.push(item) })
+    expect(items).toEqual([])
+    expect(readAt.length).toBeLessThan(10)
+  })
+})
 
 const never = (): Promise<never> => new Promise(() => {})
 const bytes = Buffer.from('proven later')

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
 import { CLI } from '../e2e/harness/paths.js'
-import { type Finished, run } from '../e2e/harness/run.js'
+import { type Finished, type RunOptions, run } from '../e2e/harness/run.js'
 import { type ServerProcess, startProcess } from '../e2e/harness/server-process.js'
 
 const cleanups: (() => Promise<unknown>)[] = []
@@ -26,6 +26,7 @@ export async function temporaryFolder(): Promise<string> {
 export interface CallOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  readonly signal?: RunOptions['signal']
 }
 
 /** Runs a command to its end. */

@@ -233,6 +233,20 @@ describe('sweep and verify', () => {
     expect((await client.pull('admin/demo/kept:latest')).bytes.toString()).toBe('kept')
   })
 
+  it('a sweep of which a step fails says what the others removed, and ends with 1', async () => {
+    const data = await temporaryFolder()
+    const { url } = await serve(data)
+    const client = clientOf(url, adminToken(data))
+    await client.push('admin/demo/gone', Buffer.from('gone'))
+    expect((await client.call('DELETE', '/v1/images/admin/demo/gone:latest?arch=amd64')).status).toBe(200)
+    // a manifest that is a folder
+    mkdirSync(join(data, 'blobs', 'uploads', 'odd', 'upload.json'), { recursive: true })
+    const { code, stdout, stderr } = await command(['sweep', '--grace', '0s', '--json', '--data', data])
+    expect(JSON.parse(stdout)).toMatchObject({ dryRun: false, items: [{ kind: 'blob', bytes: 4 }], error: expect.stringContaining('EISDIR') })
+    expect([code, stderr]).toEqual([1, expect.stringContaining('EISDIR')])
+    expect(await blobsOf(data)).toHaveLength(0)
+  })
+
   it('verify finds damage, hides it and ends with 1', async () => {
     const data = await temporaryFolder()
     const { url } = await serve(data)
@@ -249,5 +263,24 @@ describe('sweep and verify', () => {
     writeFileSync(blob, 'hello')
     expect(JSON.parse(await succeed(['verify', '--json', ...at]))).toMatchObject({ healed: 1, items: [{ outcome: 'healed', path: 'admin/demo/hello' }] })
     expect((await client.pull('admin/demo/hello:latest')).bytes.toString()).toBe('hello')
+  })
+
+  it('a verify that is stopped says where to go on, and goes on there', async () => {
+    const data = await temporaryFolder()
+    const { url } = await serve(data)
+    const client = clientOf(url, adminToken(data))
+    for (const name of ['one', 'two']) await client.push(`admin/demo/${name}`, Buffer.from(name))
+    for (const blob of await blobsOf(data)) writeFileSync(blob, 'bad')
+    const at = ['--data', data]
+    // after the first image it waits for three seconds
+    const stopped = await command(['verify', '--all', '--rate', '1B', ...at], { signal: { name: 'SIGINT', when: 'damaged ' } })
+    expect(stopped.code).toBe(130)
+    expect(stopped.stdout).toMatch(/\n0 proven, 1 damaged, 0 healed, 0 unreadable; 3 bytes read\n$/)
+    const [, id = ''] = /to go on from here: --after ([0-9a-f]{24})\n$/.exec(stopped.stderr) ?? []
+    expect(await command(['verify', '--all', '--after', id, ...at])).toMatchObject({ code: 1, stdout: expect.stringMatching(/\n0 proven, 1 damaged/) })
+    expect((await client.pull('admin/demo/one:latest')).status).toBe(404)
+    expect((await client.pull('admin/demo/two:latest')).status).toBe(404)
+    const wrong = await command(['verify', '--after', 'admin/demo/one', ...at])
+    expect([wrong.code, wrong.stderr]).toEqual([2, 'sif-library: --after: expected the id of an image, 24 hex digits\n'])
   })
 })

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import type { ReindexItem } from 'sif-library'
+import type { Library, ReindexItem, ReindexProgress } from 'sif-library'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
-import type { Command } from '../command.js'
+import type { Command, CommandContext } from '../command.js'
 import { dataFolder, requireRegistry } from '../data-folder.js'
 import type { Settings } from '../option-table.js'
 import { printJson } from '../print.js'
 import { openMetadata, withLibrary } from '../registry.js'
+import { untilDoneOrStopped } from '../signals.js'
 
 /** The one command beside `serve` that may find no registry.db: it is what was lost. A dry run leaves it so. */
 async function openLost(settings: Settings) {
@@ -21,35 +22,35 @@ function describe({ outcome, kind, what, why, bytes }: ReindexItem, dryRun: bool
   return `${verb} ${kind} ${what}${bytes === undefined ? '' : ` (${bytes} bytes)`}: ${why}`
 }
 
+async function restoreAll(library: Library, { settings, terminal }: CommandContext, signal: AbortSignal): Promise<number> {
+  const { dryRun, json } = settings
+  const items: ReindexItem[] = []
+  const onItem = (item: ReindexItem): void => {
+    if (json) items.push(item)
+    else terminal.out(describe(item, dryRun))
+  }
+  const onProgress = ({ done, of }: ReindexProgress): void => terminal.progress(`${Math.round((100 * done) / of)} % of the images`)
+  const result = await library.reindex({ dryRun, onItem, onProgress, signal })
+  const { entities, collections, containers, images, tags, bytes, problems, orphans, orphanBytes, notKnown } = result
+  if (signal.aborted) terminal.note('stopped before it was through; run it again for the rest')
+  if (json) {
+    printJson(terminal, { ...result, dryRun, items })
+    return problems > 0 ? 1 : 0
+  }
+  terminal.out(`${entities} entities, ${collections} collections, ${containers} containers, ${images} images, ${tags} tags; ${bytes} bytes`)
+  if (problems > 0) terminal.out(`${problems} could not be restored`)
+  if (orphans > 0) terminal.out(`${orphans} blobs (${orphanBytes} bytes) that no record and no sidecar knows: a sweep deletes them after its grace time`)
+  terminal.out('not known from the storage:')
+  for (const line of notKnown) terminal.out(`- ${line}`)
+  return problems > 0 ? 1 : 0
+}
+
 export const reindex: Command = {
   name: 'reindex',
   summary: 'bring back from the storage what the database has lost; changes nothing that the database has; safe beside running servers',
   options: ['dryRun', 'json'],
-  run: async ({ settings, terminal }) => {
-    const metadata = await openLost(settings)
-    return withLibrary(
-      settings,
-      async (library) => {
-        const { dryRun, json } = settings
-        const items: ReindexItem[] = []
-        const onItem = (item: ReindexItem): void => {
-          if (json) items.push(item)
-          else terminal.out(describe(item, dryRun))
-        }
-        const result = await library.reindex({ dryRun, onItem })
-        if (json) {
-          printJson(terminal, { ...result, dryRun, items })
-          return result.problems > 0 ? 1 : 0
-        }
-        const { entities, collections, containers, images, tags, bytes, problems, orphans, orphanBytes, notKnown } = result
-        terminal.out(`${entities} entities, ${collections} collections, ${containers} containers, ${images} images, ${tags} tags; ${bytes} bytes`)
-        if (problems > 0) terminal.out(`${problems} could not be restored`)
-        if (orphans > 0) terminal.out(`${orphans} blobs (${orphanBytes} bytes) that no record and no sidecar knows: a sweep deletes them after its grace time`)
-        terminal.out('not known from the storage:')
-        for (const line of notKnown) terminal.out(`- ${line}`)
-        return problems > 0 ? 1 : 0
-      },
-      { metadata },
-    )
+  run: async (context) => {
+    const metadata = await openLost(context.settings)
+    return untilDoneOrStopped((signal) => withLibrary(context.settings, (library) => restoreAll(library, context, signal), { metadata }))
   },
 }

@@ -1,16 +1,18 @@
-import type { Library, SweptItem } from 'sif-library'
+import type { Library, SweepProgress, SweptItem } from 'sif-library'
 import type { Command, CommandContext } from '../command.js'
 import { printJson } from '../print.js'
 import { withLibrary } from '../registry.js'
+import { untilDoneOrStopped } from '../signals.js'
 
-async function sweepAll(library: Library, { settings, terminal }: CommandContext): Promise<number> {
+async function sweepAll(library: Library, { settings, terminal }: CommandContext, signal: AbortSignal): Promise<number> {
   const { dryRun, json } = settings
   const items: SweptItem[] = []
   const onItem = (item: SweptItem): void => {
     if (json) items.push(item)
     else terminal.out(`${dryRun ? 'would remove' : 'removed'} ${item.kind} ${item.what}${item.bytes > 0 ? ` (${item.bytes} bytes)` : ''}: ${item.why}`)
   }
-  const result = await library.sweep({ graceSeconds: settings.grace, dryRun, onItem }).catch((error: unknown) => {
+  const onProgress = ({ files }: SweepProgress): void => terminal.progress(`${files} files looked at`)
+  const result = await library.sweep({ graceSeconds: settings.grace, dryRun, onItem, onProgress, signal }).catch((error: unknown) => {
     // one step failed; what the others removed is removed
     if (json) printJson(terminal, { dryRun, items, error: error instanceof Error ? error.message : String(error) })
     throw error
@@ -21,6 +23,7 @@ async function sweepAll(library: Library, { settings, terminal }: CommandContext
   }
   const { uploads, blobs, orphans, temporary, kept, bytes } = result
   terminal.out(`${uploads} uploads, ${blobs} blobs, ${orphans} orphans, ${temporary} temporary files; ${bytes} bytes`)
+  if (signal.aborted) terminal.note('stopped before it was through')
   if (kept > 0) terminal.out(`${kept} blobs are kept because sidecars name them, of images that the database does not know: run sif-library reindex`)
   return 0
 }
@@ -36,5 +39,8 @@ export const sweep: Command = {
   name: 'sweep',
   summary: 'end stale uploads and delete bytes that no image refers to; safe beside running servers',
   options: ['dryRun', 'explain', 'grace', 'uploadTime', 'json'],
-  run: (context) => withLibrary(context.settings, (library) => (context.settings.explain === undefined ? sweepAll : explainOne)(library, context)),
+  run: (context) =>
+    untilDoneOrStopped((signal) =>
+      withLibrary(context.settings, (library) => (context.settings.explain === undefined ? sweepAll(library, context, signal) : explainOne(library, context))),
+    ),
 }

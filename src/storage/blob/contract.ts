@@ -206,7 +206,8 @@ export interface StorageBackend {
   readonly multipart?: MultipartCapability
   readonly presign?: PresignCapability
   /**
-   * Proves that `key` holds exactly these bytes, reading them back where there is no cheaper way. Absent: the registry reads through `get`.
+   * Proves that `key` holds exactly these bytes, which came lately: reading them back where there is no cheaper way. Absent: the registry reads through `get`, as it does whenever
+   * what was proven once is read again.
    * Errors: `not-found`, `size-mismatch`, `digest-mismatch`.
    */
   prove?(key: string, options: PutOptions): Promise<void>

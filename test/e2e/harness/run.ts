@@ -15,6 +15,8 @@ export interface RunOptions {
   readonly input?: string
   /** Milliseconds; then the program is killed and the promise rejects. Default 120,000. */
   readonly timeout?: number
+  /** Sent once stdout has the text. */
+  readonly signal?: { readonly name: NodeJS.Signals; readonly when: string }
 }
 
 function collect(child: ChildProcess): { stdout: string; stderr: string } {
@@ -30,10 +32,18 @@ function collect(child: ChildProcess): { stdout: string; stderr: string } {
 
 /** Runs a program to its end. Resolves with any exit code; rejects when it cannot be started or takes too long. */
 export function run(program: string, options: RunOptions = {}): Promise<Finished> {
-  const { args = [], cwd, env = {}, input, timeout = 120_000 } = options
+  const { args = [], cwd, env = {}, input, timeout = 120_000, signal } = options
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { ...(cwd !== undefined && { cwd }), env: { ...process.env, ...env }, stdio: 'pipe' })
     const said = collect(child)
+    if (signal !== undefined) {
+      const send = (): void => {
+        if (!said.stdout.includes(signal.when)) return
+        child.stdout.off('data', send)
+        child.kill(signal.name)
+      }
+      child.stdout.on('data', send)
+    }
     const timer = setTimeout(() => {
       child.kill('SIGKILL')
       reject(new Error(`${program} ${args.join(' ')} took longer than ${timeout} ms\n${said.stdout}\n${said.stderr}`))
