@@ -121,6 +121,23 @@ it('an upload that is being completed is left alone while it shows signs of life
   expect((await registry.metadata.uploads.find(uploadID))?.state).toBe('expired')
 })
 
+it('an upload that crashed between joining its parts and publishing goes with the joined blob, at once', async () => {
+  registry = await createTestRegistry({ library: { limits: { partBytes: 100 } } })
+  const { imageId } = await makeImage(registry, { path, hash: hashOf(bytes) })
+  const { uploadID, completedParts } = await sendParts(registry, imageId, { bytes, token: 'alice' })
+  const upload = await registry.metadata.uploads.find(uploadID)
+  await registry.metadata.uploads.move(uploadID, 'open', 'completing', registry.now())
+  await registry.storage.multipart?.complete({
+    ...{ key: upload?.key ?? '', uploadId: upload?.backendUploadId ?? '' },
+    parts: completedParts.map(({ partNumber, token }) => ({ partNumber, etag: token })),
+    ...{ size: bytes.length, sha256: sha256(bytes) },
+  })
+  expect(await storedKeys()).toHaveLength(1)
+  registry.advance(4_000_000)
+  expect(await registry.library.sweep()).toMatchObject({ uploads: 1, orphans: 0 })
+  expect(await storedKeys()).toEqual([])
+})
+
 it('two sweepers at once remove each thing once', async () => {
   registry = await createTestRegistry()
   const hashes: string[] = []

@@ -26,6 +26,7 @@ async function startStore() {
       const [status, code] = store.bucket === 'missing' ? [404, 'NoSuchBucket'] : [403, 'AccessDenied']
       return void answer(response, status as number, request.method === 'HEAD' ? '' : (code as string))
     }
+    if (request.method === 'DELETE' && !searchParams.has('uploadId')) return void answer(response, 204)
     const found = store.bucket === 'missing' ? undefined : objects.get(key)
     const code = store.bucket === 'missing' ? 'NoSuchBucket' : 'NoSuchKey'
     if (searchParams.has('uploadId')) return void answer(response, 404, 'NoSuchUpload')
@@ -116,6 +117,12 @@ describe('a bucket that does not exist', () => {
     store.bucket = 'there'
     store.onHead = () => store.objects.delete('blobs/large')
     await expect(storage.prove?.('blobs/large', describeBytes(large))).rejects.toMatchObject({ code: 'not-found' })
+  })
+
+  test('is not taken for one that answered because it answers to a deletion, as s3proxy does', async () => {
+    store.bucket = 'missing'
+    await storage.delete('blobs/a')
+    await expect(storage.stat('blobs/a')).rejects.toMatchObject(unavailable)
   })
 
   test('is told from one that a policy forbids to look at', async () => {
