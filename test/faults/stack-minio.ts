@@ -58,7 +58,7 @@ export async function minioStack({ root, records: wanted }: PackageRoot & { read
   }
 
   const kill: StoreFault = async (random) => {
-    await minio.stop({ keep: true, signal: 'SIGKILL' })
+    await minio.stop({ signal: 'SIGKILL' })
     await wait(random.between(0, 800))
     minio = await startMinio({ directory, port, env })
   }
