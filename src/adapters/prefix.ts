@@ -6,10 +6,18 @@ export function normalizePrefix(prefix = ''): string {
   return trimmed === '' ? '' : `/${trimmed}`
 }
 
+/** A request target without scheme and host, which a client or a proxy may send and a server must take (RFC 9112 3.2.2). */
+function withoutOrigin(target: string): string {
+  if (target.startsWith('/')) return target
+  const rest = target.replace(/^https?:\/\/[^/?#]*/i, '')
+  return rest === target || rest.startsWith('/') ? rest : `/${rest}`
+}
+
 /** What of a raw URL (path and query) lies below a normalized prefix, with a leading slash; undefined when it lies elsewhere. */
 export function urlBelow(prefix: string, url: string): string | undefined {
-  if (!url.startsWith(prefix)) return undefined
-  const rest = url.slice(prefix.length)
+  const target = withoutOrigin(url)
+  if (!target.startsWith(prefix)) return undefined
+  const rest = target.slice(prefix.length)
   if (rest.startsWith('/')) return rest
   return rest === '' || rest.startsWith('?') ? `/${rest}` : undefined
 }

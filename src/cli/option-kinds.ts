@@ -55,13 +55,16 @@ export function flag(): Kind<boolean> {
 /** A list: the flag once per item, or the items with commas between. */
 export function list(placeholder: string): Kind<readonly string[]> {
   const read = (value: unknown): readonly string[] => {
-    const items = Array.isArray(value) ? value : [value]
-    return items.flatMap((item) =>
+    const given = Array.isArray(value) ? value : [value]
+    const items = given.flatMap((item) =>
       readText(item, 'text')
         .split(',')
         .map((each) => each.trim())
         .filter((each) => each !== ''),
     )
+    // of variables that are not set, say: no scope at all would mean every scope
+    if (given.length > 0 && items.length === 0) throw expected('one or more, with commas between', value)
+    return items
   }
   return { placeholder, repeatable: true, schema: { type: 'array', items: { type: 'string', minLength: 1 } }, read }
 }

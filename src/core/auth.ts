@@ -75,7 +75,7 @@ export function scopesAllow(scopes: readonly string[] | undefined, action: Actio
     const below = colon < 0 ? '' : scope.slice(colon + 1)
     // pushing and deleting need to see what is there
     if (granted !== action && granted !== 'admin' && !(action === 'pull' && (granted === 'push' || granted === 'delete'))) return false
-    if (below === '' || path === below || path.startsWith(`${below}/`)) return true
+    if (colon < 0 || path === below || path.startsWith(`${below}/`)) return true
     // a push walks down from the entity: whoever may use a container may see what it lies in
     return action === 'pull' && below.startsWith(`${path}/`)
   })

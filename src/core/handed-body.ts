@@ -1,6 +1,19 @@
 /** A body that was handed to an adapter: says once how it ended, and is given up when its reader stops for good. */
 import { LibraryError } from './errors.js'
 
+/** In bytes: more than what a socket takes at once. */
+const largeBytes = 256 * 1024
+
+/** What of a body can stand still at a reader who stops; undefined for one that leaves at once. */
+export function asStream(body: string | Uint8Array | AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> | undefined {
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return body
+  if (body.length < largeBytes) return undefined
+  const bytes = Buffer.from(body)
+  return (async function* () {
+    for (let start = 0; start < bytes.length; start += largeBytes) yield bytes.subarray(start, start + largeBytes)
+  })()
+}
+
 export interface HandedBodyOptions {
   /** How long the reader may leave the body alone, also before it begins, in seconds. */
   readonly idleSeconds: number

@@ -28,7 +28,7 @@ export interface LibraryHooks {
   ): Awaitable
   beforeTag?(context: HookContext & { readonly image: ImageRecord; readonly tag: string; readonly arch: string }): Awaitable
   beforeDelete?(context: HookContext & { readonly image: ImageRecord; readonly tag?: string; readonly arch?: string }): Awaitable
-  /** Before bytes of an image are handed out (not for its metadata). */
+  /** Before bytes of an image are handed out (not for its metadata), or shared with a container of the same principal, which a refusal makes send them. */
   beforePull?(context: HookContext & { readonly image: ImageRecord; readonly container: ContainerRecord }): Awaitable
 }
 
@@ -53,6 +53,8 @@ export interface LibraryEvents {
   /** A check found other bytes than were pushed; the image is hidden. */
   'image.damaged': Omit<ImageEvent, 'principal'>
   'tag.moved': ImageEvent & { readonly tag: string; readonly arch: string; readonly previousImageId: string | undefined }
+  /** By a deletion that named the tag; a deletion of the image takes its tags along without a word. */
+  'tag.removed': ImageEvent & { readonly tag: string; readonly arch: string }
   'upload.started': UploadEvent
   'upload.completed': UploadEvent
   'upload.aborted': UploadEvent & { readonly reason: 'client' | 'expired' | 'failed' | 'replaced' }

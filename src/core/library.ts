@@ -8,7 +8,7 @@ import { createDownloadCounts } from './download-counts.js'
 import { isLibraryError } from './errors.js'
 import { createEmitter } from './events.js'
 import { type ExplainOptions, type Explanation, explain } from './explain.js'
-import { handOut } from './handed-body.js'
+import { asStream, handOut } from './handed-body.js'
 import type { LibraryRequest, LibraryResponse } from './messages.js'
 import { makeOpenApi } from './openapi.js'
 import { type LibraryOptions, resolveOptions } from './options.js'
@@ -161,12 +161,14 @@ export function createLibrary(options: LibraryOptions): Library {
     try {
       const response = await handleRequest(services, router, request)
       if (response !== undefined && request.method !== 'GET' && request.method !== 'HEAD') sidecars.nudge()
-      if (response === undefined || response.body === null || typeof response.body === 'string' || response.body instanceof Uint8Array) return response
+      if (response === undefined || response.body === null) return response
+      const stream = asStream(response.body)
+      if (stream === undefined) return response
       handedOut = true
       const requestId = response.headers['x-request-id']
       return {
         ...response,
-        body: handOut(response.body, {
+        body: handOut(stream, {
           idleSeconds: settings.limits.pullIdleSeconds,
           done: (err) => {
             gate.leave()

@@ -53,6 +53,8 @@ export async function findLostImage({ storage, metadata }: Pick<Services, 'stora
  */
 export async function dropBlob({ storage, metadata, settings }: Pick<Services, 'storage' | 'metadata' | 'settings'>, key: string): Promise<boolean> {
   try {
+    // nothing lies where a write failed; and what sidecars there are of these bytes is nothing that the client may measure
+    if ((await storage.stat(key)) === undefined) return true
     if ((await findLostImage({ storage, metadata }, key)) !== undefined) return true
     // asked last: `reindex` may just have put the image back, and then it was not lost any more
     if ((await metadata.blobs.findUnknown([key])).length > 0) await storage.delete(key)

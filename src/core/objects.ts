@@ -78,7 +78,7 @@ export interface EntityObject extends CommonObject {
   readonly id: string
   readonly name: string
   readonly description: string
-  /** Bytes used. */
+  /** Bytes used; 0 for those who may not push there. */
   readonly size: number
   /** Bytes; 0 = unlimited. */
   readonly quota: number
@@ -160,13 +160,19 @@ export const objectSchemas: {
   uploadComplete: uploadCompleteSchema,
 }
 
-/** `quota` 0 = unlimited; `defaultQuotaBytes` counts where the entity has none of its own. */
-export function entityObject(record: EntityRecord, defaultQuotaBytes: number): EntityObject {
+/**
+ * `quota` 0 = unlimited; `defaultQuotaBytes` counts where the entity has none of its own. The usage counts private images too, so it is shown (`showsUsage`) only to those who may push
+ * there.
+ */
+export function entityObject(
+  record: EntityRecord,
+  { defaultQuotaBytes, showsUsage }: { readonly defaultQuotaBytes: number; readonly showsUsage: boolean },
+): EntityObject {
   return {
     id: record.id,
     name: record.name,
     description: record.description,
-    size: record.usedBytes,
+    size: showsUsage ? record.usedBytes : 0,
     quota: record.quotaBytes ?? defaultQuotaBytes,
     defaultPrivate: record.defaultPrivate,
     ...commonOf(record),

@@ -1,5 +1,6 @@
 /** Entities, collections and containers (protocol 5.2, 5.3). Only a push calls these; all creates are idempotent, since pushes race. */
 import type { CollectionRecord, ContainerRecord, EntityRecord } from '../../storage/metadata/contract.js'
+import { may } from '../access.js'
 import type { LibraryResponse } from '../messages.js'
 import { collectionObject, containerObject, entityObject } from '../objects.js'
 import { checkName, isId } from '../references.js'
@@ -32,8 +33,9 @@ export async function locateContainer({ services, params }: Input): Promise<Loca
   return { resource: containerResource(path, record), record }
 }
 
-export function getEntity({ record, services }: RouteContext<unknown, EntityRecord>): LibraryResponse {
-  return dataResponse(entityObject(record, services.settings.limits.maxEntityBytes))
+export async function getEntity({ record, services, principal, request }: RouteContext<unknown, EntityRecord>): Promise<LibraryResponse> {
+  const showsUsage = await may({ auth: services.auth, principal, request }, 'push', entityResource(record.name, record))
+  return dataResponse(entityObject(record, { defaultQuotaBytes: services.settings.limits.maxEntityBytes, showsUsage }))
 }
 
 export function getCollection({ record }: RouteContext<unknown, CollectionRecord>): LibraryResponse {
@@ -55,7 +57,8 @@ export async function locateNewEntity({ services, body }: Input<CreateEntityBody
 export async function createEntity(context: RouteContext<CreateEntityBody, EntityRecord | undefined>): Promise<LibraryResponse> {
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
-  if (record !== undefined) return dataResponse(entityObject(record, settings.limits.maxEntityBytes))
+  const shown = { defaultQuotaBytes: settings.limits.maxEntityBytes, showsUsage: true }
+  if (record !== undefined) return dataResponse(entityObject(record, shown))
   await hooks.beforeCreate?.({ kind: 'entity', path: body.name, principal, request })
   const made = await metadata.entities.createIfAbsent({
     id: settings.generateId(),
@@ -66,7 +69,7 @@ export async function createEntity(context: RouteContext<CreateEntityBody, Entit
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
-  return dataResponse(entityObject(made.record, settings.limits.maxEntityBytes), made.created ? 201 : 200)
+  return dataResponse(entityObject(made.record, shown), made.created ? 201 : 200)
 }
 
 /** What a create found: its parent, and the record if it is there already. */

@@ -72,25 +72,42 @@ export async function locateNewImage({ services, body }: RouteInput<CreateImageB
 /** Idempotent on (container, hash). Bytes that the principal may read elsewhere are shared, so that nothing has to be uploaded; others have to be sent. */
 export async function createImage(context: RouteContext<CreateImageBody, ContainerRecord>): Promise<LibraryResponse> {
   const { services, body, record: container, principal, request } = context
-  const { settings, metadata, hooks, auth, emit } = services
+  const { settings, metadata, hooks, emit } = services
   const digest = digestFromHash('hash', body.hash)
   await hooks.beforePush?.({ principal, request, path: containerPath(container), digest })
+  const path = containerPath(container)
+  const existing = (await metadata.images.findByPath(pathOf(container), { digest }))?.image
+  if (existing !== undefined && isVisible(existing)) return dataResponse(imageObject(existing, container))
   const base = { containerId: container.id, digest, description: body.description, owner: principal?.id ?? null, now: settings.clock() }
-  const question = { auth, principal, request }
-  const source = await findAdoptable(services, digest, (candidate) => may(question, 'pull', imageResource(candidate.container)))
-  const adopt =
-    source === undefined || source.containerId === container.id ? {} : { adopt: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
-  if (source !== undefined && 'adopt' in adopt) {
+  const id = existing?.id ?? settings.generateId()
+  const source = await findAdoptable(services, digest, (candidate) => mayTake(context, candidate))
+  const adopt = source === undefined ? {} : { adopt: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
+  if (source !== undefined) {
     // beforePublish must see what becomes visible, however its bytes came
-    const image = { ...source, containerId: container.id, description: body.description, owner: base.owner }
-    await hooks.beforePublish?.({ principal, request, path: containerPath(container), image, container, size: source.size, arch: source.arch })
+    const image = { ...source, ...existing, id, containerId: container.id, description: existing?.description ?? body.description, owner: base.owner }
+    await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
   }
-  const made = await metadata.images.createIfAbsent({ id: settings.generateId(), ...base, ...adopt })
+  const made = await metadata.images.createIfAbsent({ id, ...base, ...adopt })
   const { record: image } = made
-  if ('adopt' in adopt && made.created && isVisible(image)) {
-    emit('image.published', { path: containerPath(container), imageId: image.id, digest, principal: base.owner, size: image.size, arch: image.arch })
-  }
+  if (source !== undefined && isVisible(image))
+    emit('image.published', { path, imageId: image.id, digest, principal: base.owner, size: image.size, arch: image.arch })
   return dataResponse(imageObject(image, container), made.created ? 201 : 200)
+}
+
+const pathOf = ({ entityName, collectionName, name }: ContainerRecord) => ({ entity: entityName, collection: collectionName, container: name })
+
+/** Whether who asks could download these bytes, and so may have them without sending them. */
+async function mayTake({ services, principal, request }: RouteContext<CreateImageBody, ContainerRecord>, candidate: ImageInContainer): Promise<boolean> {
+  const { auth, hooks } = services
+  const { image, container } = candidate
+  if (!(await may({ auth, principal, request }, 'pull', imageResource(container)))) return false
+  try {
+    await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
+    return true
+  } catch {
+    // they send the bytes, if they have them
+    return false
+  }
 }
 
 /** A reference without a selector is refused: a delete must never widen to the container (protocol 5.6). */
@@ -119,6 +136,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
     if (outcome === 'moved')
       throw new LibraryError('conflict', `${selector.tag} was moved to another image in the meantime, and nothing was deleted: look at it, and delete again`)
     deleted = outcome === 'image-deleted'
+    emit('tag.removed', { path, imageId: image.id, digest: image.digest, principal: principal?.id ?? null, tag: selector.tag, arch })
   } else {
     await hooks.beforeDelete?.({ principal, request, path, image })
     deleted = await metadata.images.delete(image.id, now)

@@ -3,14 +3,17 @@
 import { createHash } from 'node:crypto'
 import type { ByteRange } from '../../storage/blob/contract.js'
 import { isStorageError } from '../../storage/blob/errors.js'
+import type { UploadRecord } from '../../storage/metadata/contract.js'
 import { readByteStream } from '../body.js'
 import type { Capability } from '../capabilities.js'
 import { LibraryError } from '../errors.js'
+import { dropBlob } from '../lost-images.js'
 import type { LibraryResponse } from '../messages.js'
 import { readHeader } from '../messages.js'
 import { parseRange } from '../ranges.js'
 import { emptyResponse, errorResponse } from '../responses.js'
 import type { RouteContext } from '../route-row.js'
+import type { Services } from '../services.js'
 import { assertOpen, whileAlive } from '../uploads.js'
 
 type GetCapability = Extract<Capability, { purpose: 'get' }>
@@ -118,9 +121,18 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   const etag = await whileAlive(services, upload, () =>
     capability.purpose === 'put' ? receiveSingle(context, capability, stream) : receivePart(context, { capability, stream, ref: upload }),
   )
+  await assertNotEnded(services, upload)
   const now = settings.clock()
   await metadata.uploads.touch(upload.id, { now, expiresAt: now + settings.limits.uploadSeconds * 1000 })
   return emptyResponse(200, { etag })
+}
+
+/** An upload that ended while its bytes came takes none: its quota was given back. */
+async function assertNotEnded(services: Services, { id, key, kind }: UploadRecord): Promise<void> {
+  const state = (await services.metadata.uploads.find(id))?.state
+  if (state === 'open' || state === 'completing' || state === 'completed') return
+  if (kind === 'single') await dropBlob(services, key)
+  throw new LibraryError('gone', `the upload is ${state ?? 'gone'}: push again`)
 }
 
 const signalOf = ({ request }: RouteContext<unknown, unknown>): { signal?: AbortSignal } => (request.signal === undefined ? {} : { signal: request.signal })
