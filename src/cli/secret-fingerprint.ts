@@ -7,6 +7,11 @@ const setting = 'secret-fingerprint'
 // a slow hash: somebody who reads the database must not be able to try out weak secrets quickly
 const fingerprintOf = (secret: string): string => scryptSync(secret, 'sif-library secret fingerprint', 16).toString('hex')
 
+/** What this machine signs with: where it was given nothing, what the registry keeps in the metadata store; undefined before its first start. */
+export async function signingSecret(metadata: MetadataStore, given: string | undefined): Promise<string | undefined> {
+  return given ?? (await metadata.settings.get('transfer-secret'))
+}
+
 /** Whether the instance that started last has the same secret; undefined when none has started yet. */
 export async function sameAsRecorded(metadata: MetadataStore, secret: string): Promise<boolean | undefined> {
   const recorded = await metadata.settings.get(setting)

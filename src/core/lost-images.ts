@@ -1,20 +1,40 @@
 /** Images that the metadata store has lost (with its file, or to a backup that is older than they are), and that their sidecars still know. */
-import type { MetadataStore } from '../storage/metadata/contract.js'
+import type { ImageRecord, MetadataStore } from '../storage/metadata/contract.js'
 import { digestOfKey } from './blob-keys.js'
 import { containerPath } from './references.js'
 import type { Services } from './services.js'
 import { listNewest, sidecarsOfImages } from './sidecar-keys.js'
 import { decodeSidecar, type ImageSidecar, readSidecar } from './sidecars.js'
 
-/** What `images.restore` would find: no such image, or one without bytes, or a damaged one that should have others. */
-export async function isLost(metadata: MetadataStore, sidecar: ImageSidecar): Promise<boolean> {
-  const { entity, collection, container, digest, blobKey } = sidecar
-  const named = await metadata.images.find(sidecar.id)
-  const isSame = named?.image.digest === digest && containerPath(named.container) === `${entity}/${collection}/${container}`
+type Stores = Pick<Services, 'storage' | 'metadata'>
+
+/** The image that a sidecar is about, as the store knows it. */
+async function findNamed(metadata: MetadataStore, { id, entity, collection, container, digest }: ImageSidecar): Promise<ImageRecord | undefined> {
+  const named = await metadata.images.find(id)
   // a sidecar with the id of another image says nothing of that one
-  const found = isSame ? named : await metadata.images.findByPath({ entity, collection, container }, { digest })
-  if (found === undefined) return true
-  return found.image.state === 'pending' || (found.image.state === 'damaged' && found.image.blobKey !== blobKey)
+  const isSame = named?.image.digest === digest && containerPath(named.container) === `${entity}/${collection}/${container}`
+  return (isSame ? named : await metadata.images.findByPath({ entity, collection, container }, { digest }))?.image
+}
+
+/** An old backup may say of an image that it lies on a blob which was swept since: it was deleted, or damaged, and pushed again. */
+async function lacksBytes({ storage }: Stores, { state, blobKey }: ImageRecord, sidecar: ImageSidecar): Promise<boolean> {
+  if (state !== 'published' && state !== 'unproven') return false
+  return blobKey !== null && blobKey !== sidecar.blobKey && (await storage.stat(blobKey)) === undefined
+}
+
+/** No such image, or one without bytes, or on bytes that are damaged or gone where the sidecar knows of others. */
+export async function isLost(stores: Stores, sidecar: ImageSidecar): Promise<boolean> {
+  const found = await findNamed(stores.metadata, sidecar)
+  if (found === undefined || found.state === 'pending') return true
+  return (found.state === 'damaged' && found.blobKey !== sidecar.blobKey) || (await lacksBytes(stores, found, sidecar))
+}
+
+/** Hides an image whose bytes are gone, so that `images.restore` gives it those of the sidecar. */
+export async function hideWithoutBytes(services: Pick<Services, 'storage' | 'metadata' | 'settings'>, sidecar: ImageSidecar): Promise<void> {
+  const { metadata, settings } = services
+  const found = await findNamed(metadata, sidecar)
+  if (found !== undefined && (await lacksBytes(services, found, sidecar)))
+    await metadata.images.setState(found.id, ['published', 'unproven'], 'damaged', settings.clock(), found)
 }
 
 /** What can be said of an image that is only known by its sidecar. */
@@ -40,7 +60,9 @@ export async function findLostImage({ storage, metadata }: Pick<Services, 'stora
       // gone meanwhile, which is seen below; or of a newer version, or spoilt
     }
     const lost =
-      sidecar === undefined ? (await metadata.images.find(target.id)) === undefined : sidecar.blobKey === blobKey && (await isLost(metadata, sidecar))
+      sidecar === undefined
+        ? (await metadata.images.find(target.id)) === undefined
+        : sidecar.blobKey === blobKey && (await isLost({ storage, metadata }, sidecar))
     if (!lost || (await metadata.changes.isPending('image', target.id))) continue
     // deleted, and settled while we looked?
     if ((await storage.stat(key)) !== undefined) return { imageId: target.id, sidecar }

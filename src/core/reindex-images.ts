@@ -1,12 +1,12 @@
 /** Putting back images and their tags. */
 import type { RestoredImage } from '../storage/metadata/contract.js'
 import { isMetadataError } from '../storage/metadata/errors.js'
-import { isLost } from './lost-images.js'
+import { hideWithoutBytes, isLost } from './lost-images.js'
 import { hashFromDigest } from './references.js'
 import type { ReindexContext } from './reindex.js'
 import type { Places } from './reindex-places.js'
 import { listVersions } from './sidecar-keys.js'
-import type { ImageSidecar } from './sidecars.js'
+import { type ImageSidecar, isLaterThanStore } from './sidecars.js'
 
 export interface Images {
   /** `key` is where the sidecar was read. The calls for one container come one after the other. */
@@ -55,16 +55,18 @@ export function createImages({ services, dryRun, report }: ReindexContext, place
       const { entity, collection, container, tags: _, kind: _kind, ...image } = sidecar
       const path = `${entity}/${collection}/${container}`
       const what = `${path}:${hashFromDigest(sidecar.digest)}`
-      const lost = await isLost(metadata, sidecar)
+      const lost = await isLost(services, sidecar)
       const tags = await wantedTags(sidecar, path)
       if (!lost && tags.length === 0) return removeSuperseded(sidecar)
       // deleted or changed, not lost; asked in this order, because the sidecar follows the store and only then the note of the change goes
-      if ((await metadata.changes.isPending('image', sidecar.id)) || (await storage.stat(key)) === undefined) return
+      if ((await metadata.changes.isPending('image', sidecar.id)) && !(await isLaterThanStore(services, sidecar))) return
+      if ((await storage.stat(key)) === undefined) return
       const problem = lost ? await whyNoBytes(sidecar) : undefined
       if (problem !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: problem })
       const place = await places.containerOf(sidecar)
       const exposed = places.whyExposed(sidecar, place)
       if (exposed !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: exposed })
+      if (lost && !dryRun) await hideWithoutBytes(services, sidecar)
       let done: { readonly restored: boolean; readonly tags: readonly { readonly arch: string; readonly tag: string; readonly updatedAt: number }[] }
       try {
         done =

@@ -5,10 +5,11 @@
 import { isStorageError } from '../storage/blob/errors.js'
 import { blobPrefix } from './blob-keys.js'
 import { createImages } from './reindex-images.js'
+import { noteMissing } from './reindex-missing.js'
 import { createPlaces } from './reindex-places.js'
 import type { Services } from './services.js'
 import { listNewest, listVersions, type SidecarVersion, sidecarsOfImages, sidecarsOfKind } from './sidecar-keys.js'
-import { decodeSidecar, type ImageSidecar, readSidecar, type Sidecar } from './sidecars.js'
+import { decodeSidecar, type ImageSidecar, readSidecar, reindexedSetting, type Sidecar } from './sidecars.js'
 import { listUnknownBlobs } from './unknown-blobs.js'
 
 export interface ReindexOptions {
@@ -62,6 +63,8 @@ export interface ReindexContext {
   readonly report: (item: ReindexItem) => void
   /** Ids of records whose sidecar cannot be read: nobody knows whether they were private. */
   readonly unreadable: Set<string>
+  /** Ids of records that have a sidecar, or one that cannot be read. */
+  readonly seen: Set<string>
 }
 
 const notKnown: readonly string[] = [
@@ -88,14 +91,17 @@ interface Found<S extends Sidecar = Sidecar> {
 }
 
 /** undefined where it went meanwhile, and, after a report, where it cannot be read. */
-async function read({ services, report, unreadable }: ReindexContext, { key, target }: SidecarVersion): Promise<Found | undefined> {
+async function read({ services, report, unreadable, seen }: ReindexContext, { key, target }: SidecarVersion): Promise<Found | undefined> {
   for (let current: string | undefined = key; current !== undefined; ) {
     try {
-      return { key: current, sidecar: decodeSidecar(await readSidecar(services.storage, current), target) }
+      const sidecar = decodeSidecar(await readSidecar(services.storage, current), target)
+      seen.add(target.id)
+      return { key: current, sidecar }
     } catch (error) {
       if (isStorageError(error) && error.code !== 'not-found') throw error
       if (!isStorageError(error)) {
         unreadable.add(target.id)
+        seen.add(target.id)
         report({ outcome: 'not-restored', kind: 'sidecar', what: current, why: error instanceof Error ? error.message : String(error) })
         return undefined
       }
@@ -139,7 +145,7 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
     totals.bytes += item.bytes ?? 0
     onItem?.(item)
   }
-  const context = { services, dryRun, report, unreadable: new Set<string>() }
+  const context = { services, dryRun, report, unreadable: new Set<string>(), seen: new Set<string>() }
   const places = createPlaces(context)
   const images = createImages(context, places)
   const isOver = (): boolean => signal?.aborted === true
@@ -167,6 +173,11 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
       totals.orphans += 1
       totals.orphanBytes += size
     }
+  }
+  if (!dryRun && !isOver()) {
+    await noteMissing(services, context.seen, isOver)
+    // what stands otherwise in the storage now is out of date
+    if (totals.problems === 0) await services.metadata.settings.set(reindexedSetting, String(services.settings.clock()))
   }
   services.settings.logger.info({ ...totals, dryRun }, 'reindex')
   return { ...totals, notKnown }

@@ -7,7 +7,7 @@ import { isStorageError } from '../storage/blob/errors.js'
 import type { RecordChange } from '../storage/metadata/contract.js'
 import type { Services } from './services.js'
 import { listVersions, type SidecarTarget } from './sidecar-keys.js'
-import { currentSidecar, encodeSidecar, putSidecar, readSidecar } from './sidecars.js'
+import { currentSidecar, decodeSidecar, encodeSidecar, isLaterThanStore, putSidecar, readSidecar, type Sidecar } from './sidecars.js'
 
 export interface SidecarWriter {
   /** Something may have changed: looks after a second, so that a push and its tags are written once. */
@@ -32,9 +32,9 @@ type WriterServices = Pick<Services, 'storage' | 'metadata' | 'settings' | 'stor
 
 /**
  * Brings the sidecar of one record in step. Of two writers one gets the number, and the other begins again with what the store says then. It is asked again after the document was
- * written: one that was read before a deletion, and written after it, would otherwise stay for ever.
+ * written: one that was read before a deletion, and written after it, would otherwise stay for ever. A sidecar that is later than the store is kept: `reindex` needs it.
  */
-export async function writeSidecar({ storage, metadata }: Pick<Services, 'storage' | 'metadata'>, target: SidecarTarget): Promise<void> {
+export async function writeSidecar({ storage, metadata }: Pick<Services, 'storage' | 'metadata'>, target: SidecarTarget): Promise<'written' | 'kept'> {
   const current = async (): Promise<Buffer | undefined> => {
     const sidecar = await currentSidecar(metadata, target)
     return sidecar && encodeSidecar(sidecar)
@@ -48,20 +48,37 @@ export async function writeSidecar({ storage, metadata }: Pick<Services, 'storag
     const versions = await listVersions(storage, target)
     const [newest] = versions
     const wanted = await current()
-    const isWritten = wanted !== undefined && newest !== undefined && (await read(newest.key))?.equals(wanted) === true
+    const there = wanted === undefined || newest === undefined ? undefined : await read(newest.key)
+    const isWritten = wanted !== undefined && there?.equals(wanted) === true
     if (wanted !== undefined && !isWritten) {
+      if (there !== undefined && (await isLater(metadata, target, there))) return 'kept'
       try {
         await putSidecar(storage, { ...target, number: (newest?.number ?? 0) + 1 }, wanted)
       } catch (error) {
         if (isStorageError(error, 'exists')) continue
         throw error
       }
-      if ((await current())?.equals(wanted) !== true) continue
+      if ((await current())?.equals(wanted) !== true) {
+        // another writer may have settled what this one was about; whatever happens to this process now, the next one looks
+        await metadata.changes.note(target)
+        continue
+      }
     }
     for (const { key } of isWritten ? versions.slice(1) : versions) await storage.delete(key)
-    return
+    return 'written'
   }
   throw new Error('the record changed again and again while its sidecar was written')
+}
+
+/** One that cannot be read is of no use to anybody. */
+async function isLater(metadata: Services['metadata'], target: SidecarTarget, content: Buffer): Promise<boolean> {
+  let sidecar: Sidecar
+  try {
+    sidecar = decodeSidecar(content, target)
+  } catch {
+    return false
+  }
+  return isLaterThanStore({ metadata }, sidecar)
 }
 
 /** Changes by what they are about. */
@@ -91,10 +108,11 @@ export function createSidecarWriter(services: WriterServices): SidecarWriter {
     const waiting = groupByTarget(changes)
     const written: number[] = []
     const errors: unknown[] = []
+    let kept = 0
     const work = async (): Promise<void> => {
       for (let next = waiting.shift(); next !== undefined && !isOver(); next = waiting.shift()) {
         try {
-          await writeSidecar(services, next.target)
+          kept += (await writeSidecar(services, next.target)) === 'kept' ? 1 : 0
           written.push(...next.seqs)
         } catch (error) {
           errors.push(error)
@@ -102,6 +120,7 @@ export function createSidecarWriter(services: WriterServices): SidecarWriter {
       }
     }
     await Promise.all(Array.from({ length: concurrency }, work))
+    if (kept > 0) logger.warn({ sidecars: kept }, 'sidecars are later than the database and stay as they are: it was restored from an old backup, run reindex')
     if (errors.length > 0) logger.warn({ err: errors[0], sidecars: errors.length }, 'sidecars are written later')
     return written
   }

@@ -9,6 +9,7 @@ import type { CollectionRecord, ContainerRecord, EntityRecord, ImageRecord, Meta
 import { blobFolder } from './blob-keys.js'
 import { putSmall } from './put-small.js'
 import { checkArch, checkName, checkTag, isId } from './references.js'
+import type { Services } from './services.js'
 import { type SidecarTarget, sidecarKey } from './sidecar-keys.js'
 
 /** Times are milliseconds since 1970, as in the records. Usage is not there, since it is the sum of the images, and download counts are not, since they change all the time. */
@@ -27,6 +28,8 @@ export type ImageSidecar = { readonly kind: 'image' } & Omit<ImageRecord, 'state
 export type Sidecar = EntitySidecar | CollectionSidecar | ContainerSidecar | ImageSidecar
 
 const formatVersion = 1
+/** When `reindex` last went through everything, in milliseconds since 1970. */
+export const reindexedSetting = 'reindexed-at'
 /** A tag takes about 70 bytes. */
 const maxBytes = 64 * 1024 ** 2
 
@@ -99,6 +102,23 @@ async function imageSidecar(metadata: MetadataStore, imageId: string): Promise<I
   const { entityName, collectionName, name: containerName } = found.container
   const tags = (await metadata.images.tagsOf(imageId)).map(({ arch: of, tag, updatedAt }) => ({ arch: of, tag, updatedAt }))
   return { kind: 'image', ...record, state, blobKey, entity: entityName, collection: collectionName, container: containerName, tags }
+}
+
+/** When the record last changed, in milliseconds since 1970. A store that has all of its changes is never behind: each of them gives its record a later time. */
+function timeOf(sidecar: Sidecar): number {
+  const tags = sidecar.kind === 'image' ? sidecar.tags : []
+  return tags.reduce((latest, { updatedAt }) => Math.max(latest, updatedAt), sidecar.updatedAt)
+}
+
+/**
+ * Whether the sidecar knows of changes that the store has lost: it was restored from an old backup. What `reindex` has left as it is, is as it should be. False where the store has
+ * no such record: it was deleted, or `reindex` puts it back.
+ */
+export async function isLaterThanStore({ metadata }: Pick<Services, 'metadata'>, sidecar: Sidecar): Promise<boolean> {
+  const target = { kind: sidecar.kind, id: sidecar.id, digest: sidecar.kind === 'image' ? sidecar.digest : null }
+  const current = await currentSidecar(metadata, target)
+  if (current === undefined || timeOf(sidecar) <= timeOf(current)) return false
+  return timeOf(sidecar) > Number((await metadata.settings.get(reindexedSetting)) ?? 0)
 }
 
 export function encodeSidecar(value: Sidecar): Buffer {

@@ -25,9 +25,15 @@ export async function claimUpload(
   }
 }
 
+/** `mayBeAt`: times of signs of life that were not answered, any of which may be the recorded one. */
+export type TouchedUpload = UploadRecord & { readonly mayBeAt?: readonly number[] }
+
 /** Gives a claimed upload back to its client, to try again. Whatever ended it, or claimed it again, since it was last touched stays. */
-export async function giveBack(services: Services, upload: UploadRecord): Promise<void> {
-  const move = (): Promise<unknown> => services.metadata.uploads.move(upload.id, 'completing', 'open', services.settings.clock(), upload)
+export async function giveBack(services: Services, { id, updatedAt, mayBeAt = [] }: TouchedUpload): Promise<void> {
+  const { metadata, settings } = services
+  const move = async (): Promise<void> => {
+    for (const at of [updatedAt, ...mayBeAt]) if (await metadata.uploads.move(id, 'completing', 'open', settings.clock(), { updatedAt: at })) return
+  }
   await move().catch(() => services.inBackground(() => tryAgain(services, move)))
 }
 

@@ -7,11 +7,11 @@ import { planParts } from './part-plan.js'
 import { type Pusher, principalId } from './publish.js'
 import { containerPath } from './references.js'
 import type { Services } from './services.js'
-import { abortUpload } from './uploads.js'
+import { abortUpload, deadMs } from './uploads.js'
 
 /**
  * Records an upload. A push that is tried again must not be refused for what its attempt before still has reserved: uploads of the same image by the same principal make room, the
- * oldest first. Only where the quota has no room beside them: one may be alive, and two clients of one principal may push one image at once (protocol 9.8 has no abort after Ctrl-C).
+ * oldest first; one that its instance died of completing before all. Only where the quota has no room beside them: one may be alive, and two clients of one principal may push one image at once (protocol 9.8 has no abort after Ctrl-C).
  */
 async function createUpload(services: Services, upload: Parameters<MetadataStore['uploads']['create']>[0]): Promise<UploadRecord> {
   const { uploads } = services.metadata
@@ -19,7 +19,8 @@ async function createUpload(services: Services, upload: Parameters<MetadataStore
     return await uploads.create(upload)
   } catch (error) {
     if (!isMetadataError(error, 'quota-exceeded')) throw error
-    const oldest = (await uploads.findOpen(upload.imageId, upload.principal)).at(-1)
+    const dead = (await uploads.findCompleting(upload.imageId, upload.principal)).filter(({ updatedAt }) => updatedAt < upload.createdAt - deadMs)
+    const oldest = [...(await uploads.findOpen(upload.imageId, upload.principal)), ...dead].at(-1)
     if (oldest === undefined) throw error
     await abortUpload(services, oldest, 'replaced')
     return createUpload(services, upload)

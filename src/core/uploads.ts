@@ -11,11 +11,16 @@ import { proveBlob } from './prove.js'
 import { discard, type Pusher, principalId, publishUpload } from './publish.js'
 import { isId } from './references.js'
 import type { Services } from './services.js'
-import { claimUpload, giveBack } from './upload-claim.js'
+import { claimUpload, giveBack, type TouchedUpload } from './upload-claim.js'
 import { verifyImage } from './verify.js'
 
-/** Time heals it. */
-const isUnavailable = (error: unknown): boolean => isMetadataError(error, 'unavailable') || isStorageError(error, 'unavailable')
+/** A store's, and no word on the bytes: they need not be sent again when it works. */
+const isOfStore = (error: unknown): boolean => isMetadataError(error) || isStorageError(error)
+
+/** Between two signs of life, in milliseconds. */
+const beatMs = 30_000
+/** An upload that is being completed and gave none for so long has nobody behind it, in milliseconds. */
+export const deadMs: number = 4 * beatMs
 
 /**
  * The multipart upload that a call names. It must belong to this image and this principal: another one's is 404 (it is hidden), an unknown one 410: a 404 would make
@@ -56,7 +61,7 @@ async function whyItFailed({ storageMark }: Services, error: unknown): Promise<u
 }
 
 /** Gives an upload that failed to complete back to its client, to try again; or ends it where its bytes are gone. */
-async function afterFailure(services: Services, upload: UploadRecord, error: unknown): Promise<void> {
+async function afterFailure(services: Services, upload: TouchedUpload, error: unknown): Promise<void> {
   const { metadata, settings, emit } = services
   if (!isLost(error)) return giveBack(services, upload)
   if (!(await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock()))) return
@@ -70,19 +75,22 @@ async function afterFailure(services: Services, upload: UploadRecord, error: unk
  * Keeps an upload from looking stuck while its bytes come in one request, or a slow store joins or proves them. The work is given a function that returns the upload as it was last
  * touched.
  */
-export async function whileAlive<T>(services: Services, upload: UploadRecord, work: (current: () => UploadRecord) => Promise<T>): Promise<T> {
+export async function whileAlive<T>(services: Services, upload: UploadRecord, work: (current: () => TouchedUpload) => Promise<T>): Promise<T> {
   const { metadata, settings } = services
-  let current = upload
+  let current: TouchedUpload = upload
+  const state = upload.state === 'completing' ? 'completing' : 'open'
   const beat = setInterval(() => {
     const now = settings.clock()
     const expiresAt = now + settings.limits.uploadSeconds * 1000
-    metadata.uploads.touch(upload.id, { now, expiresAt }).then(
+    // until the answer comes, and when none does, either time may be the one that is recorded
+    current = { ...current, mayBeAt: [...(current.mayBeAt ?? []), now] }
+    metadata.uploads.touch(upload.id, { state, now, expiresAt }).then(
       () => {
-        current = { ...current, updatedAt: now, expiresAt }
+        current = { ...current, updatedAt: now, expiresAt, mayBeAt: (current.mayBeAt ?? []).filter((at) => at > now) }
       },
       (err: unknown) => settings.logger.warn({ err }, 'no sign of life recorded'),
     )
-  }, 30_000)
+  }, beatMs)
   beat.unref()
   try {
     return await work(() => current)
@@ -110,8 +118,8 @@ async function finishAndPublish(
     try {
       await publishUpload(services, { ...target, blob }, pusher)
     } catch (error) {
-      // its bytes are there and proven: nothing has to be sent again when the metadata store, or the storage, answers
-      if (isUnavailable(error)) await giveBack(services, current())
+      // its bytes are there and proven
+      if (isOfStore(error)) await giveBack(services, current())
       else await discard(services, target.upload, blob.key)
       throw error
     }
@@ -212,11 +220,13 @@ export async function completeMultipart(
   await finishAndPublish(services, { ...target, upload: claimed, partsDigest }, pusher, () => joinParts(services, claimed, parts))
 }
 
-/** Ends an open upload (protocol 5.14); a published image is never touched, and repeating it is fine. */
+/** Ends an open upload (protocol 5.14), or one that is as it was seen while it was completed; a published image is never touched, and repeating it is fine. */
 export async function abortUpload(services: Services, upload: UploadRecord, reason: 'client' | 'failed' | 'replaced'): Promise<void> {
   const { metadata, settings, emit } = services
-  if (!(await metadata.uploads.move(upload.id, 'open', 'aborted', settings.clock()))) return
+  const seen = upload.state === 'completing' ? upload : undefined
+  if (!(await metadata.uploads.move(upload.id, seen === undefined ? 'open' : 'completing', 'aborted', settings.clock(), seen))) return
   await dropUploadBytes(services, upload)
+  if (seen !== undefined && upload.kind === 'multipart') await dropBlob(services, upload.key)
   emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, principal: upload.principal, reason })
 }
 

@@ -48,6 +48,16 @@ const pageSize = 100
 const isDamage = (error: unknown): boolean =>
   isStorageError(error, 'digest-mismatch') || isStorageError(error, 'size-mismatch') || isStorageError(error, 'not-found')
 
+/** Of all images on one blob; the rest is found in its turn. */
+const maxSharers = 10_000
+
+async function hideDamaged({ metadata, settings, emit }: Services, { image, container }: ImageInContainer, reason: string): Promise<void> {
+  if (!(await metadata.images.setState(image.id, ['published', 'unproven'], 'damaged', settings.clock(), image))) return
+  const facts = { path: containerPath(container), imageId: image.id, digest: image.digest }
+  settings.logger.error({ ...facts, reason }, 'image damaged: it is hidden until it is pushed again')
+  emit('image.damaged', facts)
+}
+
 /** How an image is read. */
 interface Reading {
   readonly signal?: AbortSignal
@@ -58,7 +68,7 @@ interface Reading {
 /** Proves one image and moves its state. What it got by a push meanwhile is proven instead; undefined where it was deleted meanwhile. */
 export async function verifyImage(services: Services, found: ImageInContainer, reading: Reading = {}): Promise<VerifiedItem | undefined> {
   const { image, container } = found
-  const { metadata, settings, emit } = services
+  const { metadata, settings } = services
   const item = { imageId: image.id, path: containerPath(container), digest: image.digest, size: image.size }
   try {
     if (image.blobKey === null) throw new Error('the image has no blob')
@@ -78,10 +88,9 @@ export async function verifyImage(services: Services, found: ImageInContainer, r
     } catch (other) {
       return { ...item, outcome: 'unreadable', reason: other instanceof Error ? other.message : String(other) }
     }
-    if (await metadata.images.setState(image.id, ['published', 'unproven'], 'damaged', settings.clock(), image)) {
-      settings.logger.error({ ...item, reason }, 'image damaged: it is hidden until it is pushed again')
-      emit('image.damaged', { path: item.path, imageId: image.id, digest: image.digest })
-    }
+    await hideDamaged(services, found, reason)
+    // a push would take the same bytes from the other images that share them
+    for (const other of await metadata.blobs.imagesOf(image.blobKey ?? '', maxSharers)) await hideDamaged(services, other, reason)
     return { ...item, outcome: 'damaged', reason }
   }
   const { state } = image

@@ -80,6 +80,35 @@ export const changeTests: MetadataGroup = {
       assert.deepEqual(gone, [`image ${second.id}`])
       assert.equal(await store.images.find(second.id), undefined)
     },
+    'an image is later than a tag that it lost, and than it was, whatever the clocks say': async (context) => {
+      const { store } = context
+      const place = await context.place()
+      const first = await context.publish(place)
+      const second = await context.publish(place, { tags: ['kept'] })
+      const tag = { containerId: place.container.id, arch: 'amd64' }
+      const ahead = first.updatedAt + 1_000_000
+      const read = async (id: string) => (await context.read(id)).updatedAt
+      await store.tags.set({ ...tag, tag: 't', imageId: first.id, now: ahead })
+      await store.tags.set({ ...tag, tag: 't', imageId: second.id, now: 1 })
+      assert.ok((await read(first.id)) > ahead)
+      await store.tags.set({ ...tag, tag: 'u', imageId: second.id, now: ahead })
+      await store.tags.remove({ ...tag, tag: 'u', imageId: second.id, now: 1 })
+      const before = await read(second.id)
+      assert.ok(before > ahead)
+      await store.images.setState(second.id, ['published'], 'damaged', 1)
+      assert.ok((await read(second.id)) > before)
+    },
+    'note notes what did not change': async (context) => {
+      const { store } = context
+      const { container } = await context.place()
+      const change = { kind: 'container', id: container.id, digest: null } as const
+      assert.deepEqual(await notedBy(context, () => store.changes.note(change)), [`container ${container.id}`])
+      const gone = { kind: 'image', id: context.id(), digest: 'ab'.repeat(32) } as const
+      await settleAll(context)
+      await store.changes.note(gone)
+      const [{ seq: _, ...noted } = { seq: 0 }] = await store.changes.list({ limit: 2 })
+      assert.deepEqual(noted, gone)
+    },
     'a deleted image is noted with its digest, one without bytes is not': async (context) => {
       const { store } = context
       const place = await context.place()

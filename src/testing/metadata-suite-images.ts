@@ -90,8 +90,9 @@ export const imageTests: MetadataGroup = {
       const place = await context.place()
       const image = await context.publish(place, { state: 'unproven' })
       assert.equal(await store.images.setState(image.id, ['published'], 'damaged', 1), false)
-      assert.equal(await store.images.setState(image.id, ['published', 'unproven'], 'damaged', 900), true)
-      assert.deepEqual(await context.read(image.id), { ...image, state: 'damaged', updatedAt: 900 })
+      const later = image.updatedAt + 900
+      assert.equal(await store.images.setState(image.id, ['published', 'unproven'], 'damaged', later), true)
+      assert.deepEqual(await context.read(image.id), { ...image, state: 'damaged', updatedAt: later })
       await context.assertUsage(place.entity, { used: 1000, reserved: 0 })
       assert.equal(await store.images.setState(image.id, ['damaged'], 'published', 901), true)
       assert.equal(await store.images.setState(image.id, [], 'damaged', 902), false)

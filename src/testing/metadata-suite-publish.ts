@@ -18,13 +18,14 @@ export const publishTests: MetadataGroup = {
       const image = await context.image(place.container)
       const upload = await context.completing(image, place, 300)
       const blob = context.facts(upload.key, { size: 300, arch: 'amd64', signed: true, encrypted: false, fingerprints: ['AA', 'BB'] })
-      assert.equal(await store.images.publish({ imageId: image.id, uploadId: upload.id, blob, state: 'published', now: 900 }), 'published')
+      const now = image.updatedAt + 900
+      assert.equal(await store.images.publish({ imageId: image.id, uploadId: upload.id, blob, state: 'published', now }), 'published')
       assert.deepEqual(await context.read(image.id), {
         ...{ ...image, state: 'published', size: 300, blobKey: upload.key, arch: 'amd64', archFromHeader: true, signed: true, encrypted: false },
-        ...{ fingerprints: ['AA', 'BB'], updatedAt: 900, publishedAt: 900 },
+        ...{ fingerprints: ['AA', 'BB'], updatedAt: now, publishedAt: now },
       })
-      assert.deepEqual(await store.blobs.find(upload.key), { key: upload.key, digest: image.digest, size: 300, createdAt: 900, unreferencedAt: null })
-      assert.deepEqual(await store.uploads.find(upload.id), { ...upload, state: 'completed', updatedAt: 900 })
+      assert.deepEqual(await store.blobs.find(upload.key), { key: upload.key, digest: image.digest, size: 300, createdAt: now, unreferencedAt: null })
+      assert.deepEqual(await store.uploads.find(upload.id), { ...upload, state: 'completed', updatedAt: now })
       await context.assertUsage(place.entity, { used: 300, reserved: 0 })
     },
     'keeps with the upload the parts it was completed with, also the second one of an image': async (context) => {
@@ -159,8 +160,11 @@ export const adoptTests: MetadataGroup = {
       const again = await adopting(context, place, source)
       assert.deepEqual(again, { record: result.record, created: false })
       await store.images.setState(pending.id, ['published'], 'damaged', 900)
-      const healed = await adopting(context, place, source)
-      assert.deepEqual([healed.record.id, healed.record.state], [pending.id, 'published'])
+      // the bytes of the source are the damaged ones; others heal
+      assert.equal((await adopting(context, place, source)).record.state, 'damaged')
+      const sound = await context.publish(await context.place(), { size: 300, digest: source.digest })
+      const healed = await adopting(context, place, sound)
+      assert.deepEqual([healed.record.id, healed.record.state, healed.record.blobKey], [pending.id, 'published', sound.blobKey])
       await context.assertUsage(place.entity, { used: 300, reserved: 0 })
     },
     'creates a pending image when the other one is gone, has other bytes or is not published': async (context) => {

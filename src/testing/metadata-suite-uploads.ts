@@ -89,7 +89,7 @@ export const uploadTests: MetadataGroup = {
       const place = await context.place()
       const upload = await context.upload(await context.image(place.container), place, 10)
       assert.equal(await store.uploads.move(upload.id, 'open', 'completing', 900), true)
-      await store.uploads.touch(upload.id, { now: 950, expiresAt: 5000 })
+      await store.uploads.touch(upload.id, { state: 'completing', now: 950, expiresAt: 5000 })
       assert.equal(await store.uploads.move(upload.id, 'completing', 'expired', 1000, { updatedAt: 900 }), false)
       assert.equal((await store.uploads.find(upload.id))?.state, 'completing')
       assert.equal(await store.uploads.move(upload.id, 'completing', 'expired', 1000, { updatedAt: 950 }), true)
@@ -114,7 +114,7 @@ export const uploadTests: MetadataGroup = {
       }
       await context.assertUsage(place.entity, { used: 30, reserved: 1 })
     },
-    'findOpen and findCompleted find the uploads of one image by one principal, newest first': async (context) => {
+    'findOpen, findCompleting and findCompleted find the uploads of one image by one principal, newest first': async (context) => {
       const { store } = context
       const place = await context.place()
       const image = await context.image(place.container)
@@ -127,6 +127,12 @@ export const uploadTests: MetadataGroup = {
       assert.deepEqual(await open('p2'), [])
       await store.uploads.move(second, 'open', 'completing', 900)
       assert.deepEqual(await open('p1'), [first])
+      const completing = await store.uploads.findCompleting(image.id, 'p1')
+      assert.deepEqual(
+        completing.map(({ id, updatedAt }) => [id, updatedAt]),
+        [[second, 900]],
+      )
+      assert.deepEqual(await store.uploads.findCompleting(image.id, null), [])
       assert.deepEqual(await store.uploads.findCompleted(image.id, 'p1'), [])
       const key = (await store.uploads.find(second))?.key ?? ''
       await store.images.publish({ imageId: image.id, uploadId: second, blob: context.facts(key), state: 'published', now: 901 })
@@ -136,20 +142,22 @@ export const uploadTests: MetadataGroup = {
       )
       assert.deepEqual(await store.uploads.findCompleted(image.id, null), [])
     },
-    'touch moves the times of an upload that is open or completing': async (context) => {
+    'touch moves the times of an upload that is in this state': async (context) => {
       const { store } = context
       const place = await context.place()
       const upload = await context.upload(await context.image(place.container), place)
-      await store.uploads.touch(upload.id, { expiresAt: 5000, now: 900 })
+      await store.uploads.touch(upload.id, { state: 'open', expiresAt: 5000, now: 900 })
       assert.deepEqual(await store.uploads.find(upload.id), { ...upload, expiresAt: 5000, updatedAt: 900 })
       await store.uploads.move(upload.id, 'open', 'completing', 901)
-      await store.uploads.touch(upload.id, { expiresAt: 6000, now: 902 })
+      await store.uploads.touch(upload.id, { state: 'completing', expiresAt: 6000, now: 902 })
+      // a part that comes late says nothing of whether the completion is alive
+      await store.uploads.touch(upload.id, { state: 'open', expiresAt: 6500, now: 950 })
       // a completion that takes hours must not look like one that was left by a crash
       assert.deepEqual(await store.uploads.find(upload.id), { ...upload, state: 'completing', expiresAt: 6000, updatedAt: 902 })
       await store.uploads.move(upload.id, 'completing', 'aborted', 903)
-      await store.uploads.touch(upload.id, { expiresAt: 7000, now: 904 })
+      await store.uploads.touch(upload.id, { state: 'completing', expiresAt: 7000, now: 904 })
       assert.deepEqual(await store.uploads.find(upload.id), { ...upload, state: 'aborted', expiresAt: 6000, updatedAt: 903 })
-      await store.uploads.touch(context.id(), { expiresAt: 1, now: 1 })
+      await store.uploads.touch(context.id(), { state: 'open', expiresAt: 1, now: 1 })
     },
     'findStale finds the expired and the stuck, oldest first': async (context) => {
       const { store } = context

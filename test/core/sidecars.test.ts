@@ -53,9 +53,7 @@ describe('the writer', () => {
     expect(await sidecarKeys(registry.storage, 'containers')).toEqual([`records/containers/${containerId}/00000002`])
     expect(await sidecarOf(registry.storage, 'containers')).toMatchObject({ private: true })
     const before = await sidecarKeys(registry.storage)
-    const { updatedAt = 0 } = (await registry.metadata.images.find(imageId))?.image ?? {}
-    await registry.metadata.images.setState(imageId, ['published'], 'damaged', 5)
-    await registry.metadata.images.setState(imageId, ['damaged'], 'published', updatedAt)
+    await registry.metadata.changes.note({ kind: 'image', id: imageId, digest: sha256(bytes) })
     expect(await registry.metadata.changes.isPending('image', imageId)).toBe(true)
     await drained(registry)
     expect(await sidecarKeys(registry.storage)).toEqual(before)

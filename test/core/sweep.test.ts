@@ -113,7 +113,7 @@ it('an upload that is being completed is left alone while it shows signs of life
   const { uploadID } = await sendParts(registry, imageId, { bytes, token: 'alice' })
   await registry.metadata.uploads.move(uploadID, 'open', 'completing', registry.now())
   registry.advance(3_000_000)
-  await registry.metadata.uploads.touch(uploadID, { now: registry.now(), expiresAt: registry.now() + day })
+  await registry.metadata.uploads.touch(uploadID, { state: 'completing', now: registry.now(), expiresAt: registry.now() + day })
   registry.advance(3_000_000)
   expect((await registry.library.sweep()).uploads).toBe(0)
   registry.advance(1_000_000)

@@ -7,7 +7,7 @@ import { invocation, quote } from '../invocation.js'
 import { createLogger } from '../log.js'
 import type { Settings } from '../option-table.js'
 import { openLibrary } from '../registry.js'
-import { recordFingerprint } from '../secret-fingerprint.js'
+import { recordFingerprint, signingSecret } from '../secret-fingerprint.js'
 import { onHangup, untilStopped } from '../signals.js'
 import { startUpkeep } from '../upkeep.js'
 import { createApp, createWebServer } from '../web-server.js'
@@ -55,7 +55,8 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
   try {
     const server = await createWebServer(settings, createApp(library, settings.publicUrl))
     await library.ready()
-    if (secret !== undefined && !(await recordFingerprint(metadata, secret)))
+    const signsWith = await signingSecret(metadata, secret)
+    if (signsWith !== undefined && !(await recordFingerprint(metadata, signsWith)))
       logger.warn({}, 'the instance that started before signs with another secret: if it still runs, each refuses the transfer URLs of the other')
     address = { ...address, port: await server.listen() }
     try {

@@ -123,7 +123,7 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   )
   await assertNotEnded(services, upload)
   const now = settings.clock()
-  await metadata.uploads.touch(upload.id, { now, expiresAt: now + settings.limits.uploadSeconds * 1000 })
+  await metadata.uploads.touch(upload.id, { state: 'open', now, expiresAt: now + settings.limits.uploadSeconds * 1000 })
   return emptyResponse(200, { etag })
 }
 

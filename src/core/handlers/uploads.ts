@@ -112,7 +112,7 @@ export async function presignPart(context: RouteContext<PresignPartBody, ImageIn
   const sha256 = body.sha256sum === '' ? undefined : body.sha256sum
   // the one sign of life of an upload whose parts go past this server; a write only now and then
   const lifetime = services.settings.limits.uploadSeconds * 1000
-  if (upload.expiresAt < now + 0.9 * lifetime) await services.metadata.uploads.touch(upload.id, { now, expiresAt: now + lifetime })
+  if (upload.expiresAt < now + 0.9 * lifetime) await services.metadata.uploads.touch(upload.id, { state: 'open', now, expiresAt: now + lifetime })
   return dataResponse({ presignedURL: await services.transfers.partUrl(request, upload, { partNumber: body.partNumber, size, sha256 }) })
 }
 

@@ -371,14 +371,16 @@ export interface UploadStore {
   findOpen(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /** Uploads of one image by one principal in state `completed`, newest first: to answer a repeated complete. */
   findCompleted(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
+  /** Those that are being completed, or were when their instance died. */
+  findCompleting(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /**
    * Compare-and-set of the state. True for exactly one of two callers. Moving to `aborted` or `expired` gives the reservation back. `completed` is only reached
    * through `images.publish`. Always false from `completed`, `aborted` and `expired`. From `completing` to `completing` is a sign of life of a long completion.
    * With `seen` also false where the upload has changed, or has shown a sign of life, since then.
    */
   move(id: string, from: UploadState, to: Exclude<UploadState, 'completed'>, now: number, seen?: Pick<UploadRecord, 'updatedAt'>): Promise<boolean>
-  /** Sign of life: moves `updatedAt` and `expiresAt`, for an upload that is `open` or `completing`. */
-  touch(id: string, change: { readonly expiresAt: number; readonly now: number }): Promise<void>
+  /** Sign of life: moves `updatedAt` and `expiresAt`, for an upload that is in this state. */
+  touch(id: string, change: { readonly state: 'open' | 'completing'; readonly expiresAt: number; readonly now: number }): Promise<void>
   /** Uploads in `open` that expired before `now`, and those in `completing` that nobody touched since `stuckSince` (a crash), oldest first. */
   findStale(page: { readonly now: number; readonly stuckSince: number; readonly limit: number }): Promise<readonly UploadRecord[]>
   /** Uploads that are `aborted` or `expired`, and whose parts may still lie in the storage: they have a `backendUploadId`. By id, ascending, after the given id. */
@@ -416,10 +418,14 @@ export interface BlobStore {
 /**
  * Which records changed since their sidecars were written. A change is noted in the same transaction as what it is about: creating, changing or deleting an entity, a collection,
  * a container, or an image with bytes (also its tags: of the image that gains one and of the one that loses it). Download counts, usage and images without bytes are not.
+ * Whatever the clocks say, a change gives its record a later `updatedAt`; an image that loses a tag is later than the tag was. By that a sidecar is known as later than a store that was
+ * restored from an old backup.
  */
 export interface ChangeStore {
   /** Oldest first, after the given number. */
   list(page: { readonly after?: number; readonly limit: number }): Promise<readonly RecordChange[]>
+  /** Notes one that is no change: the sidecar is missing, or was written when its record had gone. */
+  note(change: Omit<RecordChange, 'seq'>): Promise<void>
   /** Forgets exactly these; those that came later stay. */
   settle(seqs: readonly number[]): Promise<void>
   /** Whether a change of this record is not settled. */

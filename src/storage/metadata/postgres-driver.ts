@@ -201,10 +201,13 @@ function* findTrigrams(schema: string): Steps<void> {
   const find = `SELECT nspname AS name FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'pg_trgm'`
   let home = (yield { sql: find, values: [] })[0]
   if (home === undefined) {
+    // the extension is of the whole database: another schema's first start may be making it
+    yield { sql: 'SELECT pg_advisory_xact_lock(hashtext(?))', values: ['sif-library pg_trgm'] }
     // in "public", if it may be, so that it outlives this schema
     const open = yield { sql: `SELECT nspname AS name FROM pg_namespace WHERE nspname = 'public' AND has_schema_privilege(oid, 'CREATE')`, values: [] }
     home = open[0] ?? { name: schema }
     yield { sql: `CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA ${quoted(home.name as string)}`, values: [] }
+    home = (yield { sql: find, values: [] })[0] ?? home
   }
   yield { sql: `SET LOCAL search_path TO ${quoted(schema)}, ${quoted(home.name as string)}`, values: [] }
 }

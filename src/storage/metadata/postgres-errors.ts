@@ -9,8 +9,8 @@ export function isConflict(error: unknown): boolean {
   return ['40001', '40P01'].includes(codeOf(error))
 }
 
-// class 08, the server going down or not up yet, too many connections; then what Node says of a socket
-const lostCodes = /^(?:08...|57P0[123]|53300|E[A-Z]+)$/
+// class 08, the server going down or not up yet, connections that it closed for standing still, too many connections; then what Node says of a socket or a name (EAI_AGAIN)
+const lostCodes = /^(?:08...|57P0[1235]|25P0[34]|53300|E[A-Z]+(?:_AGAIN)?)$/
 
 /** There is no connection (any more): the server restarts, fails over, or the network is gone. */
 export function isConnectionLost(error: unknown): boolean {
@@ -35,10 +35,10 @@ export function beginFailure(error: unknown): unknown {
   return Object.assign(new Error(error.message, { cause: error }), { code: readOnlyCode })
 }
 
-// wrong password, no such database or role, no such privilege: nothing that time heals
-const refusedCodes = /^(?:28...|3D000|42501)$/
-// canceled by the statement timeout, lock not available, disk full, out of memory
-const unavailableCodes = /^(?:57014|55P03|53...)$/
+// wrong password, no such database or role, no such privilege, and what Node says of certificates: nothing that time heals
+const refusedCodes = /^(?:28...|3D000|42501|ERR_TLS_.+|ERR_SSL_.+|.*CERT.*|UNABLE_TO_.+|HOSTNAME_MISMATCH)$/
+// canceled by the statement timeout, lock not available, disk full, out of memory, disk or network of the server
+const unavailableCodes = /^(?:57014|55P03|53...|58030)$/
 
 /** As a MetadataError. The message holds what the server said, which names no password. */
 export function translated(error: unknown): unknown {
@@ -50,6 +50,6 @@ export function translated(error: unknown): unknown {
   if (isConflict(error) || isConnectionLost(error) || isReadOnly(error) || unavailableCodes.test(code)) {
     return new MetadataError('unavailable', `PostgreSQL: ${text}`, { cause: error })
   }
-  if (refusedCodes.test(code)) return new MetadataError('unavailable', `PostgreSQL: ${text}`, { cause: error, retryable: false })
+  if (refusedCodes.test(code) || /SSL connection/.test(text)) return new MetadataError('unavailable', `PostgreSQL: ${text}`, { cause: error, retryable: false })
   return new MetadataError('internal', `PostgreSQL: ${text}`, { cause: error })
 }

@@ -32,6 +32,10 @@ export function changeStore(runner: SqlRunner): ChangeStore {
         selectAll(changeOf, 'SELECT seq, kind, target_id, digest FROM record_changes WHERE seq > ? ORDER BY seq LIMIT ?', after, pageSize(limit)),
       ),
 
+    note: async ({ kind, id, digest }) => {
+      await runner.run('statement', () => changed('INSERT INTO record_changes (kind, target_id, digest) VALUES (?, ?, ?)', kind, id, digest))
+    },
+
     settle: (seqs) =>
       runner.run('transaction', function* () {
         for (const seq of seqs) yield { sql: 'DELETE FROM record_changes WHERE seq = ?', values: [seq] }

@@ -2,7 +2,7 @@ import type { BlobFacts, ImageRecord, ImageStore } from './contract.js'
 import { noteImageChange } from './sql-changes.js'
 import { refreshImageDocument, removeImageDocument } from './sql-documents.js'
 import { lockBlob, lockContainerOf, releaseBlob } from './sql-locks.js'
-import { flag, nullableFlag } from './sql-names.js'
+import { flag, later, nullableFlag } from './sql-names.js'
 import { imageColumns, imageOf } from './sql-rows.js'
 import { changed, type Steps, selectFirst } from './sql-steps.js'
 import { changeUsage, claimUsage } from './sql-usage.js'
@@ -23,10 +23,10 @@ function* referTo(image: ImageRecord, { facts, archFromHeader, state, now }: Byt
   yield { sql: 'UPDATE blobs SET unreferenced_at = NULL WHERE blob_key = ? AND unreferenced_at IS NOT NULL', values: [facts.key] }
   yield {
     sql: `UPDATE images SET state = ?, size = ?, blob_key = ?, arch = ?, arch_from_header = ?, signed = ?, encrypted = ?, fingerprints = ?, published_at = ?,
-      updated_at = ? WHERE id = ?`,
+      updated_at = ${later} WHERE id = ?`,
     values: [
       ...[state, facts.size, facts.key, facts.arch, flag(archFromHeader), nullableFlag(facts.signed), nullableFlag(facts.encrypted)],
-      ...[JSON.stringify(facts.fingerprints), now, now, image.id],
+      ...[JSON.stringify(facts.fingerprints), now, now, now, image.id],
     ],
   }
   if (image.blobKey !== null && image.blobKey !== facts.key) yield* releaseBlob(image.blobKey, now)
@@ -47,6 +47,8 @@ export function* adoptBytes(image: ImageRecord, entityId: string, adopt: { image
   // read again under the lock: only now it can't be deleted before this image refers to its blob
   const source = yield* findImage(adopt.imageId)
   if (source === undefined || source.state !== 'published' || source.digest !== image.digest || source.blobKey !== candidate.blobKey) return image
+  // bytes that are known as damaged by another image of theirs
+  if (yield* changed(`SELECT id FROM images WHERE blob_key = ? AND state = 'damaged' LIMIT 1`, source.blobKey)) return image
   const { arch, archFromHeader } = archOf(image, source.archFromHeader ? source.arch : null)
   const facts = { key: source.blobKey, size: source.size, arch, signed: source.signed, encrypted: source.encrypted, fingerprints: source.fingerprints }
   yield* referTo(image, { facts, archFromHeader, state: 'published', now: adopt.now })

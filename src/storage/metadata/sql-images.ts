@@ -2,7 +2,7 @@ import type { ImageStore } from './contract.js'
 import { MetadataError } from './errors.js'
 import { adoptBytes, changeImage, deleteImage, findImage, publishImage } from './sql-image-steps.js'
 import { lockContainer } from './sql-locks.js'
-import { pageSize } from './sql-names.js'
+import { later, pageSize } from './sql-names.js'
 import { restoreImage } from './sql-restore.js'
 import { imageColumns, imageInContainerColumns, imageInContainerOf, imageOf, tagOf } from './sql-rows.js'
 import { isListed, listValue, type SqlRunner, type Steps, selectAll, selectFirst } from './sql-steps.js'
@@ -78,15 +78,15 @@ export function imageStore(runner: SqlRunner): ImageStore {
       runner.run('transaction', () =>
         changeImage(
           id,
-          `UPDATE images SET state = ?, updated_at = ? WHERE id = ? AND blob_key ${seen === undefined ? 'IS NOT NULL' : '= ?'}
+          `UPDATE images SET state = ?, updated_at = ${later} WHERE id = ? AND blob_key ${seen === undefined ? 'IS NOT NULL' : '= ?'}
             AND ${isListed(runner.dialect, 'state')} RETURNING id`,
-          ...[to, now, id, ...(seen === undefined ? [] : [seen.blobKey ?? '']), listValue(from)],
+          ...[to, now, now, id, ...(seen === undefined ? [] : [seen.blobKey ?? '']), listValue(from)],
         ),
       ),
 
     setArchIfUnknown: (id, arch, now) =>
       runner.run('transaction', function* () {
-        yield* changeImage(id, 'UPDATE images SET arch = ?, updated_at = ? WHERE id = ? AND arch IS NULL RETURNING id', arch, now, id)
+        yield* changeImage(id, `UPDATE images SET arch = ?, updated_at = ${later} WHERE id = ? AND arch IS NULL RETURNING id`, arch, now, now, id)
         return yield* findImage(id)
       }),
 

@@ -23,7 +23,7 @@ function* putBack(id: string, image: RestoredImage, found: ImageRecord | undefin
   }
   const facts = [
     ...[image.state, image.size, image.blobKey, image.arch, flag(image.archFromHeader), nullableFlag(image.signed), nullableFlag(image.encrypted)],
-    ...[JSON.stringify(image.fingerprints), image.updatedAt, image.publishedAt],
+    ...[JSON.stringify(image.fingerprints), Math.max(image.updatedAt, found?.updatedAt ?? 0), image.publishedAt],
   ]
   if (found === undefined) {
     yield {

@@ -1,25 +1,34 @@
-import type { TagStore } from './contract.js'
+import type { TagRecord, TagStore } from './contract.js'
 import { MetadataError } from './errors.js'
 import { noteImageChange } from './sql-changes.js'
 import { refreshImageDocument } from './sql-documents.js'
 import { deleteImage } from './sql-image-steps.js'
 import { lockContainer } from './sql-locks.js'
+import { later } from './sql-names.js'
 import { tagOf } from './sql-rows.js'
 import { changed, type SqlRunner, type Steps, selectAll, selectFirst } from './sql-steps.js'
 
 const thisTag = 'container_id = ? AND arch = ? AND tag = ?'
 
+/** The image is later than the tag that it had, so that a sidecar which still has the tag is known as older. */
+function* loseTag({ imageId, updatedAt }: TagRecord, now: number): Steps<void> {
+  const at = Math.max(now, updatedAt + 1)
+  yield { sql: `UPDATE images SET updated_at = ${later} WHERE id = ?`, values: [at, at, imageId] }
+}
+
 function* setTag({ containerId, arch, tag, imageId, now }: Parameters<TagStore['set']>[0]): Steps<{ readonly previous: string | undefined }> {
   yield* lockContainer(containerId)
   const visible = yield* changed(`SELECT id FROM images WHERE id = ? AND container_id = ? AND state IN ('published', 'unproven')`, imageId, containerId)
   if (!visible) throw new MetadataError('image-missing', 'the image of the tag is not a published one of this container')
-  const previous = yield* selectFirst((row) => row.image_id as string, `SELECT image_id FROM tags WHERE ${thisTag}`, containerId, arch, tag)
+  const before = yield* selectFirst(tagOf, `SELECT arch, tag, image_id, updated_at FROM tags WHERE ${thisTag}`, containerId, arch, tag)
+  const previous = before?.imageId
   yield {
     sql: `INSERT INTO tags (container_id, arch, tag, image_id, updated_at) VALUES (?, ?, ?, ?, ?)
       ON CONFLICT (container_id, arch, tag) DO UPDATE SET image_id = excluded.image_id, updated_at = excluded.updated_at`,
     values: [containerId, arch, tag, imageId, now],
   }
   if (previous === imageId) return { previous }
+  if (before !== undefined) yield* loseTag(before, now)
   for (const id of previous === undefined ? [imageId] : [imageId, previous]) {
     yield* refreshImageDocument(id)
     yield* noteImageChange(id)
@@ -29,10 +38,16 @@ function* setTag({ containerId, arch, tag, imageId, now }: Parameters<TagStore['
 
 function* removeTag({ containerId, arch, tag, imageId, now }: Parameters<TagStore['remove']>[0]): Steps<Awaited<ReturnType<TagStore['remove']>>> {
   yield* lockContainer(containerId)
-  if (!(yield* changed(`DELETE FROM tags WHERE ${thisTag} AND image_id = ? RETURNING tag`, containerId, arch, tag, imageId))) {
+  const removed = yield* selectFirst(
+    tagOf,
+    `DELETE FROM tags WHERE ${thisTag} AND image_id = ? RETURNING arch, tag, image_id, updated_at`,
+    ...[containerId, arch, tag, imageId],
+  )
+  if (removed === undefined) {
     return (yield* changed(`SELECT tag FROM tags WHERE ${thisTag}`, containerId, arch, tag)) ? 'moved' : 'gone'
   }
   if (yield* changed('SELECT tag FROM tags WHERE image_id = ? LIMIT 1', imageId)) {
+    yield* loseTag(removed, now)
     yield* refreshImageDocument(imageId)
     yield* noteImageChange(imageId)
     return 'removed'

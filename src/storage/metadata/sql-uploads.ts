@@ -39,7 +39,7 @@ function* moveUpload(...[id, from, to, now, seen]: Parameters<UploadStore['move'
 }
 
 export function uploadStore(runner: SqlRunner): UploadStore {
-  const findInState = (state: 'open' | 'completed', imageId: string, principal: string | null): Promise<readonly UploadRecord[]> =>
+  const findInState = (state: 'open' | 'completing' | 'completed', imageId: string, principal: string | null): Promise<readonly UploadRecord[]> =>
     runner.run('read', () =>
       selectAll(
         uploadOf,
@@ -59,12 +59,12 @@ export function uploadStore(runner: SqlRunner): UploadStore {
 
     findCompleted: (imageId, principal) => findInState('completed', imageId, principal),
 
+    findCompleting: (imageId, principal) => findInState('completing', imageId, principal),
+
     move: (...change) => runner.run('transaction', () => moveUpload(...change)),
 
-    touch: async (id, { expiresAt, now }) => {
-      await runner.run('statement', () =>
-        changed(`UPDATE uploads SET updated_at = ?, expires_at = ? WHERE id = ? AND state IN ('open', 'completing')`, now, expiresAt, id),
-      )
+    touch: async (id, { state, expiresAt, now }) => {
+      await runner.run('statement', () => changed(`UPDATE uploads SET updated_at = ?, expires_at = ? WHERE id = ? AND state = ?`, now, expiresAt, id, state))
     },
 
     findStale: ({ now, stuckSince, limit }) =>

@@ -49,7 +49,7 @@ describe.skipIf(isMissing)('a server that takes no changes', () => {
   }
 
   const entity = { id: '1'.repeat(24), name: 'alice', description: '', defaultPrivate: false, owner: null, now: 1 }
-  const touch = { expiresAt: 2, now: 1 }
+  const touch = { state: 'open', expiresAt: 2, now: 1 } as const
   const unavailable = { name: 'MetadataError', code: 'unavailable', retryable: true }
 
   test('a standby is not taken, and waited for until it is promoted', async () => {
