@@ -1,6 +1,6 @@
 /** The data folder of the standalone server: private to its user. */
 import { randomBytes } from 'node:crypto'
-import { constants, existsSync } from 'node:fs'
+import { constants, existsSync, statSync } from 'node:fs'
 import { link, mkdir, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { systemCode, systemReason, WorkError } from './failure.js'
@@ -48,8 +48,12 @@ export async function prepareDataFolder({ directory }: DataFolder): Promise<void
 
 /** For commands that work on what `serve` made: a mistyped --data must not found a second, empty registry. */
 export function requireRegistry(folder: DataFolder): void {
-  if (!existsSync(folder.registryFile))
+  try {
+    statSync(folder.registryFile)
+  } catch (error) {
+    if (systemCode(error) === 'EACCES') throw new WorkError(`this user may not read ${folder.directory}: run the command as the user of serve`)
     throw new WorkError(`there is no registry in ${folder.directory}: run "sif-library serve" on it first, or name another data folder with --data`)
+  }
 }
 
 /** Others than the user may read or enter the folder. */

@@ -1,11 +1,12 @@
 /** Opens storage, metadata and the registry that the settings name. */
+import { existsSync } from 'node:fs'
 import { type Accounts, createAccounts, createLibrary, type Library, type LibraryOptions, type Logger } from 'sif-library'
 import type { MetadataStore } from 'sif-library/metadata'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
 import { filesystemStorage } from 'sif-library/storage/filesystem'
 import { type DataFolder, dataFolder, requireRegistry } from './data-folder.js'
-import { UsageError } from './failure.js'
+import { UsageError, WorkError } from './failure.js'
 import type { Settings } from './option-table.js'
 
 /** `mayCreate`: only `serve` founds a registry. */
@@ -16,7 +17,11 @@ export async function openMetadata(settings: Settings, { mayCreate = false }: { 
     if (!mayCreate) requireRegistry(folder)
     return sqliteMetadata({ file: folder.registryFile })
   }
-  if (url.startsWith('sqlite:') && url.length > 'sqlite:'.length) return sqliteMetadata({ file: url.slice('sqlite:'.length) })
+  if (url.startsWith('sqlite:') && url.length > 'sqlite:'.length) {
+    const file = url.slice('sqlite:'.length)
+    if (!mayCreate && !existsSync(file)) throw new WorkError(`there is no registry in ${file}: is --metadata that of serve?`)
+    return sqliteMetadata({ file })
+  }
   if (/^postgres(ql)?:\/\//.test(url)) {
     const { postgresMetadata } = await import('sif-library/metadata/postgres')
     return postgresMetadata({ url })

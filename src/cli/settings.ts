@@ -28,10 +28,16 @@ function readValue(key: OptionKey, source: { readonly name: string; readonly val
   }
 }
 
+/** What Kubernetes tells each container about a Service that is called sif-library. */
+function isOfKubernetes(name: string, value: string | undefined): boolean {
+  return /^SIF_LIBRARY_(?:SERVICE_.+|PORT_\d+_.+)$/.test(name) || (name === 'SIF_LIBRARY_PORT' && /^[a-z]+:\/\//.test(value ?? ''))
+}
+
 function readEnvironment(environment: Environment): Flags {
   const found: Flags = {}
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith(prefix) || name.startsWith(testPrefix) || name === secretVariable) continue
+    if (isOfKubernetes(name, value)) continue
     const key = keyOfVariable.get(name)
     if (key === undefined)
       throw new UsageError(`unknown environment variable ${name}: did you mean ${nearest(name, [...keyOfVariable.keys(), secretVariable])}?`)

@@ -36,13 +36,16 @@ interface ImageEvent {
   readonly path: string
   readonly imageId: string
   readonly digest: string
+  /** `id` of the principal; null for an anonymous one. */
   readonly principal: string | null
 }
 
 interface UploadEvent {
   readonly uploadId: string
   readonly imageId: string
+  /** Bytes that were announced. */
   readonly size: number
+  /** `id` of the principal; null for an anonymous one. */
   readonly principal: string | null
 }
 
@@ -68,5 +71,9 @@ export interface LibraryEvents {
 }
 
 export type LibraryEventName = keyof LibraryEvents
+export const eventNames: readonly LibraryEventName[] = [
+  ...(['image.published', 'image.pulled', 'image.deleted', 'image.damaged', 'tag.moved', 'tag.removed'] as const),
+  ...(['upload.started', 'upload.completed', 'upload.aborted', 'request.failed'] as const),
+]
 export type LibraryListeners = { readonly [Name in LibraryEventName]?: (event: LibraryEvents[Name]) => void | Promise<void> }
 export type EmitEvent = <Name extends LibraryEventName>(name: Name, event: LibraryEvents[Name]) => void

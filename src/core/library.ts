@@ -4,6 +4,7 @@ import { isStorageError } from '../storage/blob/errors.js'
 import { type Accounts, createAccounts } from './accounts.js'
 import { ownerPolicy } from './auth.js'
 import { createCapabilities } from './capabilities.js'
+import { checkedAuth, checkedHooks } from './checked-hooks.js'
 import { createDownloadCounts } from './download-counts.js'
 import { isLibraryError } from './errors.js'
 import { createEmitter } from './events.js'
@@ -122,8 +123,8 @@ export function createLibrary(options: LibraryOptions): Library {
     settings,
     storage,
     metadata,
-    auth: options.auth ?? ownerPolicy({ authenticate: accounts.authenticate }),
-    hooks: options.hooks ?? {},
+    auth: checkedAuth(options.auth ?? ownerPolicy({ authenticate: accounts.authenticate })),
+    hooks: checkedHooks(options.hooks ?? {}),
     emit,
     transfers: createTransfers({ settings, storage, capabilities }),
     openapi,

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { AuthHooks } from './auth.js'
-import type { LibraryHooks, LibraryListeners } from './hooks.js'
+import { knownHooks } from './checked-hooks.js'
+import { eventNames, type LibraryHooks, type LibraryListeners } from './hooks.js'
 import type { LibraryRequest } from './messages.js'
+import { checkName } from './references.js'
 
 /** Shaped like pino: an object of facts first, then the words. */
 export interface Logger {
@@ -118,7 +120,7 @@ const longestTimerSeconds = 2_147_483
 function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<LibraryLimits> {
   const { maxParts, maxPartSize, maxPutSize } = storage.limits
   const largest = storage.multipart === undefined ? maxPutSize : Math.max(maxPutSize, Math.min(maxParts * maxPartSize, Number.MAX_SAFE_INTEGER))
-  const filled = {
+  const filled: Required<LibraryLimits> = {
     maxImageBytes: Math.min(limits.maxImageBytes ?? 5 * 1024 ** 4, largest),
     maxJsonBytes: limits.maxJsonBytes ?? 2 * MiB,
     partBytes: limits.partBytes ?? 64 * MiB,
@@ -128,6 +130,7 @@ function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<L
     pullIdleSeconds: limits.pullIdleSeconds ?? 3600,
     maxEntityBytes: limits.maxEntityBytes ?? 0,
   }
+  checkKeys('limits.', limits, Object.keys(filled))
   for (const [name, value] of Object.entries(filled)) {
     const smallest = name === 'maxEntityBytes' ? 0 : 1
     const highest = name === 'idleSeconds' || name === 'pullIdleSeconds' ? longestTimerSeconds : Number.MAX_SAFE_INTEGER
@@ -136,8 +139,49 @@ function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<L
   return filled
 }
 
+const optionNames: readonly (keyof LibraryOptions)[] = [
+  ...([
+    'publicUrl',
+    'storage',
+    'metadata',
+    'secret',
+    'auth',
+    'hooks',
+    'on',
+    'limits',
+    'transfer',
+    'multipart',
+    'logger',
+    'defaultPrivate',
+    'requireSif',
+  ] as const),
+  ...(['acceptStorage', 'defaultEntity', 'defaultCollection', 'defaultArch', 'keyserver', 'tokenPage', 'containerUrl', 'clock', 'generateId'] as const),
+]
+const authNames: readonly (keyof AuthHooks)[] = ['authenticate', 'authorize', 'visible']
+
+/** A misspelt gate would never run. Objects of a class of the host may have what they like. */
+function checkKeys(where: string, value: object | undefined, known: readonly string[]): void {
+  if (value === undefined || Object.getPrototypeOf(value) !== Object.prototype) return
+  const unknown = Object.keys(value).find((key) => !known.includes(key))
+  if (unknown !== undefined) throw new TypeError(`unknown option ${where}${unknown}: there are ${known.join(', ')}`)
+}
+
+function checkShape(options: LibraryOptions): void {
+  checkKeys('', options, optionNames)
+  checkKeys('auth.', options.auth, authNames)
+  checkKeys('hooks.', options.hooks, knownHooks)
+  checkKeys('on.', options.on, eventNames)
+  for (const name of ['publicUrl', 'storage', 'metadata'] as const)
+    if (options[name] === undefined || options[name] === null) throw new TypeError(`${name}: is missing`)
+  if (typeof options.publicUrl !== 'string' && typeof options.publicUrl !== 'function') throw new TypeError('publicUrl: must be a URL or a function')
+  if (options.transfer !== undefined && options.transfer !== 'auto' && options.transfer !== 'proxy') throw new TypeError(`transfer: must be 'auto' or 'proxy'`)
+  for (const name of ['multipart', 'defaultPrivate', 'requireSif', 'acceptStorage'] as const)
+    if (options[name] !== undefined && typeof options[name] !== 'boolean') throw new TypeError(`${name}: must be true or false`)
+}
+
 /** Fills in the defaults; throws TypeError for an option that cannot work. */
 export function resolveOptions(options: LibraryOptions): Settings {
+  checkShape(options)
   const { publicUrl } = options
   if (options.secret === '') throw new TypeError('secret: is empty; leave it out, or give at least 32 random characters')
   const logger = options.logger ?? silent
@@ -151,8 +195,8 @@ export function resolveOptions(options: LibraryOptions): Settings {
     defaultPrivate: options.defaultPrivate ?? false,
     requireSif: options.requireSif ?? false,
     acceptStorage: options.acceptStorage ?? false,
-    defaultEntity: options.defaultEntity ?? 'library',
-    defaultCollection: options.defaultCollection ?? 'default',
+    defaultEntity: checkName('defaultEntity', options.defaultEntity ?? 'library'),
+    defaultCollection: checkName('defaultCollection', options.defaultCollection ?? 'default'),
     defaultArch: options.defaultArch ?? 'amd64',
     keyserver: options.keyserver === undefined ? undefined : checkUrl('keyserver', options.keyserver),
     tokenPage: options.tokenPage,

@@ -11,7 +11,7 @@ import { untilDoneOrStopped } from '../signals.js'
 /** The one command beside `serve` that may find no registry.db: it is what was lost. A dry run leaves it so. */
 async function openLost(settings: Settings) {
   const folder = dataFolder(settings)
-  if (settings.metadata !== undefined || existsSync(folder.registryFile)) return openMetadata(settings)
+  if (settings.metadata !== undefined || existsSync(folder.registryFile)) return openMetadata(settings, { mayCreate: true })
   // a mistyped --data must not found a second registry
   if (settings.storage === undefined && !existsSync(folder.blobs)) requireRegistry(folder)
   return settings.dryRun ? sqliteMetadata({ file: ':memory:' }) : openMetadata(settings, { mayCreate: true })

@@ -198,10 +198,14 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
     },
 
     close() {
-      void loading?.then(({ quick, slow }) => {
-        quick.destroy()
-        slow.destroy()
-      })
+      loading?.then(
+        ({ quick, slow }) => {
+          quick.destroy()
+          slow.destroy()
+        },
+        // whoever used it was told why it could not be loaded
+        () => {},
+      )
       loading = undefined
     },
   }
