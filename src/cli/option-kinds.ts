@@ -91,34 +91,41 @@ export function url(): Kind<string> {
   return { placeholder: 'URL', repeatable: false, schema: { type: 'string', pattern: '^https?://[^\\s?#]+$' }, read }
 }
 
-interface UnitsOptions {
+interface AmountOptions {
+  /** Refuse 0. Default: false. */
+  readonly positive?: boolean
+}
+
+interface UnitsOptions extends AmountOptions {
   readonly placeholder: string
   readonly what: string
   /** In the base unit. */
   readonly units: Readonly<Record<string, number>>
 }
 
-function units({ placeholder, what, units: known }: UnitsOptions): Kind<number> {
+function units({ placeholder, what, units: known, positive = false }: UnitsOptions): Kind<number> {
   const pattern = `^\\d+(\\.\\d+)?(${Object.keys(known).join('|')})$`
   const read = (value: unknown): number => {
     const [, digits, unit] = typeof value === 'string' ? (/^(\d+(?:\.\d+)?)([A-Za-z]*)$/.exec(value) ?? []) : []
     const factor = unit === undefined || !Object.hasOwn(known, unit) ? undefined : known[unit]
     const amount = factor === undefined ? Number.NaN : Math.round(Number(digits) * factor)
     if (!Number.isSafeInteger(amount)) throw expected(what, value)
+    if (positive && amount === 0) throw expected(`${what}, and more than 0`, value)
     return amount
   }
-  return { placeholder, repeatable: false, schema: { type: 'string', pattern }, read }
+  const schema = { type: 'string', pattern, ...(positive && { not: { pattern: '^[0.]+[A-Za-z]' } }) }
+  return { placeholder, repeatable: false, schema, read }
 }
 
 /** Seconds. The unit is always written: `90s`, `15m`, `24h`, `30d`, `2w`. */
-export function duration(): Kind<number> {
-  return units({ placeholder: 'TIME', what: 'a time such as 90s, 15m, 24h, 30d or 2w', units: { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 } })
+export function duration(options: AmountOptions = {}): Kind<number> {
+  return units({ ...options, placeholder: 'TIME', what: 'a time such as 90s, 15m, 24h, 30d or 2w', units: { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 } })
 }
 
 /** Bytes. The unit is always written: `10GB` is 10,000,000,000, `10GiB` is 10,737,418,240; `B` for bytes. */
-export function size(): Kind<number> {
+export function size(options: AmountOptions = {}): Kind<number> {
   const prefixes = ['k', 'M', 'G', 'T', 'P']
   const decimal = prefixes.map((prefix, power) => [`${prefix}B`, 1000 ** (power + 1)] as const)
   const binary = prefixes.map((prefix, power) => [`${prefix === 'k' ? 'K' : prefix}iB`, 1024 ** (power + 1)] as const)
-  return units({ placeholder: 'SIZE', what: 'a size such as 500MB, 10GiB or 1TiB', units: Object.fromEntries([['B', 1], ...decimal, ...binary]) })
+  return units({ ...options, placeholder: 'SIZE', what: 'a size such as 500MB, 10GiB or 1TiB', units: Object.fromEntries([['B', 1], ...decimal, ...binary]) })
 }

@@ -20,6 +20,16 @@ export function printJson(terminal: Terminal, value: unknown): void {
   terminal.out(JSON.stringify(value, null, 2))
 }
 
+/** For work that failed midway: what it did stays done. */
+export function printJsonOfFailure(terminal: Terminal, soFar: object, error: unknown): void {
+  printJson(terminal, { ...soFar, error: error instanceof Error ? error.message : String(error) })
+}
+
+/** For JSON of a run that a signal ended: otherwise it looks like that of a whole one. */
+export function stoppedMark({ aborted }: AbortSignal): { readonly stopped?: true } {
+  return aborted ? { stopped: true } : {}
+}
+
 /** A size as people read it, in the units that the options take: `1.5 GiB`. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

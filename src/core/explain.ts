@@ -1,10 +1,11 @@
 /** Why a blob stays, or when it goes: what `sweep` would say about one key. */
 import type { ImageInContainer, UploadRecord } from '../storage/metadata/contract.js'
-import { blobFolder } from './blob-keys.js'
+import { blobFolder, blobPrefix } from './blob-keys.js'
 import { findLostImage } from './lost-images.js'
 import { containerPath, hashFromDigest, isId } from './references.js'
 import type { Services } from './services.js'
-import { sidecarPrefix } from './sidecar-keys.js'
+import { listNewest, sidecarPrefix, sidecarsOfImages } from './sidecar-keys.js'
+import { storageMarkKey } from './storage-mark.js'
 import type { SweepOptions } from './sweep.js'
 
 export interface Explanation {
@@ -18,7 +19,9 @@ export interface Explanation {
 
 export type ExplainOptions = Pick<SweepOptions, 'graceSeconds' | 'stuckSeconds'>
 
-const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString()
+/** The latest that a Date can be. */
+const endOfTime = 8.64e15
+const timeOf = (milliseconds: number): string => new Date(Math.min(milliseconds, endOfTime)).toISOString()
 const imagesNamed = 10
 
 async function describeImage(services: Services, { image, container }: ImageInContainer): Promise<string> {
@@ -75,19 +78,30 @@ async function explainBlob(services: Services, key: string, options: Required<Ex
     return { key, fate: 'goes', size, why: `no image refers to it since ${timeOf(since)}; ${goes(since)}` }
   }
   if (stat === undefined) return { key, fate: 'absent', size, why: 'no such key' }
+  if (!key.startsWith(blobPrefix)) return { key, fate: 'kept', size, why: `kept because it is none of the registry: a sweep looks only below ${blobPrefix}` }
   const since = stat.modifiedAt?.getTime() ?? settings.clock()
   return { key, fate: 'goes', size, why: `no record knows it: a push ended between storing and publishing; ${goes(since)}` }
 }
 
-/** The keys that a word stands for: a key, the id of an upload or an image, or a hash or digest. */
-async function keysOf({ metadata, storage }: Services, what: string): Promise<readonly string[]> {
-  const digest = /^(?:sha256[.:])?([0-9a-f]{64})$/.exec(what)?.[1]
-  if (digest !== undefined) {
-    const keys: string[] = []
-    for await (const { key } of storage.list(blobFolder(digest))) keys.push(key)
-    return keys.sort()
+/** Keys of the blobs with this digest: those that lie in the storage, and those that images refer to, whose bytes may be missing. */
+async function keysOfDigest({ metadata, storage }: Services, digest: string): Promise<readonly string[]> {
+  const keys = new Set<string>()
+  for await (const { key } of storage.list(blobFolder(digest))) keys.add(key)
+  // the sidecars name those that are not published, too
+  const named = await Promise.all((await listNewest(storage, sidecarsOfImages(digest))).map(({ target }) => metadata.images.find(target.id)))
+  for (const found of [...(await metadata.images.findPublished(digest, imagesNamed)), ...named]) {
+    const key = found?.image.blobKey ?? null
+    if (key !== null) keys.add(key)
   }
+  return [...keys].sort()
+}
+
+/** The keys that a word stands for: a key, the id of an upload or an image, or a hash or digest. */
+async function keysOf(services: Services, what: string): Promise<readonly string[]> {
+  const digest = /^(?:sha256[.:])?([0-9a-f]{64})$/.exec(what)?.[1]
+  if (digest !== undefined) return keysOfDigest(services, digest)
   if (!isId(what)) return [what]
+  const { metadata } = services
   const key = (await metadata.uploads.find(what))?.key ?? (await metadata.images.find(what))?.image.blobKey
   return key === undefined || key === null ? [] : [key]
 }
@@ -98,7 +112,11 @@ export async function explain(services: Services, what: string, options: Explain
   if (what.startsWith(sidecarPrefix)) {
     const stat = await services.storage.stat(what)
     if (stat === undefined) return [{ key: what, fate: 'absent', why: 'no such key', size: null }]
-    return [{ key: what, fate: 'kept', why: 'kept because it is a sidecar: it goes when its record goes, or when a newer one was written', size: stat.size }]
+    const why =
+      what === storageMarkKey
+        ? 'kept because it is the mark of the storage, by which the registry knows it again'
+        : 'kept because it is a sidecar: it goes when its record goes, or when a newer one was written'
+    return [{ key: what, fate: 'kept', why, size: stat.size }]
   }
   const keys = await keysOf(services, what)
   if (keys.length === 0) return [{ key: what, fate: 'absent', why: 'no such key', size: null }]

@@ -27,6 +27,8 @@ export interface ReindexOptions {
 export interface ReindexProgress {
   readonly done: number
   readonly of: number
+  /** Before the images: so many sidecars of what they lie in were read. */
+  readonly names?: number
 }
 
 export interface ReindexItem {
@@ -65,6 +67,7 @@ export interface ReindexContext {
   readonly unreadable: Set<string>
   /** Ids of records that have a sidecar, or one that cannot be read. */
   readonly seen: Set<string>
+  readonly isOver: () => boolean
 }
 
 const notKnown: readonly string[] = [
@@ -113,11 +116,14 @@ async function read({ services, report, unreadable, seen }: ReindexContext, { ke
   return undefined
 }
 
-async function readAll(context: ReindexContext, prefix: string): Promise<readonly Found[]> {
+/** Not all of them where the run is over. `onRead` is told of each. */
+async function readAll(context: ReindexContext, prefix: string, onRead?: () => void): Promise<readonly Found[]> {
   const all: Found[] = []
   await forEach(await listNewest(context.services.storage, prefix), async (version) => {
+    if (context.isOver()) return
     const found = await read(context, version)
     if (found !== undefined) all.push(found)
+    onRead?.()
   })
   // of two sidecars of one name the newer one is believed
   return all.sort((a, b) => b.sidecar.updatedAt - a.sidecar.updatedAt)
@@ -145,15 +151,21 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
     totals.bytes += item.bytes ?? 0
     onItem?.(item)
   }
-  const context = { services, dryRun, report, unreadable: new Set<string>(), seen: new Set<string>() }
+  const isOver = (): boolean => signal?.aborted === true
+  const context = { services, dryRun, report, unreadable: new Set<string>(), seen: new Set<string>(), isOver }
   const places = createPlaces(context)
   const images = createImages(context, places)
-  const isOver = (): boolean => signal?.aborted === true
   // what lies in another registry's is not ours
   await services.storageMark.check()
 
+  let names = 0
+  const onName = (): void => {
+    names += 1
+    onProgress?.({ done: 0, of: shards.length, names })
+  }
   for (const kind of ['entity', 'collection', 'container'] as const) {
-    for (const { sidecar } of await readAll(context, sidecarsOfKind(kind))) {
+    if (isOver()) break
+    for (const { sidecar } of await readAll(context, sidecarsOfKind(kind), onName)) {
       if (isOver()) break
       if (sidecar.kind === 'entity') await places.entity(sidecar)
       else if (sidecar.kind === 'collection') await places.collection(sidecar)
@@ -164,11 +176,14 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
     if (isOver()) break
     onProgress?.({ done, of: shards.length })
     const all = await readAll(context, sidecarsOfImages(shard))
+    // of what was not read nobody knows whether it names a blob
+    if (isOver()) break
     await forEach(groupByContainer(all), async (group) => {
       for (const found of group) if (!isOver()) await images.restore(found)
     })
     const named = new Set(all.map(({ sidecar }) => (sidecar.kind === 'image' ? sidecar.blobKey : '')))
     for await (const { key, size } of listUnknownBlobs(services, { prefix: `${blobPrefix}${shard}/` })) {
+      if (isOver()) break
       if (named.has(key)) continue
       totals.orphans += 1
       totals.orphanBytes += size

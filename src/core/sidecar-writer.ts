@@ -12,8 +12,8 @@ import { currentSidecar, decodeSidecar, encodeSidecar, isLaterThanStore, putSide
 export interface SidecarWriter {
   /** Something may have changed: looks after a second, so that a push and its tags are written once. */
   nudge(): void
-  /** Writes what is out of date, and waits for it. False when something is left for later; never throws. */
-  drain(): Promise<boolean>
+  /** Writes what is out of date, and waits for it, until `isOver` at the longest. False when something is left for later; never throws. */
+  drain(options?: { readonly isOver?: () => boolean }): Promise<boolean>
   /** Ends what runs in the background after the sidecar that it is at. */
   stop(): void
   /** Writes what is left after `stop`, for some seconds at the most. */
@@ -190,7 +190,7 @@ export function createSidecarWriter(services: WriterServices): SidecarWriter {
       inStep = false
       plan()
     },
-    drain: () => write({ rests: false, isOver: () => stopping.signal.aborted }),
+    drain: ({ isOver = () => false } = {}) => write({ rests: false, isOver: () => stopping.signal.aborted || isOver() }),
     stop: () => {
       stopping.abort()
       clearTimeout(timer)

@@ -192,13 +192,13 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
   const counters = { upload: 'uploads', blob: 'blobs', orphan: 'orphans', temporary: 'temporary' } as const
   // in a storage that is not mounted nothing is left over, and nothing must be forgotten
   await services.storageMark.check()
+  const isOver = (): boolean => signal?.aborted === true
   // what was deleted has no sidecar any more then
-  if (!dryRun) await services.sidecars.drain()
+  if (!dryRun) await services.sidecars.drain({ isOver })
   const before = settings.clock() - graceSeconds * 1000
   const context: Sweep = {
-    ...{ services, stuckSeconds, dryRun, before },
+    ...{ services, stuckSeconds, dryRun, before, isOver },
     unrecordedBefore: Math.min(before, settings.clock() - stuckSeconds * 1000),
-    isOver: () => signal?.aborted === true,
     report: (item) => {
       totals[counters[item.kind]] += item.kind === 'temporary' ? Number(item.what) : 1
       totals.bytes += item.bytes
@@ -227,7 +227,7 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
   ]
   const failures: unknown[] = []
   for (const step of steps) {
-    if (context.isOver()) break
+    if (isOver()) break
     await step().catch((error: unknown) => failures.push(error))
   }
   if (totals.kept > 0)

@@ -1,6 +1,7 @@
 /** Reading blobs back: proves what was published before its proof, finds damage, hides it, and shows again what was healed. */
 import { isStorageError } from '../storage/blob/errors.js'
 import type { ImageInContainer, ImageState } from '../storage/metadata/contract.js'
+import { LibraryError } from './errors.js'
 import { proveBlob, proveByReading } from './prove.js'
 import { createReadRate, type ReadRate } from './read-rate.js'
 import { containerPath } from './references.js'
@@ -13,10 +14,10 @@ export interface VerifyOptions {
   readonly only?: 'unproven'
   /** Go on after this image id, as reported by an earlier run. Default: from the start. */
   readonly after?: string
-  /** Bytes per second at the most, so that users do not feel it. Default: unlimited. */
+  /** Bytes per second at the most, so that users do not feel it; above 0. Default: unlimited. */
   readonly bytesPerSecond?: number
-  /** Told of each image, in order of its id. */
-  readonly onItem?: (item: VerifiedItem) => void
+  /** Told of each image, in order of its id, and of the totals so far. */
+  readonly onItem?: (item: VerifiedItem, totals: VerifyResult) => void
   /** Stops, also in the middle of an image, which stays as it was. */
   readonly signal?: AbortSignal
 }
@@ -40,7 +41,7 @@ export interface VerifyResult {
   readonly damaged: number
   readonly healed: number
   readonly unreadable: number
-  /** Bytes read. */
+  /** Bytes read: none of a blob that is missing. */
   readonly bytes: number
 }
 
@@ -63,6 +64,7 @@ interface Reading {
   readonly signal?: AbortSignal
   /** Default: as fast as it goes. */
   readonly rate?: ReadRate
+  readonly onRead?: (bytes: number) => void
 }
 
 /** Proves one image and moves its state. What it got by a push meanwhile is proven instead; undefined where it was deleted meanwhile. */
@@ -108,14 +110,18 @@ function statesOf({ all, only }: VerifyOptions): readonly ImageState[] {
   return all === true ? ['published', 'unproven', 'damaged'] : ['unproven', 'damaged']
 }
 
-/** Verifies images one after another. Resumable by `after`. */
+/** Verifies images one after another. Resumable by `after`. Throws LibraryError `invalid-request` for a `bytesPerSecond` that is no rate. */
 export async function verify(services: Services, options: VerifyOptions = {}): Promise<VerifyResult> {
   const { signal, bytesPerSecond } = options
+  if (bytesPerSecond !== undefined && !(bytesPerSecond > 0)) throw new LibraryError('invalid-request', `bytesPerSecond: ${bytesPerSecond} is no number above 0`)
+  const totals = { proven: 0, damaged: 0, healed: 0, unreadable: 0, bytes: 0 }
   const rate = bytesPerSecond === undefined ? undefined : createReadRate(bytesPerSecond, signal)
-  const reading: Reading = { ...(signal && { signal }), ...(rate && { rate }) }
+  const onRead = (bytes: number): void => {
+    totals.bytes += bytes
+  }
+  const reading: Reading = { onRead, ...(signal && { signal }), ...(rate && { rate }) }
   const isStopped = (): boolean => signal?.aborted === true
   const states = statesOf(options)
-  const totals = { proven: 0, damaged: 0, healed: 0, unreadable: 0, bytes: 0 }
   let after = options.after
   await services.storageMark.check()
   for (;;) {
@@ -129,8 +135,7 @@ export async function verify(services: Services, options: VerifyOptions = {}): P
       if (item === undefined) continue
       if (isStopped() && item.outcome === 'unreadable') return totals
       totals[item.outcome] += 1
-      totals.bytes += found.image.size
-      options.onItem?.(item)
+      options.onItem?.(item, { ...totals })
       await rate?.settle()
     }
     after = page.at(-1)?.image.id

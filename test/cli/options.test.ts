@@ -39,6 +39,18 @@ describe('values', () => {
       expect(() => read(wrong), String(wrong)).toThrow('expected a size')
   })
 
+  it('refuses nothing where nothing cannot work, and so does the schema', () => {
+    const ajv = new Ajv2020()
+    for (const [kind, nothing, some] of [
+      [duration({ positive: true }), ['0s', '0.0h', '0.1s'], ['1s', '0.5m', '10d']],
+      [size({ positive: true }), ['0B', '0.00MB', '0.4B'], ['1B', '0.5MB', '100kB']],
+    ] as const) {
+      for (const value of nothing) expect(() => kind.read(value), value).toThrow(/^expected a .*, and more than 0, not "0/)
+      for (const value of some) expect(kind.read(value), value).toBeGreaterThan(0)
+      expect([...nothing.slice(0, 2), ...some].map((value) => ajv.validate(kind.schema, value))).toEqual([false, false, true, true, true])
+    }
+  })
+
   it('reads ports, from text and from numbers', () => {
     expect([port().read('8080'), port().read(0), port().read('65535')]).toEqual([8080, 0, 65_535])
     for (const wrong of ['', '65536', '-1', '8080x', 1.5, '0x50']) expect(() => port().read(wrong), String(wrong)).toThrow('expected a port')

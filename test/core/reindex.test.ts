@@ -358,9 +358,13 @@ describe('beside what the store has', () => {
     expect(cut.images).toBeLessThan(5)
     const seen: ReindexProgress[] = []
     await second.library.reindex({ onProgress: (progress) => seen.push(progress) })
-    expect([seen[0], seen.at(-1)]).toEqual([
-      { done: 0, of: seen.length },
-      { done: seen.length - 1, of: seen.length },
+    const names = seen.filter((progress) => progress.names !== undefined)
+    const shares = seen.slice(names.length)
+    expect(names.map((progress) => progress.names)).toEqual(names.map((_, at) => at + 1))
+    expect([names[0], shares[0], shares.at(-1)]).toEqual([
+      { done: 0, of: shares.length, names: 1 },
+      { done: 0, of: shares.length },
+      { done: shares.length - 1, of: shares.length },
     ])
     expect((await contentsOf(second)).images).toHaveLength(5)
   })

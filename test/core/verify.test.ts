@@ -1,6 +1,7 @@
 /** Proving what was published before its proof. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { startUpkeep } from '../../src/cli/upkeep.js'
+import type { VerifyResult } from '../../src/core/index.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
@@ -175,6 +176,27 @@ describe('verify', () => {
     const before = proofs.length
     expect(await registry.library.verify({ only: 'unproven' })).toEqual({ proven: 0, damaged: 0, healed: 0, unreadable: 0, bytes: 0 })
     expect(proofs).toHaveLength(before)
+  })
+
+  it('counts the bytes that it read: none of a blob that is missing; and tells the totals on the way', async () => {
+    const registry = await start({})
+    const { imageId } = await push(registry, 'alice/tools/missing', bytes)
+    const more = Buffer.from('read to its end')
+    await push(registry, 'alice/tools/there', more)
+    await registry.storage.delete((await registry.metadata.images.find(imageId))?.image.blobKey ?? '')
+    const totals: VerifyResult[] = []
+    const result = await registry.library.verify({ all: true, onItem: (_, soFar) => totals.push(soFar) })
+    expect(result).toEqual({ proven: 1, damaged: 1, healed: 0, unreadable: 0, bytes: more.length })
+    expect(totals.map(({ proven, damaged }) => proven + damaged)).toEqual([1, 2])
+    expect(totals[1]).toEqual(result)
+  })
+
+  it.each([0, -1, Number.NaN])('refuses a rate of %s', async (bytesPerSecond) => {
+    const registry = await start({})
+    await expect(registry.library.verify({ bytesPerSecond })).rejects.toMatchObject({
+      code: 'invalid-request',
+      message: `bytesPerSecond: ${bytesPerSecond} is no number above 0`,
+    })
   })
 
   it('leaves out what its push proved while the images before it were read', async () => {

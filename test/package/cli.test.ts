@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { ensureBuilt } from '../e2e/harness/build.js'
@@ -32,6 +33,9 @@ describe('exit codes and words', () => {
     [['token', 'create'], /--user is missing/],
     [['remote'], /--user is missing/],
     [['user', 'add'], /missing required argument 'name'/],
+    [['verify', '--rate', '0B'], /^sif-library: --rate: expected a size such as .*, and more than 0, not "0B"/],
+    [['sweep', '--upload-time', '0s'], /^sif-library: --upload-time: expected a time such as .*, and more than 0, not "0s"/],
+    [['serve', '--part-size', '0B'], /--part-size: expected a size/],
     [['visibility', 'a', 'secret'], /'secret' is invalid for argument 'visibility'. Allowed choices are private, public/],
     [[], /Usage: sif-library/],
   ])('2 for wrong usage: %j', async (args, words) => {
@@ -282,5 +286,55 @@ describe('sweep and verify', () => {
     expect((await client.pull('admin/demo/two:latest')).status).toBe(404)
     const wrong = await command(['verify', '--after', 'admin/demo/one', ...at])
     expect([wrong.code, wrong.stderr]).toEqual([2, 'sif-library: --after: expected the id of an image, 24 hex digits\n'])
+  })
+
+  /** From now on the database fails at this. */
+  const breakDatabase = (data: string, at: string): void => {
+    const database = new Database(join(data, 'registry.db'))
+    database.exec(`CREATE TRIGGER broken BEFORE ${at} BEGIN SELECT RAISE(ABORT, 'the disk is gone'); END`)
+    database.close()
+  }
+
+  it('a verify that fails midway says what it found and where it was', async () => {
+    const data = await temporaryFolder()
+    const server = await serve(data)
+    const client = clientOf(server.url, adminToken(data))
+    for (const name of ['one', 'two']) await client.push(`admin/demo/${name}`, Buffer.from(name))
+    await server.stop()
+    for (const blob of await blobsOf(data)) writeFileSync(blob, 'bad')
+    const database = new Database(join(data, 'registry.db'))
+    const [first, second] = database.prepare<[], { id: string }>('SELECT id FROM images ORDER BY id').all()
+    database.close()
+    breakDatabase(data, `UPDATE ON images WHEN NEW.id = '${second?.id}'`)
+    const at = ['--data', data]
+    const json = await command(['verify', '--all', '--json', ...at])
+    expect(JSON.parse(json.stdout)).toEqual({
+      items: [expect.objectContaining({ imageId: first?.id, outcome: 'damaged' })],
+      error: expect.stringContaining('the disk is gone'),
+    })
+    const words = await command(['verify', '--all', ...at])
+    expect(words.stdout).toMatch(/^damaged admin\/demo\/\S+ sha256.*\n0 proven, 1 damaged, 0 healed, 0 unreadable; \d+ bytes read\n$/)
+    for (const { code, stderr } of [json, words]) {
+      expect(code).toBe(1)
+      expect(stderr).toMatch(new RegExp(`to go on from here: --after ${first?.id}\\nsif-library: .*the disk is gone`))
+    }
+  })
+
+  it('a reindex that fails midway says what it restored', async () => {
+    const data = await temporaryFolder()
+    const server = await serve(data)
+    await clientOf(server.url, adminToken(data)).push('admin/demo/one', Buffer.from('one'))
+    await server.stop()
+    for (const end of ['', '-wal', '-shm']) rmSync(join(data, `registry.db${end}`), { force: true })
+    const empty = await serve(data)
+    await empty.stop()
+    breakDatabase(data, 'INSERT ON images')
+    const { code, stdout, stderr } = await command(['reindex', '--json', '--data', data])
+    expect(JSON.parse(stdout)).toEqual({
+      dryRun: false,
+      items: ['entity', 'collection', 'container'].map((kind) => expect.objectContaining({ kind, outcome: 'restored' })),
+      error: expect.stringContaining('the disk is gone'),
+    })
+    expect([code, stderr]).toEqual([1, expect.stringContaining('the disk is gone')])
   })
 })

@@ -4,7 +4,7 @@ import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { Command, CommandContext } from '../command.js'
 import { dataFolder, requireRegistry } from '../data-folder.js'
 import type { Settings } from '../option-table.js'
-import { printJson } from '../print.js'
+import { printJson, printJsonOfFailure, stoppedMark } from '../print.js'
 import { openMetadata, withLibrary } from '../registry.js'
 import { untilDoneOrStopped } from '../signals.js'
 
@@ -29,12 +29,17 @@ async function restoreAll(library: Library, { settings, terminal }: CommandConte
     if (json) items.push(item)
     else terminal.out(describe(item, dryRun))
   }
-  const onProgress = ({ done, of }: ReindexProgress): void => terminal.progress(`${Math.round((100 * done) / of)} % of the images`)
-  const result = await library.reindex({ dryRun, onItem, onProgress, signal })
+  const onProgress = ({ done, of, names }: ReindexProgress): void =>
+    terminal.progress(names === undefined ? `${Math.round((100 * done) / of)} % of the images` : `${names} names read`)
+  const result = await library.reindex({ dryRun, onItem, onProgress, signal }).catch((error: unknown) => {
+    // what was restored stays
+    if (json) printJsonOfFailure(terminal, { dryRun, items }, error)
+    throw error
+  })
   const { entities, collections, containers, images, tags, bytes, problems, orphans, orphanBytes, notKnown } = result
   if (signal.aborted) terminal.note('stopped before it was through; run it again for the rest')
   if (json) {
-    printJson(terminal, { ...result, dryRun, items })
+    printJson(terminal, { ...result, ...stoppedMark(signal), dryRun, items })
     return problems > 0 ? 1 : 0
   }
   terminal.out(`${entities} entities, ${collections} collections, ${containers} containers, ${images} images, ${tags} tags; ${bytes} bytes`)

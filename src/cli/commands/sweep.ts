@@ -1,6 +1,6 @@
 import type { Library, SweepProgress, SweptItem } from 'sif-library'
 import type { Command, CommandContext } from '../command.js'
-import { printJson } from '../print.js'
+import { printJson, printJsonOfFailure, stoppedMark } from '../print.js'
 import { withLibrary } from '../registry.js'
 import { untilDoneOrStopped } from '../signals.js'
 
@@ -14,11 +14,11 @@ async function sweepAll(library: Library, { settings, terminal }: CommandContext
   const onProgress = ({ files }: SweepProgress): void => terminal.progress(`${files} files looked at`)
   const result = await library.sweep({ graceSeconds: settings.grace, dryRun, onItem, onProgress, signal }).catch((error: unknown) => {
     // one step failed; what the others removed is removed
-    if (json) printJson(terminal, { dryRun, items, error: error instanceof Error ? error.message : String(error) })
+    if (json) printJsonOfFailure(terminal, { dryRun, items }, error)
     throw error
   })
   if (json) {
-    printJson(terminal, { ...result, dryRun, items })
+    printJson(terminal, { ...result, ...stoppedMark(signal), dryRun, items })
     return 0
   }
   const { uploads, blobs, orphans, temporary, kept, bytes } = result

@@ -1,11 +1,14 @@
-import type { Library, VerifiedItem } from 'sif-library'
+import type { Library, VerifiedItem, VerifyResult } from 'sif-library'
 import type { Command, CommandContext } from '../command.js'
 import { UsageError } from '../failure.js'
-import { formatBytes, printJson } from '../print.js'
+import { formatBytes, printJson, printJsonOfFailure, stoppedMark } from '../print.js'
 import { withLibrary } from '../registry.js'
 import { untilDoneOrStopped } from '../signals.js'
 
 const describe = ({ outcome, path, digest, reason }: VerifiedItem): string => `${outcome} ${path} sha256.${digest}${reason === undefined ? '' : `: ${reason}`}`
+
+const describeTotals = ({ proven, damaged, healed, unreadable, bytes }: VerifyResult): string =>
+  `${proven} proven, ${damaged} damaged, ${healed} healed, ${unreadable} unreadable; ${bytes} bytes read`
 
 async function verifyAll(library: Library, { settings, terminal }: CommandContext, signal: AbortSignal): Promise<number> {
   const { all, rate, after, json } = settings
@@ -13,19 +16,25 @@ async function verifyAll(library: Library, { settings, terminal }: CommandContex
   const items: VerifiedItem[] = []
   let last = after
   let images = 0
-  let read = 0
-  const onItem = (item: VerifiedItem): void => {
+  let soFar: VerifyResult | undefined
+  const onItem = (item: VerifiedItem, totals: VerifyResult): void => {
     last = item.imageId
     images += 1
-    read += item.size
+    soFar = totals
     if (json) items.push(item)
     else if (item.outcome !== 'proven') terminal.out(describe(item))
-    terminal.progress(`${images} images, ${formatBytes(read)} read; to go on from here: --after ${last}`)
+    terminal.progress(`${images} images, ${formatBytes(totals.bytes)} read; to go on from here: --after ${last}`)
   }
   const limits = { ...(rate !== undefined && { bytesPerSecond: rate }), ...(after !== undefined && { after }) }
-  const result = await library.verify({ all, onItem, signal, ...limits })
-  if (json) printJson(terminal, { ...result, items })
-  else terminal.out(`${result.proven} proven, ${result.damaged} damaged, ${result.healed} healed, ${result.unreadable} unreadable; ${result.bytes} bytes read`)
+  const result = await library.verify({ all, onItem, signal, ...limits }).catch((error: unknown) => {
+    // what was looked at need not be read again
+    if (json) printJsonOfFailure(terminal, { items }, error)
+    else if (soFar !== undefined) terminal.out(describeTotals(soFar))
+    if (last !== undefined) terminal.note(`to go on from here: --after ${last}`)
+    throw error
+  })
+  if (json) printJson(terminal, { ...result, ...stoppedMark(signal), items })
+  else terminal.out(describeTotals(result))
   if (signal.aborted) terminal.note(`stopped${last === undefined ? '' : `; to go on from here: --after ${last}`}`)
   return result.damaged + result.unreadable > 0 ? 1 : 0
 }
