@@ -70,6 +70,14 @@ describe('values', () => {
     const expected = ['a', 'b', 'c']
     for (const given of [['a', 'b', 'c'], 'a,b,c', ['a,b', 'c'], 'a, b,,c']) expect(list('X').read(given)).toEqual(expected)
   })
+
+  it('refuses a list that came out empty: a token of no scopes may do everything', () => {
+    for (const wrong of [' , ', ',', ' ', [','], [' ', ' , ']]) expect(() => list('X').read(wrong), JSON.stringify(wrong)).toThrow('expected one or more')
+    expect(() => list('X').read([''])).toThrow('expected')
+    expect(() => resolveSettings({ flags: { scope: [' , '] }, environment: {} })).toThrow('scope')
+    expect(() => resolveSettings({ flags: {}, environment: { SIF_LIBRARY_SCOPE: ' , ' } })).toThrow('SIF_LIBRARY_SCOPE')
+    expect(resolveSettings({ flags: {}, environment: {} }).scope).toEqual([])
+  })
 })
 
 describe('precedence', () => {

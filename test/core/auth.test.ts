@@ -36,6 +36,10 @@ describe('scopes', () => {
     ['admin:alice', 'bob', []],
     ['write', 'alice', []],
     ['', 'alice', []],
+    // a path that came out empty is none, not all of them
+    ['push:', 'alice/tools/bwa', []],
+    ['pull:', 'alice', []],
+    ['admin:', 'alice', []],
   ] as const)('%s on %s', (scope, path, allowed) => {
     expect(actions.filter((action) => scopesAllow([scope], action, path))).toEqual(allowed)
   })

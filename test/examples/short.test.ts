@@ -44,6 +44,15 @@ test('Hono', async () => {
   await push(alice, { path: 'alice/tools/bwa', bytes })
   expect((await pull({ url: alice.url }, 'alice/tools/bwa:latest')).equals(bytes)).toBe(true)
   expect((await ask({ ...alice, token: 'other' }, 'POST', '/v1/entities', { name: 'alice' })).status).toBe(401)
+  // words that every object inherits are no users; and a token that is not known is not taken for none
+  for (const token of ['other', 'constructor', 'toString', 'hasOwnProperty', '__proto__']) {
+    const stranger = { ...alice, token }
+    expect([token, (await ask(stranger, 'GET', '/v1/images/alice/tools/bwa:latest')).status]).toEqual([token, 401])
+    expect([token, (await ask(stranger, 'POST', '/v1/entities', { name: 'Object' })).status]).toEqual([token, 401])
+    // where the clients want this word for it
+    expect([token, (await ask(stranger, 'GET', '/v1/token-status')).status]).toEqual([token, 404])
+  }
+  expect((await ask(alice, 'GET', '/v1/token-status')).status).toBe(200)
   expect(await (await fetch(running.origin)).text()).toContain('registry')
   await running.close()
   await library.close()
