@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Library } from '../core/index.js'
 import { serveNode } from './node-http.js'
+import { urlBelow } from './prefix.js'
 
 /** Fits `app.use` of Express and connect. */
 export type LibraryMiddleware = (req: IncomingMessage & { readonly body?: unknown }, res: ServerResponse, next: (error?: unknown) => void) => void
@@ -15,7 +16,7 @@ export type LibraryMiddleware = (req: IncomingMessage & { readonly body?: unknow
 export function libraryMiddleware(library: Pick<Library, 'handle'>): LibraryMiddleware {
   return (req, res, next) => {
     // both strip the mount from req.url, and leave it raw otherwise
-    serveNode(library, req, { res, url: req.url ?? '/', native: req, parsed: req.body }).then((served) => {
+    serveNode(library, req, { res, url: urlBelow('', req.url ?? '/') ?? '/', native: req, parsed: req.body }).then((served) => {
       if (!served) next()
     }, next)
   }

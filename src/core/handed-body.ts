@@ -7,7 +7,7 @@ const largeBytes = 256 * 1024
 /** What of a body can stand still at a reader who stops; undefined for one that leaves at once. */
 export function asStream(body: string | Uint8Array | AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> | undefined {
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) return body
-  if (body.length < largeBytes) return undefined
+  if (Buffer.byteLength(body) < largeBytes) return undefined
   const bytes = Buffer.from(body)
   return (async function* () {
     for (let start = 0; start < bytes.length; start += largeBytes) yield bytes.subarray(start, start + largeBytes)

@@ -12,8 +12,10 @@ export const imageTests: MetadataGroup = {
         ...{ id: image.id, containerId: container.id, digest: image.digest, description: 'd', state: 'pending', size: 0, blobKey: null, arch: null },
         ...{ archFromHeader: false, signed: null, encrypted: null, fingerprints: [], owner: 'p1', createdAt: 5, updatedAt: 5, publishedAt: null },
       }
-      assert.deepEqual(await store.images.createIfAbsent(image), { record: expected, created: true })
-      assert.deepEqual(await store.images.createIfAbsent({ ...image, id: context.id(), description: 'other', now: 9 }), { record: expected, created: false })
+      assert.deepEqual(await store.images.createIfAbsent(image), { record: expected, created: true, adopted: false })
+      assert.deepEqual(await store.images.createIfAbsent({ ...image, id: context.id(), description: 'other', now: 9 }), {
+        ...{ record: expected, created: false, adopted: false },
+      })
       assert.deepEqual(await store.images.find(image.id), { image: expected, container })
       const { container: other } = await context.place()
       assert.equal((await store.images.createIfAbsent({ ...image, id: context.id(), containerId: other.id })).created, true)

@@ -126,7 +126,8 @@ export const adoptTests: MetadataGroup = {
       const facts = { size: 300, arch: 'amd64', signed: true, encrypted: true, fingerprints: ['AA'] }
       const source = await context.publish(await context.place(), facts)
       const place = await context.place()
-      const { record, created } = await adopting(context, place, source)
+      const { record, created, adopted } = await adopting(context, place, source)
+      assert.equal(adopted, true)
       assert.equal(created, true)
       assert.deepEqual(await context.read(record.id), record)
       const { id, containerId, description, owner, createdAt, updatedAt, publishedAt } = record
@@ -158,7 +159,7 @@ export const adoptTests: MetadataGroup = {
         [false, pending.id, 'published', pending.description],
       )
       const again = await adopting(context, place, source)
-      assert.deepEqual(again, { record: result.record, created: false })
+      assert.deepEqual(again, { record: result.record, created: false, adopted: false })
       await store.images.setState(pending.id, ['published'], 'damaged', 900)
       // the bytes of the source are the damaged ones; others heal
       assert.equal((await adopting(context, place, source)).record.state, 'damaged')

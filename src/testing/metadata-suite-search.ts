@@ -59,7 +59,9 @@ export const searchTests: MetadataGroup = {
       const place = await context.place({ description: 'needle' })
       const image = await context.publish(place, { arch: 'amd64', signed: true, fingerprints: ['AA'], tags: ['b', 'a'] })
       const page = await context.store.search({ value: 'needle', visibility: 'all', limit: 10 })
-      assert.deepEqual(page.images, [{ image, container: place.container, tags: ['a', 'b'] }])
+      const [{ after, ...found } = { after: '' }] = page.images
+      assert.deepEqual(found, { image, container: place.container, tags: ['a', 'b'] })
+      assert.deepEqual((await context.store.search({ value: 'needle', visibility: 'all', limit: 10, after })).images, [])
       assert.deepEqual(page.containers, [place.container])
       assert.deepEqual(page.collections, [place.collection])
       assert.deepEqual((await context.store.search({ value: place.entity.name, visibility: 'all', limit: 10 })).entities, [
@@ -178,6 +180,7 @@ export const searchTests: MetadataGroup = {
       const first = await store.search(query)
       assert.deepEqual([first.collections.length, first.containers.length], [3, 3], 'limit of each')
       assert.ok(first.next)
+      assert.equal(first.next, first.images.at(-1)?.after)
       const second = await store.search({ ...query, after: first.next })
       assert.deepEqual([second.entities, second.collections, second.containers], [[], [], []])
     },

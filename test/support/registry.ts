@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { LibraryEventName, LibraryEvents, LibraryListeners } from '../../src/core/hooks.js'
+import { eventNames, type LibraryEventName, type LibraryEvents, type LibraryListeners } from '../../src/core/hooks.js'
 import { createLibrary, type Library, type LibraryOptions, type LibraryRequest, type LibraryResponse, type Logger } from '../../src/core/index.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { filesystemStorage } from '../../src/storage/blob/filesystem.js'
@@ -74,18 +74,6 @@ export interface TestRegistry {
 export const TEST_SECRET = 'a secret of the tests, forty characters long'
 
 const users: readonly TestUser[] = ['alice', 'bob', 'mallory', 'admin']
-const eventNames: readonly LibraryEventName[] = [
-  'image.published',
-  'image.pulled',
-  'image.deleted',
-  'image.damaged',
-  'tag.moved',
-  'upload.started',
-  'upload.completed',
-  'upload.aborted',
-  'request.failed',
-]
-
 function recordLogs(lines: LogLine[]): Logger {
   const at =
     (level: LogLine['level']) =>

@@ -1,7 +1,7 @@
 /** Images: look up, create, delete (protocol 5.4-5.6), and handing out their bytes (5.7). */
 import type { ContainerRecord, ImageInContainer } from '../../storage/metadata/contract.js'
 import { may } from '../access.js'
-import { LibraryError } from '../errors.js'
+import { isLibraryError, LibraryError } from '../errors.js'
 import type { LibraryResponse } from '../messages.js'
 import { imageObject, isVisible } from '../objects.js'
 import { findAdoptable } from '../publish.js'
@@ -89,8 +89,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
   }
   const made = await metadata.images.createIfAbsent({ id, ...base, ...adopt })
   const { record: image } = made
-  if (source !== undefined && isVisible(image))
-    emit('image.published', { path, imageId: image.id, digest, principal: base.owner, size: image.size, arch: image.arch })
+  if (made.adopted) emit('image.published', { path, imageId: image.id, digest, principal: base.owner, size: image.size, arch: image.arch })
   return dataResponse(imageObject(image, container), made.created ? 201 : 200)
 }
 
@@ -98,13 +97,14 @@ const pathOf = ({ entityName, collectionName, name }: ContainerRecord) => ({ ent
 
 /** Whether who asks could download these bytes, and so may have them without sending them. */
 async function mayTake({ services, principal, request }: RouteContext<CreateImageBody, ContainerRecord>, candidate: ImageInContainer): Promise<boolean> {
-  const { auth, hooks } = services
+  const { auth, hooks, settings } = services
   const { image, container } = candidate
   if (!(await may({ auth, principal, request }, 'pull', imageResource(container)))) return false
   try {
     await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
     return true
-  } catch {
+  } catch (err) {
+    if (!isLibraryError(err)) settings.logger.error({ err }, 'hooks.beforePull failed: bytes are not shared')
     // they send the bytes, if they have them
     return false
   }

@@ -88,8 +88,6 @@ async function readAllowed(context: Context, query: SearchQuery): Promise<Search
   const isAllowed = askOnce(context)
   const images: SearchPage['images'][number][] = []
   let names: Pick<SearchPage, 'entities' | 'collections' | 'containers'> | undefined
-  /** Where the last row of the answer lies: in which page, and at which place. */
-  let last = { after: query.after, count: 0 }
   let { after } = query
   for (let round = 0; round < maxRounds; round += 1) {
     const page: SearchPage = await metadata.search(pageAfter(query, { after, limit: rowsAtOnce }))
@@ -101,23 +99,25 @@ async function readAllowed(context: Context, query: SearchQuery): Promise<Search
     const allowed = await Promise.all(page.images.map(isAllowed))
     for (const [index, row] of page.images.entries()) {
       if (allowed[index] !== true) continue
-      // the store gives the place of the last row of a page
-      if (images.length === query.limit)
-        return { ...names, images, next: (await metadata.search(pageAfter(query, { after: last.after, limit: last.count }))).next }
+      if (images.length === query.limit) return { ...names, images, next: images.at(-1)?.after }
       images.push(row)
-      last = { after, count: index + 1 }
     }
     after = page.next
     if (after === undefined) break
   }
-  return { entities: [], collections: [], containers: [], ...names, images, next: undefined }
+  // after thousands of hidden rows the client may go on where this ended
+  return { entities: [], collections: [], containers: [], ...names, images, next: after }
 }
 
 function pageAfter({ after: _, ...query }: SearchQuery, { after, limit }: { readonly after: string | undefined; readonly limit: number }): SearchQuery {
   return { ...query, limit, ...(after === undefined ? {} : { after }) }
 }
 
-const shorten = (text: string): string => (text.length > maxDescription ? `${text.slice(0, maxDescription - 1)}…` : text)
+function shorten(text: string): string {
+  if (text.length <= maxDescription) return text
+  // not in the middle of a character
+  return `${text.slice(0, maxDescription - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
+}
 
 /** A page of a thousand long descriptions would be an answer of many megabytes; the thing itself has its whole description. */
 function withShortTexts<T extends { readonly description: string; readonly containerDescription?: string }>(object: T): T {

@@ -273,7 +273,7 @@ export interface ImageStore {
   /**
    * By (container, digest). Two callers: one creates, both get the same record. With `adopt` the new image is published at once on the blob of that other
    * image, if that one is (still) published with the same digest; otherwise the image is created pending, as without it. An image that is there already and
-   * pending or damaged is published in the same way. Throws `parent-missing`; `quota-exceeded` when adopting would exceed `quotaBytes`.
+   * pending or damaged is published in the same way. `adopted`: this call published it so. Throws `parent-missing`; `quota-exceeded` when adopting would exceed `quotaBytes`.
    */
   createIfAbsent(image: {
     readonly id: string
@@ -283,7 +283,7 @@ export interface ImageStore {
     readonly owner: string | null
     readonly now: number
     readonly adopt?: { readonly imageId: string; readonly defaultQuotaBytes: number }
-  }): Promise<CreateResult<ImageRecord>>
+  }): Promise<CreateResult<ImageRecord> & { readonly adopted: boolean }>
   find(id: string): Promise<ImageInContainer | undefined>
   /** The hot path: one indexed read. By digest any state is found; by tag whatever the tag points at. */
   findByPath(path: ContainerPath, selector: ImageSelector): Promise<ImageInContainer | undefined>
@@ -444,13 +444,19 @@ export interface SearchQuery {
   readonly after?: string
 }
 
+export interface FoundImage extends ImageInContainer {
+  readonly tags: readonly string[]
+  /** Give it back as `after` for what comes behind this one. */
+  readonly after: string
+}
+
 export interface SearchPage {
   /** Public are those whose things do not start private (`defaultPrivate`). */
   readonly entities: readonly EntityRecord[]
   readonly collections: readonly CollectionRecord[]
   readonly containers: readonly ContainerRecord[]
   /** Published images only, the one that became so last comes first. */
-  readonly images: readonly (ImageInContainer & { readonly tags: readonly string[] })[]
+  readonly images: readonly FoundImage[]
   /** Give it back as `after` for the next page; undefined on the last one. Pages cover images; entities, collections and containers come with the first page, `limit` of each at the most. */
   readonly next: string | undefined
 }

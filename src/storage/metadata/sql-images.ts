@@ -1,4 +1,4 @@
-import type { ImageStore } from './contract.js'
+import type { CreateResult, ImageRecord, ImageStore } from './contract.js'
 import { MetadataError } from './errors.js'
 import { adoptBytes, changeImage, deleteImage, findImage, publishImage } from './sql-image-steps.js'
 import { lockContainer } from './sql-locks.js'
@@ -18,24 +18,18 @@ const findByDigest = `SELECT ${imageInContainerColumns} FROM containers c JOIN i
 
 type NewImage = Parameters<ImageStore['createIfAbsent']>[0]
 
-function* createImage({ id, containerId, digest, description, owner, now, adopt }: NewImage): ReturnType<typeof findOrInsert> {
+function* createImage({ id, containerId, digest, description, owner, now, adopt }: NewImage): Steps<Awaited<ReturnType<ImageStore['createIfAbsent']>>> {
   const container = yield* lockContainer(containerId)
   if (container === undefined) throw new MetadataError('parent-missing', 'the container of the new image does not exist')
   const result = yield* findOrInsert({ id, containerId, digest, description, owner, now })
   const { record } = result
-  if (adopt === undefined || record.state === 'published' || record.state === 'unproven') return result
-  return { ...result, record: yield* adoptBytes(record, container.entityId, { ...adopt, now }) }
+  if (adopt === undefined || record.state === 'published' || record.state === 'unproven') return { ...result, adopted: false }
+  const published = yield* adoptBytes(record, container.entityId, { ...adopt, now })
+  return { ...result, record: published, adopted: published.state === 'published' }
 }
 
 /** Nobody else can insert between the two statements: the container is locked. */
-function* findOrInsert({
-  id,
-  containerId,
-  digest,
-  description,
-  owner,
-  now,
-}: Omit<NewImage, 'adopt'>): Steps<Awaited<ReturnType<ImageStore['createIfAbsent']>>> {
+function* findOrInsert({ id, containerId, digest, description, owner, now }: Omit<NewImage, 'adopt'>): Steps<CreateResult<ImageRecord>> {
   const found = yield* selectFirst(imageOf, `SELECT ${imageColumns} FROM images WHERE container_id = ? AND digest = ?`, containerId, digest)
   if (found !== undefined) return { record: found, created: false }
   const [row = {}] = yield {

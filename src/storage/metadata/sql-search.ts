@@ -122,9 +122,8 @@ function* searchImages(dialect: Dialect, query: SearchQuery, before: number | un
     dialect,
     found.map((row) => row.id as string),
   )
-  const images = found.map((row) => ({ ...imageInContainerOf(row), tags: tags.get(row.id as string) ?? [] }))
-  const last = rows.length > found.length ? found.at(-1) : undefined
-  return { images, next: last && (last.document as number).toString(36) }
+  const images = found.map((row) => ({ ...imageInContainerOf(row), tags: tags.get(row.id as string) ?? [], after: (row.document as number).toString(36) }))
+  return { images, next: rows.length > found.length ? images.at(-1)?.after : undefined }
 }
 
 /** The number behind `after`; undefined for what no page of ours gave out, which begins at the first page. */
