@@ -1,7 +1,7 @@
 /**
  * `sif-library/fetch`: for servers that speak `Request` and `Response`: Hono, Bun, Deno, workers.
  *
- *     app.mount('/library', libraryFetch(library))                                         // Hono
+ *     app.mount('/library', libraryFetch(library, { fallback: true }))                      // Hono
  *     Bun.serve({ fetch: libraryFetch(library, { prefix: '/library', fallback: true }) })
  * @module
  */

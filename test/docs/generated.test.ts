@@ -63,7 +63,8 @@ if (isLibraryError(error, 'not-found')) {
 \`\`\`
 
 - **Hidden and absent are the same 404.** Denied but visible is 403; anonymous where a token would help is 401, except for pulls, which are 404.
-- A **5xx** message holds only a request id; the cause is in the log line with that id, and in the event \`request.failed\`.
+- A **500** message holds only a request id (503 and 507 say what is wrong, and no more); the cause is in the log line with that id, and in the event \`request.failed\`. Every answer has the id as
+  \`x-request-id\`.
 - Storage and metadata have error types of their own, \`StorageError\` (\`sif-library/storage\`) and \`MetadataError\` (\`sif-library/metadata\`), without any HTTP status.
 `
   await expect(text).toMatchFileSnapshot('../../docs/errors.md')

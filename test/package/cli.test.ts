@@ -208,6 +208,29 @@ describe('remote', () => {
   })
 })
 
+describe('a registry that is not there', () => {
+  it('a mistyped --metadata or --data founds none', async () => {
+    const data = await temporaryFolder()
+    const file = join(data, 'typo', 'registry.db')
+    for (const words of [['user', 'add', 'alice'], ['sweep'], ['verify']]) {
+      const { code, stderr } = await command([...words, '--data', data, '--metadata', `sqlite:${file}`])
+      expect([code, stderr]).toEqual([1, `sif-library: there is no registry in ${file}: is --metadata that of serve?\n`])
+    }
+    expect(existsSync(join(data, 'typo'))).toBe(false)
+  })
+
+  it('what Kubernetes says of a Service called sif-library is no option', async () => {
+    const env = {
+      SIF_LIBRARY_SERVICE_HOST: '10.0.0.1',
+      SIF_LIBRARY_PORT: 'tcp://10.0.0.1:80',
+      SIF_LIBRARY_PORT_80_TCP_ADDR: '10.0.0.1',
+      SIF_LIBRARY_SERVICE_PORT: '80',
+    }
+    const { url } = await serve(await temporaryFolder(), [], env)
+    expect((await fetch(`${url}/version`)).status).toBe(200)
+  })
+})
+
 describe('sweep and verify', () => {
   const blobsOf = async (data: string): Promise<readonly string[]> => {
     const entries = await readdir(join(data, 'blobs'), { recursive: true, withFileTypes: true })
