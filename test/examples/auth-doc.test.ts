@@ -15,19 +15,12 @@ async function runSnippet<T>(code: string, given: object, declares: string): Pro
 }
 
 test('every snippet is looked at here', () => {
-  expect([snippets('js').length, snippets('ts').length]).toEqual([4, 2])
+  expect([snippets('js').length, snippets('ts').length]).toEqual([4, 3])
 })
 
-test('the types are ours', () => {
-  const [hooks, resource] = snippets('ts')
+/** What TypeScript says of a file that is not there. */
+function complaintsAbout(text: string): readonly string[] {
   const file = join(PACKAGE, 'test/examples/auth-doc-types.ts')
-  const text = `${hooks}
-import type { Resource as Ours } from 'sif-library'
-${resource}
-type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-export const same: Same<Writable<Ours>, Writable<Resource>> = true
-`
   const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile(join(PACKAGE, 'tsconfig.json'), ts.sys.readFile).config, ts.sys, PACKAGE)
   const settings = { ...options, noEmit: true, isolatedDeclarations: false, declaration: false, noUnusedLocals: false, noUnusedParameters: false }
   const host = ts.createCompilerHost(settings)
@@ -39,7 +32,28 @@ export const same: Same<Writable<Ours>, Writable<Resource>> = true
   const program = ts.createProgram([file], { ...settings, paths: { 'sif-library': [join(PACKAGE, 'src/core/index.ts')] } }, host)
   const source = program.getSourceFile(file)
   const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
-  expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([])
+  return found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
+}
+
+test('the types are ours', () => {
+  const [hooks, , resource] = snippets('ts')
+  const text = `${hooks}
+import type { Resource as Ours } from 'sif-library'
+${resource}
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+export const same: Same<Writable<Ours>, Writable<Resource>> = true
+`
+  expect(complaintsAbout(text)).toEqual([])
+})
+
+test('a principal has what a host adds, and the request is that of its framework', () => {
+  const [, added] = snippets('ts')
+  const use = `${added}
+import type { Principal } from 'sif-library'
+export const department = (principal: Principal): string | undefined => principal.department
+`
+  expect(complaintsAbout(use)).toEqual([])
 })
 
 test('users that a middleware hung on the request', async () => {
