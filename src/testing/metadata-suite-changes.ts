@@ -89,6 +89,8 @@ export const changeTests: MetadataGroup = {
       const ahead = first.updatedAt + 1_000_000
       const read = async (id: string) => (await context.read(id)).updatedAt
       await store.tags.set({ ...tag, tag: 't', imageId: first.id, now: ahead })
+      await store.tags.set({ ...tag, tag: 't', imageId: first.id, now: 1 })
+      assert.equal((await store.tags.list(place.container.id)).find((found) => found.tag === 't')?.updatedAt, ahead)
       await store.tags.set({ ...tag, tag: 't', imageId: second.id, now: 1 })
       assert.ok((await read(first.id)) > ahead)
       await store.tags.set({ ...tag, tag: 'u', imageId: second.id, now: ahead })

@@ -1,4 +1,4 @@
-import type { BlobFacts, ImageRecord, ImageStore } from './contract.js'
+import type { BlobFacts, ImageRecord, ImageStore, TagRecord } from './contract.js'
 import { noteImageChange } from './sql-changes.js'
 import { refreshImageDocument, removeImageDocument } from './sql-documents.js'
 import { lockBlob, lockContainerOf, releaseBlob } from './sql-locks.js'
@@ -104,6 +104,12 @@ export function* deleteImage(id: string, now: number): Steps<boolean> {
   const reserved = aborted.reduce((sum, row) => sum + (row.size as number), 0)
   yield* changeUsage(container.entityId, { used: -image.size, reserved: -reserved })
   return true
+}
+
+/** The image is later than the tag that it had, so that a sidecar which still has the tag is known as older. */
+export function* loseTag({ imageId, updatedAt }: TagRecord, now: number): Steps<void> {
+  const at = Math.max(now, updatedAt + 1)
+  yield { sql: `UPDATE images SET updated_at = ${later} WHERE id = ?`, values: [at, at, imageId] }
 }
 
 /** Compare-and-set of a member of an image that its search document and its sidecar show. */

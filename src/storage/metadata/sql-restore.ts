@@ -2,7 +2,7 @@ import type { ImageRecord, ImageStore, RestoredImage, TagRecord } from './contra
 import { MetadataError } from './errors.js'
 import { noteImageChange } from './sql-changes.js'
 import { refreshImageDocument } from './sql-documents.js'
-import { findImage } from './sql-image-steps.js'
+import { findImage, loseTag } from './sql-image-steps.js'
 import { lockContainer, releaseBlob } from './sql-locks.js'
 import { flag, nullableFlag } from './sql-names.js'
 import { imageColumns, imageOf, tagOf } from './sql-rows.js'
@@ -69,7 +69,9 @@ function* putBackTags(
       values: [image.containerId, arch, tag, imageId, updatedAt],
     }
     set.push({ arch, tag, imageId, updatedAt })
-    if (there !== undefined && there.imageId !== imageId) losers.add(there.imageId)
+    if (there === undefined || there.imageId === imageId) continue
+    yield* loseTag(there, updatedAt)
+    losers.add(there.imageId)
   }
   return { set, losers }
 }

@@ -1,20 +1,13 @@
-import type { TagRecord, TagStore } from './contract.js'
+import type { TagStore } from './contract.js'
 import { MetadataError } from './errors.js'
 import { noteImageChange } from './sql-changes.js'
 import { refreshImageDocument } from './sql-documents.js'
-import { deleteImage } from './sql-image-steps.js'
+import { deleteImage, loseTag } from './sql-image-steps.js'
 import { lockContainer } from './sql-locks.js'
-import { later } from './sql-names.js'
 import { tagOf } from './sql-rows.js'
 import { changed, type SqlRunner, type Steps, selectAll, selectFirst } from './sql-steps.js'
 
 const thisTag = 'container_id = ? AND arch = ? AND tag = ?'
-
-/** The image is later than the tag that it had, so that a sidecar which still has the tag is known as older. */
-function* loseTag({ imageId, updatedAt }: TagRecord, now: number): Steps<void> {
-  const at = Math.max(now, updatedAt + 1)
-  yield { sql: `UPDATE images SET updated_at = ${later} WHERE id = ?`, values: [at, at, imageId] }
-}
 
 function* setTag({ containerId, arch, tag, imageId, now }: Parameters<TagStore['set']>[0]): Steps<{ readonly previous: string | undefined }> {
   yield* lockContainer(containerId)
@@ -24,7 +17,8 @@ function* setTag({ containerId, arch, tag, imageId, now }: Parameters<TagStore['
   const previous = before?.imageId
   yield {
     sql: `INSERT INTO tags (container_id, arch, tag, image_id, updated_at) VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT (container_id, arch, tag) DO UPDATE SET image_id = excluded.image_id, updated_at = excluded.updated_at`,
+      ON CONFLICT (container_id, arch, tag) DO UPDATE SET image_id = excluded.image_id,
+        updated_at = CASE WHEN tags.updated_at > excluded.updated_at THEN tags.updated_at ELSE excluded.updated_at END`,
     values: [containerId, arch, tag, imageId, now],
   }
   if (previous === imageId) return { previous }
