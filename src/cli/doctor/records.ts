@@ -1,10 +1,10 @@
 /** Checks of the metadata store. */
 import type { MetadataStore } from 'sif-library/metadata'
-import { sameAsRecorded } from '../secret-fingerprint.js'
+import { sameAsRecorded, signingSecret } from '../secret-fingerprint.js'
 import { codeOf, explain } from './explanations.js'
 import type { Findings } from './finding.js'
 
-/** `secret`: what this machine signs with; undefined where the metadata store keeps it. */
+/** `secret`: what this machine was given to sign with; undefined where the metadata store keeps it. */
 export async function* checkMetadata(metadata: MetadataStore, secret: string | undefined): Findings {
   const check = `metadata store (${metadata.name})`
   try {
@@ -22,8 +22,9 @@ export async function* checkMetadata(metadata: MetadataStore, secret: string | u
   }
   const { ok, message } = await metadata.check()
   yield { check, state: ok ? 'ok' : 'failed', found: ok ? `${message}; the schema is the one of this version` : message, ...(ok ? {} : { fix: '--metadata' }) }
-  if (!ok || secret === undefined) return
-  const same = await sameAsRecorded(metadata, secret)
+  if (!ok) return
+  const signsWith = await signingSecret(metadata, secret)
+  const same = signsWith === undefined ? undefined : await sameAsRecorded(metadata, signsWith)
   if (same === undefined) return
   yield same
     ? { check: 'secret of all instances', state: 'ok', found: 'the same as that of the instance that started last' }

@@ -31,6 +31,19 @@ describe('errors', () => {
     ['57014', 'unavailable', true],
     ['25006', 'unavailable', true],
     ['ECONNREFUSED', 'unavailable', true],
+    ['EAI_AGAIN', 'unavailable', true],
+    ['ENOTFOUND', 'unavailable', true],
+    ['25P03', 'unavailable', true],
+    ['25P04', 'unavailable', true],
+    ['57P05', 'unavailable', true],
+    ['58030', 'unavailable', true],
+    ['CERT_HAS_EXPIRED', 'unavailable', false],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'unavailable', false],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'unavailable', false],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'unavailable', false],
+    ['HOSTNAME_MISMATCH', 'unavailable', false],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'unavailable', false],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'unavailable', false],
     ['28P01', 'unavailable', false],
     ['42501', 'unavailable', false],
     ['42601', 'internal', false],
@@ -39,8 +52,13 @@ describe('errors', () => {
     expect(translated(failure(code))).toMatchObject({ name: 'MetadataError', code: expected, retryable })
   })
 
+  test.each(['The server does not support SSL connections', 'There was an error establishing an SSL connection'])('%s', (text) => {
+    expect(translated(new Error(text))).toMatchObject({ name: 'MetadataError', code: 'unavailable', retryable: false })
+  })
+
   test('tell a lost connection from a lost transaction and from a refusal', () => {
-    for (const code of ['08006', '57P01', '57P03', '53300', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE']) expect(isConnectionLost(failure(code))).toBe(true)
+    for (const code of ['08006', '57P01', '57P03', '53300', 'ECONNRESET', 'ETIMEDOUT', 'EPIPE', 'EAI_AGAIN', '25P03', '25P04', '57P05'])
+      expect(isConnectionLost(failure(code))).toBe(true)
     for (const text of ['Connection terminated unexpectedly', 'Query read timeout']) expect(isConnectionLost(new Error(text))).toBe(true)
     for (const code of ['40001', '28P01', '3D000', '23505', '57014', '']) expect(isConnectionLost(failure(code))).toBe(false)
     expect([isConflict(failure('40001')), isConflict(failure('40P01')), isConflict(failure('57P01'))]).toEqual([true, true, false])
