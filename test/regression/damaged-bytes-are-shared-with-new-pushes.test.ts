@@ -1,5 +1,5 @@
 /**
- * * Two containers shared a blob that rotted. Verify hid only the image that it had read, so a push that should heal it, or one to a third container, was
+ * Two containers shared a blob that rotted. Verify hid only the image that it had read, so a push that should heal it, or one to a third container, was
  * given the damaged bytes of the other one and answered that all is well.
  */
 import { afterEach, expect, it } from 'vitest'

@@ -1,5 +1,5 @@
 /**
- * * A name that was not resolved, an expired certificate or a connection closed for standing still were no connection failures: the completion answered 500
+ * A name that was not resolved, an expired certificate or a connection closed for standing still were no connection failures: the completion answered 500
  * and threw away bytes that were sent and proven. Only what is said about the bytes, as by a hook, discards them.
  */
 import { afterEach, expect, it } from 'vitest'

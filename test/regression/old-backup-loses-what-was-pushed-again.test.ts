@@ -1,5 +1,5 @@
 /**
- * * An image was deleted or damaged after a backup, pushed again, and its first bytes were swept. On the restored backup it counted as there, on bytes that
+ * An image was deleted or damaged after a backup, pushed again, and its first bytes were swept. On the restored backup it counted as there, on bytes that
  * are gone: reindex passed over the sidecar that names the good ones, and the sweep took these.
  */
 import { afterEach, describe, expect, it } from 'vitest'

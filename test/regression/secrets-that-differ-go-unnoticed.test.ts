@@ -1,5 +1,5 @@
 /**
- * * Of two instances on one PostgreSQL one was given a secret and the other was not, and signs with what lies in the database: each refused the transfer
+ * Of two instances on one PostgreSQL one was given a secret and the other was not, and signs with what lies in the database: each refused the transfer
  * URLs of the other, and neither `serve` nor `doctor` said a word.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
