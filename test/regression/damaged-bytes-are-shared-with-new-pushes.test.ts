@@ -1,6 +1,6 @@
 /**
- * Two containers shared a blob that rotted. Verify hid only the image that it had read, so a push that should heal it, or one to a third container, was given the damaged bytes of the other
- * one and answered that all is well.
+ * Two containers shared a blob that rotted. Verify hid only the image that it had read, so a push that should heal it, or one to a third container, was
+ * given the damaged bytes of the other one and answered that all is well.
  */
 import { afterEach, expect, it } from 'vitest'
 import { hashOf, pull, push, sha256 } from '../support/push.js'

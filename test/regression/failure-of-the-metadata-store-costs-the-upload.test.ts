@@ -1,6 +1,6 @@
 /**
- * A name that was not resolved, an expired certificate or a connection closed for standing still were no connection failures: the completion answered 500 and threw away bytes that were sent and
- * proven. Only what is said about the bytes, as by a hook, discards them.
+ * A name that was not resolved, an expired certificate or a connection closed for standing still were no connection failures: the completion answered 500
+ * and threw away bytes that were sent and proven. Only what is said about the bytes, as by a hook, discards them.
  */
 import { afterEach, expect, it } from 'vitest'
 import { LibraryError } from '../../src/core/index.js'

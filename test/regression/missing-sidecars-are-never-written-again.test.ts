@@ -1,6 +1,6 @@
 /**
- * What came back with an old backup after it was deleted, and everything where the bucket was copied without `records/`, had no sidecar, and nothing ever wrote one: when the database was lost
- * later, these images were lost with it and a sweep took their bytes.
+ * What came back with an old backup after it was deleted, and everything where the bucket was copied without `records/`, had no sidecar, and nothing ever
+ * wrote one: when the database was lost later, these images were lost with it and a sweep took their bytes.
  */
 import { afterEach, expect, it } from 'vitest'
 import { type BackedUp, startBackedUp } from '../support/old-backup.js'

@@ -1,6 +1,6 @@
 /**
- * An image was deleted or damaged after a backup, pushed again, and its first bytes were swept. On the restored backup it counted as there, on bytes that are gone: reindex passed over the
- * sidecar that names the good ones, and the sweep took these.
+ * An image was deleted or damaged after a backup, pushed again, and its first bytes were swept. On the restored backup it counted as there, on bytes that
+ * are gone: reindex passed over the sidecar that names the good ones, and the sweep took these.
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { type BackedUp, startBackedUp } from '../support/old-backup.js'

@@ -1,6 +1,6 @@
 /**
- * A backup that was made within a second of a change has that change noted. Restored, the first thing that ran on it, even a dry run, wrote the old state over sidecars that were hours
- * later, and a tag or a "private" that only they knew was lost.
+ * A backup that was made within a second of a change has that change noted. Restored, the first thing that ran on it, even a dry run, wrote the old state
+ * over sidecars that were hours later, and a tag or a "private" that only they knew was lost.
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { type BackedUp, type Restored, startBackedUp } from '../support/old-backup.js'

@@ -1,6 +1,6 @@
 /**
- * Of two instances on one PostgreSQL one was given a secret and the other was not, and signs with what lies in the database: each refused the transfer URLs of the other, and neither `serve` nor
- * `doctor` said a word.
+ * Of two instances on one PostgreSQL one was given a secret and the other was not, and signs with what lies in the database: each refused the transfer
+ * URLs of the other, and neither `serve` nor `doctor` said a word.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { checkMetadata } from '../../src/cli/doctor/records.js'

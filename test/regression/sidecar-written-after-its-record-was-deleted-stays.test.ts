@@ -1,6 +1,6 @@
 /**
- * A writer stood still with an old document while another one settled the deletion of its image, then wrote it, and failed to look again by one error of the store: nobody knew of that sidecar
- * any more, and a reindex brought the deleted image back.
+ * A writer stood still with an old document while another one settled the deletion of its image, then wrote it, and failed to look again by one error of
+ * the store: nobody knew of that sidecar any more, and a reindex brought the deleted image back.
  */
 import { expect, it } from 'vitest'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'

@@ -1,6 +1,6 @@
 /**
- * A completion that failed gave its upload back only if it was last touched at a time that this instance knew. A sign of life whose answer was lost, or that a late PUT of a part gave, moved that time: the
- * upload stayed "being completed" for an hour.
+ * A completion that failed gave its upload back only if it was last touched at a time that this instance knew. A sign of life whose answer was lost, or
+ * that a late PUT of a part gave, moved that time: the upload stayed "being completed" for an hour.
  */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { MetadataError } from '../../src/storage/metadata/errors.js'

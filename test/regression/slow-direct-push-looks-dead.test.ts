@@ -1,5 +1,6 @@
 /**
- * A push in one request is claimed before its bytes come. Its signs of life were given for an open upload, which it is not: after two minutes it looked dead, and after an hour a sweep took it.
+ * A push in one request is claimed before its bytes come. Its signs of life were given for an open upload, which it is not: after two minutes it looked
+ * dead, and after an hour a sweep took it.
  */
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { expectStatus, hashOf, makeImage, pull } from '../support/push.js'

@@ -1,4 +1,7 @@
-/** A process that stood still in the middle of a transaction (SIGSTOP, a frozen machine) had its connection closed by the server, and took that for a failure that no time heals. */
+/**
+ * A process that stood still in the middle of a transaction (SIGSTOP, a frozen machine) had its connection closed by the server, and took that for a failure
+ * that no time heals.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findPrograms, startPostgres } from '../../../scripts/postgres.mjs'
 import { PostgresDriver } from '../../../src/storage/metadata/postgres-driver.js'
