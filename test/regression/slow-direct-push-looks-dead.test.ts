@@ -16,8 +16,7 @@ afterEach(async () => {
   await registry.close()
 })
 
-// TODO(src): receiveDirect in handlers/uploads.ts hands `upload` to whileAlive instead of `claimed`; with that mended this is `it.each`
-it.fails.each(['the same push again', 'a sweep'] as const)('%s leaves a push alone whose bytes come slowly', async (what) => {
+it.each(['the same push again', 'a sweep'] as const)('%s leaves a push alone whose bytes come slowly', async (what) => {
   registry = await createTestRegistry({ library: { limits: { maxEntityBytes: 3000 } } })
   const { imageId } = await makeImage(registry, { path: 'alice/tools/x', hash: hashOf(bytes) })
   let reach = (): void => {}

@@ -49,7 +49,7 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
   // claimed before its bytes come: somebody who completes a single PUT of the same image would take it for his own
   const claimed = await claimUpload(services, upload, { back: 'aborted' })
   if (claimed === undefined) throw new LibraryError('gone', 'the upload was ended in the meantime')
-  await whileAlive(services, upload, async () => {
+  await whileAlive(services, claimed, async () => {
     try {
       try {
         await storage.put(upload.key, stream, { size: length, sha256: upload.digest, ...(request.signal === undefined ? {} : { signal: request.signal }) })
