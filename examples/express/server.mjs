@@ -10,6 +10,9 @@ const server = app.listen(port, '127.0.0.1', () => console.log(`portal: ${origin
 // an upload may take longer than Node's 300 seconds
 server.requestTimeout = 0
 
+// every hour: ends uploads that their clients left, deletes bytes that no image refers to any more
+setInterval(() => library.sweep().catch(console.error), 3_600_000).unref()
+
 process.once('SIGTERM', () => {
   server.close(() => library.close())
   server.closeIdleConnections()

@@ -14,4 +14,6 @@ if ((await library.accounts.findUser('alice')) === undefined) {
   console.log(`token of alice: ${token}`)
 }
 await app.listen({ port, host: '127.0.0.1' })
+// every hour: ends uploads that their clients left, deletes bytes that no image refers to any more
+setInterval(() => library.sweep().catch(console.error), 3_600_000).unref()
 process.once('SIGTERM', () => app.close())

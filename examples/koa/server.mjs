@@ -27,6 +27,9 @@ await library.ready()
 // an upload may take longer than Node's 300 seconds
 const server = createServer({ requestTimeout: 0 }, app.callback()).listen(port, '127.0.0.1', () => console.log(`registry: http://127.0.0.1:${port}/library`))
 
+// every hour: ends uploads that their clients left, deletes bytes that no image refers to any more
+setInterval(() => library.sweep().catch(console.error), 3_600_000).unref()
+
 process.once('SIGTERM', () => {
   server.close(() => library.close())
   server.closeIdleConnections()

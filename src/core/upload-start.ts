@@ -11,7 +11,8 @@ import { abortUpload, deadMs } from './uploads.js'
 
 /**
  * Records an upload. A push that is tried again must not be refused for what its attempt before still has reserved: uploads of the same image by the same principal make room, the
- * oldest first; one that its instance died of completing before all. Only where the quota has no room beside them: one may be alive, and two clients of one principal may push one image at once (protocol 9.8 has no abort after Ctrl-C).
+ * oldest first, and before all one whose instance died while it completed it. Only where the quota has no room beside them: one may be alive, and two clients of one principal may
+ * push one image at once (protocol 9.8 has no abort after Ctrl-C).
  */
 async function createUpload(services: Services, upload: Parameters<MetadataStore['uploads']['create']>[0]): Promise<UploadRecord> {
   const { uploads } = services.metadata
