@@ -36,6 +36,18 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
+const leftAsItIs = (file: string, error: unknown): WorkError =>
+  new WorkError(`${file} was left as it is: ${error instanceof WorkError ? error.message : systemReason(error)}`)
+
+/** Throws WorkError where an entry could not be merged into the file: asked before a token is made for it. */
+export async function checkRemote(file: string): Promise<void> {
+  try {
+    mergeRemote((await readIfThere(file)) ?? '', { name: 'sif-library', url: 'http://localhost', token: '' })
+  } catch (error) {
+    throw leftAsItIs(file, error)
+  }
+}
+
 /** Merges the entry into a file (0600, its folder 0700 when made here); what was there is kept beside it as `remote.yaml.bak`. */
 export async function writeRemote(file: string, entry: RemoteEntry): Promise<{ readonly file: string; readonly backup: string | undefined }> {
   try {
@@ -52,6 +64,6 @@ export async function writeRemote(file: string, entry: RemoteEntry): Promise<{ r
     await writePrivateFile(target, merged)
     return { file, backup }
   } catch (error) {
-    throw new WorkError(`${file} was left as it is: ${error instanceof WorkError ? error.message : systemReason(error)}`)
+    throw leftAsItIs(file, error)
   }
 }

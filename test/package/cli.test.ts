@@ -188,6 +188,16 @@ describe('remote', () => {
     expect(output).toBe(`wrote ${files[0]} (before: ${files[0]}.bak)\nwrote ${files[1]}`)
     expect(output).not.toContain(apptainer.Remotes['sif-library'].Token)
 
+    // no token is made for a file that cannot take it
+    const tokens = async () => JSON.parse(await succeed(['token', 'list', '--json', '--data', data])).length
+    const made = await tokens()
+    writeFileSync(files[1] ?? '', 'Remotes: [')
+    const { code, stderr } = await command(['remote', 'third', '--user', 'admin', '--write', '--data', data], { env: { HOME: home } })
+    expect([code, stderr]).toEqual([1, `sif-library: ${files[1]} was left as it is: it is no valid YAML file of remotes\n`])
+    expect(await tokens()).toBe(made)
+    expect(readFileSync(files[0] ?? '', 'utf8')).not.toContain('third')
+    writeFileSync(files[1] ?? '', 'Active: sif-library\n')
+
     const elsewhere = join(home, 'elsewhere')
     const env = { HOME: home, APPTAINER_CONFIGDIR: elsewhere }
     expect(await succeed(['remote', 'second', '--user', 'admin', '--write', '--data', data], { env })).toContain(`wrote ${join(elsewhere, 'remote.yaml')}`)

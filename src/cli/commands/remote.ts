@@ -4,10 +4,11 @@ import { dataFolder, readServerRecord } from '../data-folder.js'
 import { UsageError, WorkError } from '../failure.js'
 import { printJson } from '../print.js'
 import { withAccounts } from '../registry.js'
-import { mergeRemote, type RemoteEntry, writeRemote } from '../remote-file.js'
+import { checkRemote, mergeRemote, type RemoteEntry, writeRemote } from '../remote-file.js'
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 const clients = ['singularity', 'apptainer'] as const
+const loopback = /^(?:localhost|127\..+|\[::1\])$/
 
 export const remote: Command = {
   name: 'remote',
@@ -30,6 +31,8 @@ async function runRemote({ settings, args: [name = 'sif-library'], terminal }: C
   const url = settings.url ?? settings.publicUrl ?? record?.publicUrl ?? record?.url
   if (url === undefined) throw new WorkError('serve has not run on this data folder yet: say where the registry is with --url')
 
+  const files = clients.map((client) => join(folderOf(client, terminal), 'remote.yaml'))
+  if (settings.write) for (const file of files) await checkRemote(file)
   const token = await withAccounts(settings, async (accounts) => {
     const expiry = expires === undefined ? {} : { expiresAt: new Date(Date.now() + expires * 1000) }
     return (await accounts.createToken({ user, label: `remote ${name}`, ...expiry })).token
@@ -38,10 +41,11 @@ async function runRemote({ settings, args: [name = 'sif-library'], terminal }: C
   if (!settings.write) {
     if (settings.json) printJson(terminal, entry)
     else terminal.out(mergeRemote('', entry).trimEnd())
+    if (loopback.test(new URL(url).hostname)) terminal.note(`${url} is this machine alone: for others, give serve --public-url, or --url here`)
     return
   }
   const written = []
-  for (const client of clients) written.push(await writeRemote(join(folderOf(client, terminal), 'remote.yaml'), entry))
+  for (const file of files) written.push(await writeRemote(file, entry))
   if (settings.json) printJson(terminal, { name, url, files: written })
   else for (const { file, backup } of written) terminal.out(`wrote ${file}${backup === undefined ? '' : ` (before: ${backup})`}`)
   terminal.note(`${name} is the active remote now: ${url}`)
