@@ -67,6 +67,17 @@ describe('on this machine', () => {
     expect(existsSync(join(data, 'typo'))).toBe(false)
   })
 
+  it('a folder that cannot be looked at is not one that is still to be made', async () => {
+    const data = join(await usedFolder(), 'registry.db', 'below')
+    const report = await examine(['--data', data])
+    expect(finding(report, 'data folder')).toMatchObject({
+      state: 'failed',
+      found: expect.stringContaining('ENOTDIR'),
+      fix: 'run it as the user of serve, or --data',
+    })
+    expect(report.code).toBe(1)
+  })
+
   it('a folder or a secret that others may read, with the line that closes it', async () => {
     const data = await usedFolder()
     chmodSync(data, 0o755)

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { type DataFolder, isOpenToOthers, prepareDataFolder } from '../data-folder.js'
-import { systemReason } from '../failure.js'
+import { systemCode, systemReason } from '../failure.js'
 import { quote } from '../invocation.js'
 import type { Settings } from '../option-table.js'
 import { type Environment, secretVariable } from '../settings.js'
@@ -14,8 +14,12 @@ const soonDays = 21
 
 export async function* checkDataFolder(folder: DataFolder): Findings {
   const check = `data folder ${folder.directory}`
-  if (!existsSync(folder.directory)) {
-    yield { check, state: 'warning', found: 'does not exist yet', fix: 'the first start of serve makes it; where there should be one, --data names another' }
+  try {
+    await stat(folder.directory)
+  } catch (error) {
+    yield systemCode(error) === 'ENOENT'
+      ? { check, state: 'warning', found: 'does not exist yet', fix: 'the first start of serve makes it; where there should be one, --data names another' }
+      : { check, state: 'failed', found: systemReason(error), fix: 'run it as the user of serve, or --data' }
     return
   }
   try {
