@@ -2,12 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { createLibrary, type Library } from '../../src/core/index.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { loadBetterSqlite, loadNodeSqlite } from '../../src/storage/metadata/sqlite-library.js'
 import { createTestRegistry, type LogLine, TEST_SECRET, type TestRegistry } from './registry.js'
 
 export interface Restored {
@@ -31,12 +31,13 @@ export async function startBackedUp(storage: StorageBackend = memoryStorage()): 
   const [file, copy] = [join(directory, 'registry.db'), join(directory, 'backup.db')]
   const registry = await createTestRegistry({ storage, metadata: sqliteMetadata({ file }) })
   const opened: Library[] = []
+  const open = loadNodeSqlite() ?? (await loadBetterSqlite())
   return {
     registry,
     storage,
     backUp: () => {
-      const database = new Database(file)
-      database.prepare('VACUUM INTO ?').run(copy)
+      const database = open(file)
+      database.exec(`VACUUM INTO '${copy}'`)
       database.close()
     },
     restore: (over = storage) => {
