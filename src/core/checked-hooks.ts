@@ -44,7 +44,12 @@ export function checkedAuth(auth: AuthHooks): AuthHooks {
   }
 }
 
-const hookNames = ['beforeCreate', 'beforePush', 'beforePublish', 'beforeTag', 'beforeDelete', 'beforePull'] as const
+const everyHook = {
+  ...{ beforeCreate: true, beforePush: true, beforePublish: true, beforeTag: true, beforeDelete: true, beforePull: true },
+} satisfies Record<keyof LibraryHooks, true>
+
+/** All of them: one that is not named here would never run, so the compiler asks for it. */
+export const hookNames: readonly (keyof LibraryHooks)[] = Object.keys(everyHook) as (keyof LibraryHooks)[]
 
 /** A hook refuses by throwing; one that returns false means to refuse, and would not. */
 export function checkedHooks(hooks: LibraryHooks): LibraryHooks {
@@ -59,5 +64,3 @@ export function checkedHooks(hooks: LibraryHooks): LibraryHooks {
   }
   return checked as LibraryHooks
 }
-
-export const knownHooks: readonly string[] = hookNames

@@ -71,9 +71,10 @@ export interface LibraryEvents {
 }
 
 export type LibraryEventName = keyof LibraryEvents
-export const eventNames: readonly LibraryEventName[] = [
-  ...(['image.published', 'image.pulled', 'image.deleted', 'image.damaged', 'tag.moved', 'tag.removed'] as const),
-  ...(['upload.started', 'upload.completed', 'upload.aborted', 'request.failed'] as const),
-]
+const everyEvent = {
+  ...{ 'image.published': true, 'image.pulled': true, 'image.deleted': true, 'image.damaged': true, 'tag.moved': true, 'tag.removed': true },
+  ...{ 'upload.started': true, 'upload.completed': true, 'upload.aborted': true, 'request.failed': true },
+} satisfies Record<LibraryEventName, true>
+export const eventNames: readonly LibraryEventName[] = Object.keys(everyEvent) as LibraryEventName[]
 export type LibraryListeners = { readonly [Name in LibraryEventName]?: (event: LibraryEvents[Name]) => void | Promise<void> }
 export type EmitEvent = <Name extends LibraryEventName>(name: Name, event: LibraryEvents[Name]) => void

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { AuthHooks } from './auth.js'
-import { knownHooks } from './checked-hooks.js'
+import { hookNames } from './checked-hooks.js'
 import { eventNames, type LibraryHooks, type LibraryListeners } from './hooks.js'
 import type { LibraryRequest } from './messages.js'
 import { checkName } from './references.js'
@@ -27,7 +27,7 @@ export interface LibraryLimits {
   readonly presignSeconds?: number
   /** When an upload without a sign of life counts as stale, in seconds. Default: 86,400 (a day). */
   readonly uploadSeconds?: number
-  /** How long a body may stand still before it is given up, in seconds; a slow one that moves is never cut. Default: 60. */
+  /** How long a body may stand still before it is given up, in seconds; a slow one that moves is never cut, only a JSON body has five times as long in all. Default: 60. */
   readonly idleSeconds?: number
   /**
    * How long the reader of an image may take no byte, in seconds, before its pull is ended; a body that is never read is let go after the same time. Default: 3,600. It is asked for
@@ -139,37 +139,27 @@ function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<L
   return filled
 }
 
-const optionNames: readonly (keyof LibraryOptions)[] = [
-  ...([
-    'publicUrl',
-    'storage',
-    'metadata',
-    'secret',
-    'auth',
-    'hooks',
-    'on',
-    'limits',
-    'transfer',
-    'multipart',
-    'logger',
-    'defaultPrivate',
-    'requireSif',
-  ] as const),
-  ...(['acceptStorage', 'defaultEntity', 'defaultCollection', 'defaultArch', 'keyserver', 'tokenPage', 'containerUrl', 'clock', 'generateId'] as const),
-]
-const authNames: readonly (keyof AuthHooks)[] = ['authenticate', 'authorize', 'visible']
+/** Whoever adds an option to its interface is asked by the compiler to name it here. */
+const known = {
+  options: {
+    ...{ publicUrl: true, storage: true, metadata: true, secret: true, auth: true, hooks: true, on: true, limits: true, transfer: true, multipart: true },
+    ...{ logger: true, defaultPrivate: true, requireSif: true, acceptStorage: true, defaultEntity: true, defaultCollection: true, defaultArch: true },
+    ...{ keyserver: true, tokenPage: true, containerUrl: true, clock: true, generateId: true },
+  } satisfies Record<keyof LibraryOptions, true>,
+  auth: { authenticate: true, authorize: true, visible: true } satisfies Record<keyof AuthHooks, true>,
+}
 
 /** A misspelt gate would never run. Objects of a class of the host may have what they like. */
-function checkKeys(where: string, value: object | undefined, known: readonly string[]): void {
+function checkKeys(where: string, value: object | undefined, names: readonly string[]): void {
   if (value === undefined || Object.getPrototypeOf(value) !== Object.prototype) return
-  const unknown = Object.keys(value).find((key) => !known.includes(key))
-  if (unknown !== undefined) throw new TypeError(`unknown option ${where}${unknown}: there are ${known.join(', ')}`)
+  const unknown = Object.keys(value).find((key) => !names.includes(key))
+  if (unknown !== undefined) throw new TypeError(`unknown option ${where}${unknown}: there are ${names.join(', ')}`)
 }
 
 function checkShape(options: LibraryOptions): void {
-  checkKeys('', options, optionNames)
-  checkKeys('auth.', options.auth, authNames)
-  checkKeys('hooks.', options.hooks, knownHooks)
+  checkKeys('', options, Object.keys(known.options))
+  checkKeys('auth.', options.auth, Object.keys(known.auth))
+  checkKeys('hooks.', options.hooks, hookNames)
   checkKeys('on.', options.on, eventNames)
   for (const name of ['publicUrl', 'storage', 'metadata'] as const)
     if (options[name] === undefined || options[name] === null) throw new TypeError(`${name}: is missing`)

@@ -231,7 +231,7 @@ const imageRoutes: readonly RouteRow[] = [
     name: 'search',
     method: 'GET',
     path: '/v1/search',
-    summary: 'Searches names, tags and descriptions (protocol 5.16)',
+    summary: 'Searches names, tags and descriptions (protocol 5.16); shows 1,024 characters of a description and 100 tags of an image',
     query: ['value', 'arch', 'signed', 'page', 'pageSize'],
     access: 'filtered',
     body: 'none',
