@@ -71,9 +71,9 @@ function rowsOf({ one, two, other, both, strangers }) {
 export async function benchInstances({ images = 200_000, containers = 2000, rounds = 21, count = 8000 }) {
   const cache = fileURLToPath(new URL('../.cache/', import.meta.url))
   mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(join(cache, 'bench-'))
   const shape = { images, containers }
   const database = await postgresDatabase()
+  const folder = mkdtempSync(join(cache, 'bench-'))
   const running = []
   const start = async (name, url) => {
     const instance = await startServe(join(folder, name), { env: filledEnv(url) })

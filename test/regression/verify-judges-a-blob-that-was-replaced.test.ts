@@ -48,6 +48,14 @@ function stoppedVerification(options: { readonly all?: boolean }) {
   return { reached, resume: end }
 }
 
+/** The blob goes bad, and another instance finds it so and hides its image. */
+async function spoil(blobKey: string): Promise<void> {
+  const rotten = Buffer.alloc(bytes.length, 'rotten')
+  await registry.storage.delete(blobKey)
+  await registry.storage.put(blobKey, streamOf(rotten), { size: rotten.length, sha256: sha256(rotten) })
+  expect((await registry.library.verify({ all: true })).damaged).toBe(1)
+}
+
 it('what was pushed again stays visible', async () => {
   registry = await createTestRegistry()
   await push(registry, path, bytes)
@@ -72,10 +80,7 @@ it('what was hidden stays hidden', async () => {
   await other.reached
   await push(registry, path, bytes)
   const { blobKey } = await imageNow()
-  const rotten = Buffer.alloc(bytes.length, 'rotten')
-  await registry.storage.delete(blobKey)
-  await registry.storage.put(blobKey, streamOf(rotten), { size: rotten.length, sha256: sha256(rotten) })
-  expect((await registry.library.verify({ all: true })).damaged).toBe(1)
+  await spoil(blobKey)
   await other.resume()
   expect((await imageNow()).state).toBe('damaged')
 })
@@ -87,10 +92,7 @@ it('what another instance hid since it was read stays hidden, and is reported so
   await registry.metadata.images.setState(id, ['published'], 'unproven', registry.now())
   const other = stoppedVerification({})
   await other.reached
-  const rotten = Buffer.alloc(bytes.length, 'rotten')
-  await registry.storage.delete(blobKey)
-  await registry.storage.put(blobKey, streamOf(rotten), { size: rotten.length, sha256: sha256(rotten) })
-  expect((await registry.library.verify({ all: true })).damaged).toBe(1)
+  await spoil(blobKey)
   expect(await other.resume()).toMatchObject({ proven: 0, damaged: 1 })
   expect((await imageNow()).state).toBe('damaged')
 })
