@@ -33,10 +33,23 @@ export default defineConfig({
       // Real clients, real stores, the built package: slower, and they start processes.
       {
         resolve: { alias: distAlias },
-        test: { ...shared, name: 'package', include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'], testTimeout: 240_000, hookTimeout: 240_000 },
+        test: {
+          ...shared,
+          name: 'package',
+          include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
+        },
       },
       {
-        test: { ...shared, name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 300_000, hookTimeout: 900_000, fileParallelism: false },
+        test: {
+          ...shared,
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
       },
     ],
   },

@@ -50,21 +50,43 @@ const pick = (samples, member) => samples.map((sample) => sample[member])
 /** What a pair does together against the mean of what its two do alone. */
 function compare(member, pair, alone) {
   const values = pick(pair, member)
-  return { value: median(values), ratio: ratioOf(values, mean(...alone.map((samples) => pick(samples, member)))), to: 'one instance' }
+  return {
+    value: median(values),
+    ratio: ratioOf(values, mean(...alone.map((samples) => pick(samples, member)))),
+    to: 'one instance',
+  }
 }
 
 function rowsOf({ one, two, other, both, strangers }) {
   const enough = availableParallelism() >= 4
-  if (!enough) console.log('too few cores for two instances, the database and the load at once, so what counts is the CPU per request of the instances')
+  if (!enough)
+    console.log(
+      'too few cores for two instances, the database and the load at once, so what counts is the CPU per request of the instances',
+    )
   const speed = { unit: 'requests/s', ...compare('speed', both, [one, two]) }
   const cpu = { unit: 'µs CPU', ...compare('cpu', both, [one, two]) }
   const sharing = ratioOf(pick(both, 'cpu'), pick(strangers, 'cpu'))
   return [
-    { what: 'GetImage, two instances of one registry', ...speed, ...(enough ? { goal: '≥ 1.7', holds: speed.ratio >= 1.7 } : {}) },
+    {
+      what: 'GetImage, two instances of one registry',
+      ...speed,
+      ...(enough ? { goal: '≥ 1.7', holds: speed.ratio >= 1.7 } : {}),
+    },
     { what: 'the same, the instances only', ...cpu },
-    { what: 'GetImage, two registries that share nothing', unit: 'requests/s', ...compare('speed', strangers, [one, other]) },
+    {
+      what: 'GetImage, two registries that share nothing',
+      unit: 'requests/s',
+      ...compare('speed', strangers, [one, other]),
+    },
     { what: 'the same, the instances only', unit: 'µs CPU', ...compare('cpu', strangers, [one, other]) },
-    { what: 'what sharing costs', ...cpu, ratio: sharing, to: 'two that share nothing', goal: '≤ 1.1', holds: sharing <= 1.1 },
+    {
+      what: 'what sharing costs',
+      ...cpu,
+      ratio: sharing,
+      to: 'two that share nothing',
+      goal: '≤ 1.1',
+      holds: sharing <= 1.1,
+    },
   ]
 }
 

@@ -41,7 +41,13 @@ function slowPush(port, url, { size, bytesPerSecond, cut }) {
 }
 
 async function latency(server, path) {
-  const times = await sendRequests({ port: Number(new URL(server.base).port), request: getRequest(path), count: 4000, connections: 4, latencies: true })
+  const times = await sendRequests({
+    port: Number(new URL(server.base).port),
+    request: getRequest(path),
+    count: 4000,
+    connections: 4,
+    latencies: true,
+  })
   return percentile(times, 0.99)
 }
 
@@ -63,7 +69,15 @@ export async function benchMemory({ gibibytes = 10, slow = 1000 }) {
       const salted = Buffer.from(block)
       salted.writeUInt32LE(index)
       const size = 2 ** 30
-      await push(base, { token, entity: 'bench', container: 'big', tag: 'latest', size, block: salted, digest: digestOf({ size, block: salted }) })
+      await push(base, {
+        token,
+        entity: 'bench',
+        container: 'big',
+        tag: 'latest',
+        size,
+        block: salted,
+        digest: digestOf({ size, block: salted }),
+      })
       await getBytes(`${base}/v1/imagefile/bench/tools/big:latest?arch=amd64`)
     }
     const peak = server.peakRss()
@@ -76,14 +90,20 @@ export async function benchMemory({ gibibytes = 10, slow = 1000 }) {
       cuts += 1
     }
     const clients = []
-    for (let index = 0; index < slow; index += 1) clients.push(slowPull(port, pullPath, { bytesPerSecond: 16_384, cut }))
+    for (let index = 0; index < slow; index += 1)
+      clients.push(slowPull(port, pullPath, { bytesPerSecond: 16_384, cut }))
     for (let index = 0; index < slow; index += 1) {
       const size = 2 ** 24
       const salted = Buffer.from(block)
       salted.writeUInt32LE(index + 1_000_000)
       const digest = digestOf({ size: 2 ** 20, block: salted })
       const { imageId } = await createImage(base, { token, entity: 'bench', container: `slow-${index}`, digest })
-      const { data } = await call(base, { method: 'POST', path: `/v2/imagefile/${imageId}`, token, body: { filesize: size, sha256sum: digest } })
+      const { data } = await call(base, {
+        method: 'POST',
+        path: `/v2/imagefile/${imageId}`,
+        token,
+        body: { filesize: size, sha256sum: digest },
+      })
       clients.push(slowPush(port, data.uploadURL, { size, bytesPerSecond: 4096, cut }))
     }
     await new Promise((resolve) => setTimeout(resolve, 10_000))
@@ -93,7 +113,13 @@ export async function benchMemory({ gibibytes = 10, slow = 1000 }) {
     for (const client of clients) client.stop()
     const rows = [
       { what: 'RSS of serve, warm', value: idle, unit: 'MiB', goal: '≤ 128', holds: idle <= 128 },
-      { what: `peak while ${gibibytes} GiB go up and come down`, value: peak, unit: 'MiB', goal: '≤ +64', holds: peak - idle <= 64 },
+      {
+        what: `peak while ${gibibytes} GiB go up and come down`,
+        value: peak,
+        unit: 'MiB',
+        goal: '≤ +64',
+        holds: peak - idle <= 64,
+      },
       { what: 'p99 of GetImage, alone', value: before, unit: 'ms' },
       {
         what: `p99 with ${slow} slow pulls and ${slow} slow pushes`,

@@ -10,7 +10,8 @@ export const imageBytes = 1000
 export const rareWord = 'axolotl'
 
 /** an id of 24 hex digits, spread over all of them like the random ones of the registry */
-export const idOf = (number) => ((BigInt(number) * 0x9e3779b97f4a7c15f39cc061n) & (2n ** 96n - 1n)).toString(16).padStart(24, '0')
+export const idOf = (number) =>
+  ((BigInt(number) * 0x9e3779b97f4a7c15f39cc061n) & (2n ** 96n - 1n)).toString(16).padStart(24, '0')
 
 export const keyOf = (digest, id) => `blobs/sha256/${digest.slice(0, 2)}/${digest}/${id}`
 
@@ -20,7 +21,13 @@ export function imageAt(index, { images, containers }) {
   const place = index % inEach
   const id = idOf(10_000_000 + index)
   const digest = id.repeat(3).slice(0, 64)
-  return { id, digest, key: keyOf(digest, id), container: Math.floor(index / inEach), tag: `${Math.floor(place / 10)}.${place % 10}.0` }
+  return {
+    id,
+    digest,
+    key: keyOf(digest, id),
+    container: Math.floor(index / inEach),
+    tag: `${Math.floor(place / 10)}.${place % 10}.0`,
+  }
 }
 
 /** Asks for an image of the store: a container of `alice/tools` and a tag. */
@@ -40,7 +47,16 @@ const tables = {
   },
   images: {
     columns: {
-      ...{ id: 'text', container_id: 'text', digest: 'text', description: 'text', state: 'text', size: 'bigint', blob_key: 'text', arch: 'text' },
+      ...{
+        id: 'text',
+        container_id: 'text',
+        digest: 'text',
+        description: 'text',
+        state: 'text',
+        size: 'bigint',
+        blob_key: 'text',
+        arch: 'text',
+      },
       ...{ arch_from_header: 'int', signed: 'int', encrypted: 'int', fingerprints: 'text', owner: 'text' },
       ...{ created_at: 'bigint', updated_at: 'bigint', published_at: 'bigint' },
     },
@@ -59,7 +75,8 @@ const tables = {
   },
 }
 
-const openStore = (url) => (url.startsWith('sqlite:') ? sqliteMetadata({ file: url.slice('sqlite:'.length) }) : postgresMetadata({ url }))
+const openStore = (url) =>
+  url.startsWith('sqlite:') ? sqliteMetadata({ file: url.slice('sqlite:'.length) }) : postgresMetadata({ url })
 /** The mark of the storage that the registry knows; made where it has met none yet. */
 export async function markOf(url) {
   const store = openStore(url)
@@ -99,12 +116,16 @@ async function openPostgres(url) {
   const { default: pg } = await import('pg')
   const client = new pg.Client({ connectionString: url })
   await client.connect()
-  await client.query("SET search_path TO sif_library, public; SET session_replication_role = replica; SET maintenance_work_mem = '512MB'")
+  await client.query(
+    "SET search_path TO sif_library, public; SET session_replication_role = replica; SET maintenance_work_mem = '512MB'",
+  )
   let searchIndex
   return {
     exec: (sql) => client.query(sql),
     begin: async () => {
-      const { rows } = await client.query("SELECT indexdef FROM pg_indexes WHERE schemaname = 'sif_library' AND indexname = 'search_images_text'")
+      const { rows } = await client.query(
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'sif_library' AND indexname = 'search_images_text'",
+      )
       searchIndex = rows[0].indexdef
       await client.query('DROP INDEX search_images_text')
     },
@@ -125,13 +146,36 @@ async function openPostgres(url) {
 
 async function createContainers(store, count) {
   const now = Date.now()
-  const { record: entity } = await store.entities.createIfAbsent({ id: idOf(1), name: 'alice', description: '', defaultPrivate: false, owner: null, now })
-  const collection = { id: idOf(2), entityId: entity.id, name: 'tools', description: '', private: false, owner: null, now }
+  const { record: entity } = await store.entities.createIfAbsent({
+    id: idOf(1),
+    name: 'alice',
+    description: '',
+    defaultPrivate: false,
+    owner: null,
+    now,
+  })
+  const collection = {
+    id: idOf(2),
+    entityId: entity.id,
+    name: 'tools',
+    description: '',
+    private: false,
+    owner: null,
+    now,
+  }
   const { record } = await store.collections.createIfAbsent(collection)
   const containers = []
   for (let index = 0; index < count; index += 1) {
     const description = index === Math.floor(count / 2) ? `Genome of the ${rareWord}` : 'No description'
-    const container = { id: idOf(1000 + index), collectionId: record.id, name: `container-${index}`, description, private: false, owner: null, now }
+    const container = {
+      id: idOf(1000 + index),
+      collectionId: record.id,
+      name: `container-${index}`,
+      description,
+      private: false,
+      owner: null,
+      now,
+    }
     containers.push((await store.containers.createIfAbsent(container)).record)
   }
   return containers

@@ -27,7 +27,16 @@ async function createToken({ accounts }) {
   if ((await accounts.findUser('alice')) !== undefined) return
   const createdAt = Date.now()
   await accounts.createUser({ id: idOf(3), name: 'alice', admin: false, groups: ['lab'], createdAt })
-  await accounts.createToken({ id: idOf(4), userId: idOf(3), label: '', hash: tokenHash, scopes: [], createdAt, expiresAt: null, lastUsedAt: null })
+  await accounts.createToken({
+    id: idOf(4),
+    userId: idOf(3),
+    label: '',
+    hash: tokenHash,
+    scopes: [],
+    createdAt,
+    expiresAt: null,
+    lastUsedAt: null,
+  })
 }
 
 /** CPU microseconds per call, the best round of each subject; rounds take turns, so that a busy machine is as unkind to one as to the other. */
@@ -47,7 +56,10 @@ async function measure(subjects, call, { calls, rounds = 9 }) {
 
 async function lookUp({ store, images }, index) {
   const { container, tag } = imageAt(index % images, { images, containers: Math.ceil(images / perContainer) })
-  const found = await store.images.findByPath({ entity: 'alice', collection: 'tools', container: `container-${container}` }, { tag, arch: 'amd64' })
+  const found = await store.images.findByPath(
+    { entity: 'alice', collection: 'tools', container: `container-${container}` },
+    { tag, arch: 'amd64' },
+  )
   if (found === undefined) throw new Error(`lost container-${container}:${tag}`)
 }
 
@@ -57,12 +69,27 @@ const spread = (index) => Math.imul(index, 0x9e3779b1) >>> 0
 
 const measurements = {
   'findByPath, random tags of all': [(subject, index) => lookUp(subject, spread(index)), { calls: 20_000 }],
-  'findByPath, random tags of 20 containers': [(subject, index) => lookUp(subject, spread(index) % 20_000), { calls: 20_000 }],
-  'findByPath, the tags of one container': [(subject, index) => lookUp(subject, spread(index) % perContainer), { calls: 20_000 }],
-  'findByPath, one digest': [({ store }) => store.images.findByPath(firstContainer, { digest: firstDigest }), { calls: 20_000 }],
+  'findByPath, random tags of 20 containers': [
+    (subject, index) => lookUp(subject, spread(index) % 20_000),
+    { calls: 20_000 },
+  ],
+  'findByPath, the tags of one container': [
+    (subject, index) => lookUp(subject, spread(index) % perContainer),
+    { calls: 20_000 },
+  ],
+  'findByPath, one digest': [
+    ({ store }) => store.images.findByPath(firstContainer, { digest: firstDigest }),
+    { calls: 20_000 },
+  ],
   findToken: [({ store }) => store.accounts.findToken(tokenHash), { calls: 20_000 }],
-  'search, all match, page of 50': [({ store }) => store.search({ value: 'alice', visibility: 'public', archs: ['amd64'], limit: 50 }), { calls: 20 }],
-  'search, one container matches': [({ store }) => store.search({ value: 'container-0', visibility: 'public', limit: 50 }), { calls: 20 }],
+  'search, all match, page of 50': [
+    ({ store }) => store.search({ value: 'alice', visibility: 'public', archs: ['amd64'], limit: 50 }),
+    { calls: 20 },
+  ],
+  'search, one container matches': [
+    ({ store }) => store.search({ value: 'container-0', visibility: 'public', limit: 50 }),
+    { calls: 20 },
+  ],
   'search, all match, none of the arch': [
     ({ store }) => store.search({ value: 'alice', visibility: 'public', archs: ['riscv64'], limit: 50 }),
     { calls: 1, rounds: 3 },
@@ -80,7 +107,9 @@ for (const images of options.images.split(',').map(Number)) {
   subjects.push({ images, store })
   console.log(`${images} images: ${Math.round(statSync(file).size / 2 ** 20)} MiB`)
 }
-console.log(`\nNode ${process.version}, CPU us per call${' '.repeat(14)}${subjects.map(({ images }) => String(images).padStart(12)).join('')}`)
+console.log(
+  `\nNode ${process.version}, CPU us per call${' '.repeat(14)}${subjects.map(({ images }) => String(images).padStart(12)).join('')}`,
+)
 for (const [name, [call, rounds]] of Object.entries(measurements)) {
   const times = await measure(subjects, call, rounds)
   console.log(`${name.padEnd(45)}${times.map((time) => time.toFixed(1).padStart(12)).join('')}`)

@@ -8,7 +8,7 @@ import { createHash, createHmac, createSecretKey, hash, type KeyObject } from 'n
 import { S3Client, UploadPartCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { Bench } from 'tinybench'
-import { s3Storage } from '../src/storage/blob/s3.js'
+import { s3Storage } from '../src/storage/blob/s3/index.js'
 
 const credentials = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' }
 const endpoint = 'https://s3.example.org'
@@ -24,7 +24,13 @@ const part = {
 }
 
 const storage = s3Storage({ bucket, endpoint, region, credentials, bindPayload: true })
-const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true, requestChecksumCalculation: 'WHEN_REQUIRED' })
+const client = new S3Client({
+  endpoint,
+  region,
+  credentials,
+  forcePathStyle: true,
+  requestChecksumCalculation: 'WHEN_REQUIRED',
+})
 
 /** The least that SigV4 asks for: one hash, one HMAC, and the string that they sign. */
 function createFloor(): () => string {
@@ -32,11 +38,17 @@ function createFloor(): () => string {
   const keyOf = (day: string): KeyObject => {
     if (signingKey?.day === day) return signingKey.key
     const steps = [day, region, 's3', 'aws4_request']
-    const bytes = steps.reduce<Buffer>((secret, step) => createHmac('sha256', secret).update(step).digest(), Buffer.from(`AWS4${credentials.secretAccessKey}`))
+    const bytes = steps.reduce<Buffer>(
+      (secret, step) => createHmac('sha256', secret).update(step).digest(),
+      Buffer.from(`AWS4${credentials.secretAccessKey}`),
+    )
     signingKey = { day, key: createSecretKey(bytes) }
     return signingKey.key
   }
-  const sha256 = typeof hash === 'function' ? (text: string) => hash('sha256', text) : (text: string) => createHash('sha256').update(text).digest('hex')
+  const sha256 =
+    typeof hash === 'function'
+      ? (text: string) => hash('sha256', text)
+      : (text: string) => createHash('sha256').update(text).digest('hex')
   const host = new URL(endpoint).host
   return () => {
     const now = new Date().toISOString().replace(/[-:]|\.\d+/g, '')
@@ -70,13 +82,22 @@ const bench = new Bench({ time: Number(process.argv[2] ?? 1500), warmupTime: 500
     await ours()
   })
   .add('getSignedUrl', async () => {
-    await getSignedUrl(client, new UploadPartCommand({ Bucket: bucket, Key: key, PartNumber: part.partNumber, UploadId: part.uploadId }), {
-      expiresIn: part.expiresSeconds,
-    })
+    await getSignedUrl(
+      client,
+      new UploadPartCommand({ Bucket: bucket, Key: key, PartNumber: part.partNumber, UploadId: part.uploadId }),
+      {
+        expiresIn: part.expiresSeconds,
+      },
+    )
   })
 await bench.run()
 
-const medians = new Map(bench.tasks.map((task) => [task.name, task.result.state === 'completed' ? task.result.latency.p50 * 1000 : Number.NaN]))
+const medians = new Map(
+  bench.tasks.map((task) => [
+    task.name,
+    task.result.state === 'completed' ? task.result.latency.p50 * 1000 : Number.NaN,
+  ]),
+)
 const at = (name: string): number => medians.get(name) ?? Number.NaN
 const result = {
   node: process.version,

@@ -26,7 +26,9 @@ export async function benchRequests({ rounds = 7, requests = 8000, images = 1_00
     const registryFew = await start(server('registry'), { database: few, blobs: join(folder, 'blobs') })
     const registryMany = await start(server('registry'), { database: many, blobs: join(folder, 'blobs') })
     const imagePath = (container, tag) => `/v1/images/alice/tools/${container}:${tag}?arch=amd64`
-    const sample = await (await fetch(`http://127.0.0.1:${registryFew.port}${imagePath('container-0', '0.0.0')}`)).text()
+    const sample = await (
+      await fetch(`http://127.0.0.1:${registryFew.port}${imagePath('container-0', '0.0.0')}`)
+    ).text()
     const version = await (await fetch(`http://127.0.0.1:${registryFew.port}/version`)).text()
     const bareVersion = await start(server('bare'), { body: version })
     const bareImage = await start(server('bare'), { body: sample })
@@ -38,7 +40,10 @@ export async function benchRequests({ rounds = 7, requests = 8000, images = 1_00
       'bare, image': { target: bareImage, request: getRequest('/v1/images/x') },
       'GetImage, 100 images': { target: registryFew, request: getRequest(imagePath('container-0', '0.0.0')) },
       [`GetImage, ${images} images`]: { target: registryMany, request: getRequest(imagePath(lastContainer, '0.0.0')) },
-      'GetImage, with a token': { target: registryFew, request: getRequest(imagePath('container-0', '0.0.0'), authorization) },
+      'GetImage, with a token': {
+        target: registryFew,
+        request: getRequest(imagePath('container-0', '0.0.0'), authorization),
+      },
     }
     const distribution = await findDistribution()
     if (distribution === undefined) console.log('the Go registry is left out: Go cannot build it here')
@@ -80,7 +85,9 @@ export async function benchRequests({ rounds = 7, requests = 8000, images = 1_00
       { what: 'token check', value: tokenCost, unit: 'µs CPU', goal: '< 10 µs', holds: tokenCost < 10 },
     ]
     if ('distribution, manifest' in cpu)
-      rows.push(row('distribution, manifest'), { ...row('GetImage, 100 images', 'distribution, manifest', '≤ 0.1', (value) => value <= 0.1) })
+      rows.push(row('distribution, manifest'), {
+        ...row('GetImage, 100 images', 'distribution, manifest', '≤ 0.1', (value) => value <= 0.1),
+      })
     printTable('CPU per small request', rows)
     saveResults('requests', rows)
     return rows

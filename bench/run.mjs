@@ -25,5 +25,6 @@ const benches = {
   startup: () => benchStartup(quick ? { rounds: 3 } : {}),
 }
 const wanted = args.filter((arg) => !arg.startsWith('--'))
-for (const name of wanted) if (!(name in benches)) throw new Error(`no such bench: ${name}; there are ${Object.keys(benches).join(', ')}`)
+for (const name of wanted)
+  if (!(name in benches)) throw new Error(`no such bench: ${name}; there are ${Object.keys(benches).join(', ')}`)
 for (const [name, bench] of Object.entries(benches)) if (wanted.length === 0 || wanted.includes(name)) await bench()

@@ -50,7 +50,15 @@ export async function benchS3({ rounds = 5, size = 2 ** 30 }) {
     const client = buildClient(folder)
     const file = makeFile(join(folder, 'image.sif'), size)
     const { endpoint, region, accessKeyId, secretAccessKey } = minio
-    const s3 = (prefix, more = {}) => ({ bucket: 'bench', prefix, endpoint, region, pathStyle: true, credentials: { accessKeyId, secretAccessKey }, ...more })
+    const s3 = (prefix, more = {}) => ({
+      bucket: 'bench',
+      prefix,
+      endpoint,
+      region,
+      pathStyle: true,
+      credentials: { accessKeyId, secretAccessKey },
+      ...more,
+    })
     const start = async (name, options) => {
       const started = await startModule(server(name), options)
       running.push(started)
@@ -58,11 +66,17 @@ export async function benchS3({ rounds = 5, size = 2 ** 30 }) {
     }
     const targets = {
       'stub that answers instantly': await start('s3-stub', { s3: s3('stub') }),
-      "registry, verify: 'background'": await start('registry', { database: join(folder, 'background.db'), s3: s3('background', { verify: 'background' }) }),
+      "registry, verify: 'background'": await start('registry', {
+        database: join(folder, 'background.db'),
+        s3: s3('background', { verify: 'background' }),
+      }),
       "registry, verify: 'read'": await start('registry', { database: join(folder, 'read.db'), s3: s3('read') }),
     }
     const run = ({ url, token }, words) => {
-      const said = execFileSync(client, ['--url', url, '--token', token, ...words, '--arch', 'amd64'], { encoding: 'utf8', maxBuffer: 2 ** 24 })
+      const said = execFileSync(client, ['--url', url, '--token', token, ...words, '--arch', 'amd64'], {
+        encoding: 'utf8',
+        maxBuffer: 2 ** 24,
+      })
       const result = JSON.parse(said)
       if (!result.ok) throw new Error(`${words.join(' ')}: ${result.error}`)
     }
@@ -83,7 +97,8 @@ export async function benchS3({ rounds = 5, size = 2 ** 30 }) {
         measure(`push, ${name}`, () => run(target, ['push', file.path, 'bench/tools/large:latest']))
         // the proof in the background ends before anything else is measured
         if (name.includes('background')) await new Promise((resolve) => setTimeout(resolve, (size / 2 ** 26) * 1000))
-        if (!name.includes('background')) measure(`pull, ${name}`, () => run(target, ['pull', 'bench/tools/large:latest', out]))
+        if (!name.includes('background'))
+          measure(`pull, ${name}`, () => run(target, ['pull', 'bench/tools/large:latest', out]))
       }
     }
     const seconds = Object.fromEntries(Object.entries(times).map(([name, values]) => [name, median(values)]))
@@ -92,7 +107,10 @@ export async function benchS3({ rounds = 5, size = 2 ** 30 }) {
       const floor = `${verb}, stub that answers instantly`
       // round by round, since a machine that others use is not equally fast all the time
       const ratio = median(times[what].map((time, round) => time / times[floor][round]))
-      const compared = what === floor ? {} : { ratio, to: floor, ...(goal === undefined ? {} : { goal: `≤ ${goal} of its time`, holds: ratio <= goal }) }
+      const compared =
+        what === floor
+          ? {}
+          : { ratio, to: floor, ...(goal === undefined ? {} : { goal: `≤ ${goal} of its time`, holds: ratio <= goal }) }
       return { what, value: seconds[what], unit: 's', ...compared }
     }
     const rows = [

@@ -16,14 +16,18 @@ function writeBlobs(data, keys) {
   }
 }
 
-const keysOf = (shape, count) => Array.from({ length: count }, (_, number) => imageAt(Math.floor((number * shape.images) / count), shape).key)
+const keysOf = (shape, count) =>
+  Array.from({ length: count }, (_, number) => imageAt(Math.floor((number * shape.images) / count), shape).key)
 
 /** Runs a command; resolves to the CPU of it and of the database, the time, in seconds, and what it printed. */
 async function runCommand(database, { url, data, args }) {
   const before = cpuOfEnded() + database.cpu()
   const begun = performance.now()
   const env = { ...process.env, SIF_LIBRARY_METADATA: url }
-  const child = spawn(process.execPath, [cli, ...args, '--data', data, '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env })
+  const child = spawn(process.execPath, [cli, ...args, '--data', data, '--json'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+  })
   const chunks = []
   child.stdout.on('data', (chunk) => chunks.push(chunk))
   const code = await new Promise((resolve) => child.once('close', resolve))
@@ -34,9 +38,14 @@ async function runCommand(database, { url, data, args }) {
 
 /** Fails where the sweep finds another number of blobs than `blobs`, or anything else. */
 async function runSweep(database, { url, data, dryRun, blobs = 0 }) {
-  const ended = await runCommand(database, { url, data, args: ['sweep', '--grace', '1s', ...(dryRun ? ['--dry-run'] : [])] })
+  const ended = await runCommand(database, {
+    url,
+    data,
+    args: ['sweep', '--grace', '1s', ...(dryRun ? ['--dry-run'] : [])],
+  })
   const { items, ...result } = JSON.parse(ended.printed)
-  if (result.blobs !== blobs || result.orphans !== 0) throw new Error(`the sweep found ${JSON.stringify(result)}, not ${blobs} blobs`)
+  if (result.blobs !== blobs || result.orphans !== 0)
+    throw new Error(`the sweep found ${JSON.stringify(result)}, not ${blobs} blobs`)
   return ended
 }
 
@@ -81,7 +90,8 @@ export async function commandRows(database, { home, big, files, rounds }) {
   ]
   const samples = subjects.map(() => [])
   for (let round = 0; round < rounds; round += 1)
-    for (const [number, subject] of subjects.entries()) samples[number].push(await runRound(database, { ...subject, round }))
+    for (const [number, subject] of subjects.entries())
+      samples[number].push(await runRound(database, { ...subject, round }))
   const number = (count) => count.toLocaleString('en')
   const row = (what, member) => ({
     what: `${database.name}: ${what}`,
@@ -92,7 +102,11 @@ export async function commandRows(database, { home, big, files, rounds }) {
   })
   return [
     row(`sweep --dry-run, per file of ${number(files)} that have a record`, 'perFile'),
-    { what: `${database.name}: the same, all of it`, value: median(samples[1].map(({ seconds }) => seconds)), unit: 's' },
+    {
+      what: `${database.name}: the same, all of it`,
+      value: median(samples[1].map(({ seconds }) => seconds)),
+      unit: 's',
+    },
     row(`sweep --dry-run, per blob of ${number(files / 5)} that no image refers to`, 'perListed'),
     row('sweep, per blob of these that it deletes', 'perRemoved'),
     row('verify with nothing to prove, start of the program included', 'verify'),

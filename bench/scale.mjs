@@ -14,13 +14,23 @@ import { commandRows } from './scale-commands.mjs'
 const smallShape = { images: 100, containers: 1 }
 
 const searchPath = (value, arch = '') => `/v1/search?value=${encodeURIComponent(value)}&arch=${arch}`
-const shapeName = ({ images, containers }) => `${images.toLocaleString('en')} images in ${containers.toLocaleString('en')} containers`
+const shapeName = ({ images, containers }) =>
+  `${images.toLocaleString('en')} images in ${containers.toLocaleString('en')} containers`
 
 async function startRegistry(database, { folder, url, shape }) {
   const server = await startServe(folder, { env: filledEnv(url) })
   const { data } = await call(server.base, { path: '/v1/containers/alice/tools/container-0' })
   const last = `container-${shape.containers - 1}`
-  return { ...server, folder, url, shape, containerId: data.id, last, idleRss: server.rss(), cost: () => server.cpu() + database.cpu() }
+  return {
+    ...server,
+    folder,
+    url,
+    shape,
+    containerId: data.id,
+    last,
+    idleRss: server.rss(),
+    cost: () => server.cpu() + database.cpu(),
+  }
 }
 
 /** Work that sends GET requests; `pathOf` is asked once for a registry, and gives a path or a function that gives one for each request. */
@@ -33,7 +43,13 @@ const gets = (pathOf) => async (registry, count) => {
 async function pushSmall({ base, token }, count) {
   for (let index = 0; index < count; index += 1) {
     const block = randomBytes(4096)
-    const image = { entity: 'alice', container: 'container-0', tag: `pushed-${block.toString('hex', 0, 6)}`, size: block.length, block }
+    const image = {
+      entity: 'alice',
+      container: 'container-0',
+      tag: `pushed-${block.toString('hex', 0, 6)}`,
+      size: block.length,
+      block,
+    }
     await push(base, { token, ...image, digest: digestOf(image) })
   }
 }
@@ -81,15 +97,26 @@ const cases = [
           anyImagePath(shape),
     ),
   },
-  { what: 'GetImage, one busy container', work: gets(({ last }) => imagePath({ container: last, tag: '0.0.0' })), goal: 1.2 },
+  {
+    what: 'GetImage, one busy container',
+    work: gets(({ last }) => imagePath({ container: last, tag: '0.0.0' })),
+    goal: 1.2,
+  },
   { what: 'tag list of a container with 100', work: gets(({ containerId }) => `/v2/tags/${containerId}`) },
   { what: 'search, a word of one container (100 images)', work: gets(() => searchPath(rareWord)) },
   { what: 'search, one of many alike names (100 images)', work: gets(({ last }) => searchPath(last)) },
   { what: 'search, everything matches (first page)', work: gets(() => searchPath('tools')) },
   { what: 'search, nothing has any piece of it', work: gets(() => searchPath('qqzzxx')) },
   { what: 'search, pieces everywhere, together nowhere', work: gets(() => searchPath('container-123412341')) },
-  { what: 'search, a tenth of everything, nothing of it new', work: gets(({ shape }) => searchPath(shape.containers > 4 ? 'container-4' : 'container-0')) },
-  { what: 'search, everything matches, nothing of the arch', work: gets(() => searchPath('tools', 'riscv64')), rounds: 1 },
+  {
+    what: 'search, a tenth of everything, nothing of it new',
+    work: gets(({ shape }) => searchPath(shape.containers > 4 ? 'container-4' : 'container-0')),
+  },
+  {
+    what: 'search, everything matches, nothing of the arch',
+    work: gets(() => searchPath('tools', 'riscv64')),
+    rounds: 1,
+  },
   { what: 'push of one more of 4 KiB', work: pushSmall, least: 25 },
 ]
 
@@ -111,7 +138,11 @@ async function compareCases(name, { small, big, rounds }) {
   return rows
 }
 
-const ratioOf = ({ ratio }, to, goal) => ({ ratio, to, ...(goal === undefined ? {} : { goal: `≤ ${goal}`, holds: ratio <= goal }) })
+const ratioOf = ({ ratio }, to, goal) => ({
+  ratio,
+  to,
+  ...(goal === undefined ? {} : { goal: `≤ ${goal}`, holds: ratio <= goal }),
+})
 
 /** GetImage in a container of one image with a thousand tags, against one tag. */
 async function compareTags(name, { registry, rounds, tags = 1000 }) {
@@ -125,7 +156,12 @@ async function compareTags(name, { registry, rounds, tags = 1000 }) {
     const image = { entity: 'alice', container, tag: 'tag-0', size: block.length, block }
     const { containerId, imageId } = await push(base, { token, ...image, digest: digestOf(image) })
     for (let index = 1; index < count; index += 1)
-      await call(base, { method: 'POST', path: `/v2/tags/${containerId}`, token, body: { Arch: 'amd64', Tag: `tag-${index}`, ImageID: imageId } })
+      await call(base, {
+        method: 'POST',
+        path: `/v2/tags/${containerId}`,
+        token,
+        body: { Arch: 'amd64', Tag: `tag-${index}`, ImageID: imageId },
+      })
     works.push(gets(() => imagePath({ container, tag: `tag-${count - 1}` })))
   }
   const compared = await compare(
@@ -137,11 +173,35 @@ async function compareTags(name, { registry, rounds, tags = 1000 }) {
 }
 
 const memoryRows = (name, { small, big }) => [
-  { what: `${name}: RSS of serve when it has started`, value: big.idleRss, unit: 'MiB', ratio: big.idleRss / small.idleRss, to: 'the small one' },
-  { what: `${name}: RSS of serve after all of it`, value: big.rss(), unit: 'MiB', ratio: big.rss() / small.rss(), to: 'the small one' },
+  {
+    what: `${name}: RSS of serve when it has started`,
+    value: big.idleRss,
+    unit: 'MiB',
+    ratio: big.idleRss / small.idleRss,
+    to: 'the small one',
+  },
+  {
+    what: `${name}: RSS of serve after all of it`,
+    value: big.rss(),
+    unit: 'MiB',
+    ratio: big.rss() / small.rss(),
+    to: 'the small one',
+  },
   // SQLite's file is mapped, and counts as resident while the system keeps it in memory
-  { what: `${name}: of it what is no mapped file`, value: big.anonymous(), unit: 'MiB', ratio: big.anonymous() / small.anonymous(), to: 'the small one' },
-  { what: `${name}: peak RSS of serve`, value: big.peakRss(), unit: 'MiB', ratio: big.peakRss() / small.peakRss(), to: 'the small one' },
+  {
+    what: `${name}: of it what is no mapped file`,
+    value: big.anonymous(),
+    unit: 'MiB',
+    ratio: big.anonymous() / small.anonymous(),
+    to: 'the small one',
+  },
+  {
+    what: `${name}: peak RSS of serve`,
+    value: big.peakRss(),
+    unit: 'MiB',
+    ratio: big.peakRss() / small.peakRss(),
+    to: 'the small one',
+  },
 ]
 
 async function benchDatabase(database, { folder, bigShape, files, rounds }) {
@@ -166,7 +226,10 @@ async function benchDatabase(database, { folder, bigShape, files, rounds }) {
     const rows = await compareCases(name, { small, big, rounds })
     rows.push(await compareTags(name, { registry: big, rounds }))
     rows.push(...memoryRows(name, { small, big }))
-    return [...rows, ...(await commandRows(database, { home: folder, big: stores.big, files, rounds: Math.min(rounds, 3) }))]
+    return [
+      ...rows,
+      ...(await commandRows(database, { home: folder, big: stores.big, files, rounds: Math.min(rounds, 3) })),
+    ]
   } finally {
     await Promise.all(running.map((one) => one.stop()))
   }

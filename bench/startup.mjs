@@ -41,8 +41,20 @@ export function benchStartup({ rounds = 15 }) {
     { what: 'node alone, memory', value: of('', 'rss'), unit: 'MiB' },
     ...cases.slice(1).flatMap((name) => [
       { what: `${name}, import`, value: of(name, 'took'), unit: 'ms' },
-      { what: `${name}, whole process`, value: of(name, 'total'), unit: 'ms', ratio: of(name, 'total') / of('', 'total'), to: 'node alone' },
-      { what: `${name}, memory`, value: of(name, 'rss') - of('', 'rss'), unit: 'MiB more', ratio: of(name, 'rss') / of('', 'rss'), to: 'node alone' },
+      {
+        what: `${name}, whole process`,
+        value: of(name, 'total'),
+        unit: 'ms',
+        ratio: of(name, 'total') / of('', 'total'),
+        to: 'node alone',
+      },
+      {
+        what: `${name}, memory`,
+        value: of(name, 'rss') - of('', 'rss'),
+        unit: 'MiB more',
+        ratio: of(name, 'rss') / of('', 'rss'),
+        to: 'node alone',
+      },
     ]),
   ]
   printTable('Start-up of each entry', rows)

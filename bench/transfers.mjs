@@ -24,7 +24,9 @@ async function startNginx(command, folder, root) {
   const port = await freePort()
   mkdirSync(folder, { recursive: true })
   const config = join(folder, 'nginx.conf')
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`).join(' ')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${folder}/${name};`)
+    .join(' ')
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   writeFileSync(
     config,
@@ -46,24 +48,41 @@ export async function benchTransfers({ rounds = 5, size = 2 ** 30 }) {
   }
   try {
     const bare = keep(await startModule(server('bare'), { file: join(folder, 'bare.bin') }))
-    const ours = keep(await startModule(server('registry'), { database: join(folder, 'registry.db'), blobs: join(folder, 'blobs') }))
+    const ours = keep(
+      await startModule(server('registry'), { database: join(folder, 'registry.db'), blobs: join(folder, 'blobs') }),
+    )
     const base = `http://127.0.0.1:${ours.port}`
     const { token } = ours
     const distribution = await findDistribution()
     const go = distribution === undefined ? undefined : keep(await distribution.start(join(folder, 'distribution')))
     const nginxCommand = findNginx()
-    const nginx = nginxCommand === undefined ? undefined : keep(await startNginx(nginxCommand, join(folder, 'nginx'), folder))
+    const nginx =
+      nginxCommand === undefined ? undefined : keep(await startNginx(nginxCommand, join(folder, 'nginx'), folder))
     if (go === undefined) console.log('the Go registry is left out: Go cannot build it here')
     if (nginx === undefined) console.log('nginx is left out: it is not installed')
 
     const uploads = {
       'bare pipeline, no hash': () => putBytes(`http://127.0.0.1:${bare.port}/`, { size, block }),
       'upload, one PUT': async (salted, digest) => {
-        const { imageId } = await createImage(base, { token, entity: 'bench', container: `single-${digest.slice(0, 8)}`, digest })
-        const started = await call(base, { method: 'POST', path: `/v2/imagefile/${imageId}`, token, body: { filesize: size, sha256sum: digest } })
+        const { imageId } = await createImage(base, {
+          token,
+          entity: 'bench',
+          container: `single-${digest.slice(0, 8)}`,
+          digest,
+        })
+        const started = await call(base, {
+          method: 'POST',
+          path: `/v2/imagefile/${imageId}`,
+          token,
+          body: { filesize: size, sha256sum: digest },
+        })
         await putBytes(started.data.uploadURL, { size, block: salted })
         await call(base, { method: 'PUT', path: `/v2/imagefile/${imageId}/_complete`, token, body: {} })
-        await call(base, { method: 'DELETE', path: `/v1/images/bench/tools/single-${digest.slice(0, 8)}:sha256.${digest}`, token })
+        await call(base, {
+          method: 'DELETE',
+          path: `/v1/images/bench/tools/single-${digest.slice(0, 8)}:sha256.${digest}`,
+          token,
+        })
       },
       'upload, multipart': async (salted, digest) => {
         const container = `multi-${digest.slice(0, 8)}`
@@ -73,7 +92,11 @@ export async function benchTransfers({ rounds = 5, size = 2 ** 30 }) {
     }
     if (go !== undefined)
       uploads['distribution, blob'] = async (salted, digest) =>
-        putBytes(await startBlob(go.port, `sha256:${digest}`), { size, block: salted, headers: { 'content-type': 'application/octet-stream' } })
+        putBytes(await startBlob(go.port, `sha256:${digest}`), {
+          size,
+          block: salted,
+          headers: { 'content-type': 'application/octet-stream' },
+        })
 
     const times = {}
     const measure = async (name, work) => {
@@ -112,24 +135,41 @@ export async function benchTransfers({ rounds = 5, size = 2 ** 30 }) {
     pulls['pull, 3 × 5 MiB ranges'] = ranged
     pulls['bare file stream, 1 MiB'] = () => getBytes(`http://127.0.0.1:${bare.port}/file`)
     if (go !== undefined) {
-      await putBytes(await startBlob(go.port, `sha256:${digest}`), { size, block, headers: { 'content-type': 'application/octet-stream' } })
+      await putBytes(await startBlob(go.port, `sha256:${digest}`), {
+        size,
+        block,
+        headers: { 'content-type': 'application/octet-stream' },
+      })
       pulls['distribution, blob pull'] = () => getBytes(`http://127.0.0.1:${go.port}/v2/bench/blobs/sha256:${digest}`)
     }
     if (nginx !== undefined) pulls['nginx, sendfile off'] = () => getBytes(`http://127.0.0.1:${nginx.port}/bare.bin`)
-    for (let round = 0; round < rounds; round += 1) for (const [name, work] of Object.entries(pulls)) await measure(name, work)
+    for (let round = 0; round < rounds; round += 1)
+      for (const [name, work] of Object.entries(pulls)) await measure(name, work)
 
     const seconds = Object.fromEntries(Object.entries(times).map(([name, values]) => [name, median(values)]))
     const speed = (name) => size / 2 ** 20 / seconds[name]
     const row = (what, to, goal, holds) => {
-      const ratio = to === undefined || seconds[to] === undefined ? undefined : goal?.startsWith('≤') ? seconds[what] / seconds[to] : speed(what) / speed(to)
-      return { what, value: speed(what), unit: 'MiB/s', ...(ratio === undefined ? {} : { ratio, to, goal, holds: holds(ratio) }) }
+      const ratio =
+        to === undefined || seconds[to] === undefined
+          ? undefined
+          : goal?.startsWith('≤')
+            ? seconds[what] / seconds[to]
+            : speed(what) / speed(to)
+      return {
+        what,
+        value: speed(what),
+        unit: 'MiB/s',
+        ...(ratio === undefined ? {} : { ratio, to, goal, holds: holds(ratio) }),
+      }
     }
     const atLeast = (goal) => (ratio) => ratio >= goal
     const rows = [
       row('bare pipeline, no hash'),
       row('upload, one PUT', 'bare pipeline, no hash', '≤ 1.3 of its time', (ratio) => ratio <= 1.3),
       row('upload, multipart', 'distribution, blob', '≥ 1.0 of its speed', atLeast(1)),
-      ...(go === undefined ? [] : [row('distribution, blob'), row('upload, one PUT', 'distribution, blob', '≥ 1.0 of its speed', atLeast(1))]),
+      ...(go === undefined
+        ? []
+        : [row('distribution, blob'), row('upload, one PUT', 'distribution, blob', '≥ 1.0 of its speed', atLeast(1))]),
       row('bare file stream, 1 MiB'),
       row('pull, one stream', 'distribution, blob pull', '≥ 1.0 of its speed', atLeast(1)),
       ...(go === undefined ? [] : [row('distribution, blob pull')]),

@@ -26,8 +26,14 @@ for (const [path, entry] of Object.entries(lock.packages)) {
     const places = [`${path}/node_modules/${name}`, `node_modules/${name}`]
     if (places.some((place) => place in lock.packages)) continue
     const platform = platformOf(name)
-    if (platform === undefined || !/^\d+\.\d+\.\d+$/.test(version)) throw new Error(`${path} wants ${name}@${version}: write its entry by hand`)
-    missing[`node_modules/${name}`] = { version, ...platform, ...(entry.dev === true ? { dev: true } : {}), optional: true }
+    if (platform === undefined || !/^\d+\.\d+\.\d+$/.test(version))
+      throw new Error(`${path} wants ${name}@${version}: write its entry by hand`)
+    missing[`node_modules/${name}`] = {
+      version,
+      ...platform,
+      ...(entry.dev === true ? { dev: true } : {}),
+      optional: true,
+    }
   }
 }
 
@@ -37,7 +43,10 @@ if (process.argv.includes('--check')) {
   process.exitCode = names.length === 0 ? 0 : 1
 } else {
   const { '': root, ...rest } = lock.packages
-  lock.packages = { '': root, ...Object.fromEntries(Object.entries({ ...rest, ...missing }).sort(([a], [b]) => (a < b ? -1 : 1))) }
+  lock.packages = {
+    '': root,
+    ...Object.fromEntries(Object.entries({ ...rest, ...missing }).sort(([a], [b]) => (a < b ? -1 : 1))),
+  }
   writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`)
   console.log(`${names.length} entries added`)
 }

@@ -43,7 +43,15 @@ const answers = {
     globalThis.gc?.()
     const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage()
     const connections = await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
-    return { rss, heapUsed, external, arrayBuffers, handles: process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0, connections, errors }
+    return {
+      rss,
+      heapUsed,
+      external,
+      arrayBuffers,
+      handles: process.platform === 'linux' ? readdirSync('/proc/self/fd').length : 0,
+      connections,
+      errors,
+    }
   },
   /** Days later: what is left after a sweep. */
   sweep: async () => {

@@ -40,10 +40,17 @@ async function prepare({ url, ask }) {
   const other = `sha256.${'0'.repeat(64)}`
   const pending = (await json(url, bob, 'POST', '/v1/images', { hash: other, container })).id
   const { uploadID } = await json(url, bob, 'POST', `/v2/imagefile/${pending}/_multipart`, { filesize: 2500 })
-  const part = await json(url, bob, 'PUT', `/v2/imagefile/${pending}/_multipart`, { uploadID, partNumber: 1, partSize: 1000, sha256sum: '' })
+  const part = await json(url, bob, 'PUT', `/v2/imagefile/${pending}/_multipart`, {
+    uploadID,
+    partNumber: 1,
+    partSize: 1000,
+    sha256sum: '',
+  })
   const single = await json(url, bob, 'POST', `/v2/imagefile/${pending}`, { filesize: 2500 })
   const pull = await fetch(`${url}/v1/imagefile/bob/c/n:v1`, { redirect: 'manual' })
-  const urls = [part.presignedURL, single.uploadURL, pull.headers.get('location') ?? ''].map((absolute) => absolute.slice(url.length))
+  const urls = [part.presignedURL, single.uploadURL, pull.headers.get('location') ?? ''].map((absolute) =>
+    absolute.slice(url.length),
+  )
   // the published image is left out of what may be deleted by name: bob's token does not reach the requests that delete
   return {
     target: {
@@ -93,7 +100,17 @@ function exchange(port, bytes, { whole }) {
 export async function fuzzHttp({ requests, seed, log = () => {} }) {
   const server = await startFuzzServer()
   const port = Number(new URL(server.url).port)
-  const result = { requests: 0, seed, statuses: {}, serverErrors: [], hangs: [], before: undefined, after: undefined, left: [], kept: false }
+  const result = {
+    requests: 0,
+    seed,
+    statuses: {},
+    serverErrors: [],
+    hangs: [],
+    before: undefined,
+    after: undefined,
+    left: [],
+    kept: false,
+  }
   try {
     const { target, bob, keep } = await prepare(server)
     const draw = random(seed)
@@ -109,7 +126,8 @@ export async function fuzzHttp({ requests, seed, log = () => {} }) {
         const { statuses, hung, text } = await exchange(port, bytes, { whole: sent[0].whole })
         for (const status of statuses) result.statuses[status] = (result.statuses[status] ?? 0) + 1
         const repeat = bytes.toString('latin1').slice(0, 2000)
-        if (statuses.some((status) => status >= 500)) result.serverErrors.push({ request: repeat, answer: text.slice(0, 500) })
+        if (statuses.some((status) => status >= 500))
+          result.serverErrors.push({ request: repeat, answer: text.slice(0, 500) })
         if (hung) result.hangs.push({ request: repeat, answer: text.slice(0, 500) })
       }
     }
@@ -119,13 +137,16 @@ export async function fuzzHttp({ requests, seed, log = () => {} }) {
     result.before = await server.ask('state')
     for (let next = warmUp + 10_000; result.requests < requests; next += 10_000) {
       await rush(Math.min(next, requests))
-      log(`${result.requests} requests in ${((Date.now() - started) / 1000).toFixed(0)} s, ${result.serverErrors.length} 5xx, ${result.hangs.length} hangs`)
+      log(
+        `${result.requests} requests in ${((Date.now() - started) / 1000).toFixed(0)} s, ${result.serverErrors.length} 5xx, ${result.hangs.length} hangs`,
+      )
     }
     // longer than the idle time of a body
     await new Promise((resolve) => setTimeout(resolve, 3500))
     result.after = await server.ask('state')
     result.serverErrors.push(...result.after.errors.map((error) => ({ request: '(log)', answer: error })))
-    const container = (await json(server.url, bob, 'POST', '/v1/containers', { name: 'n', collection: target.ids[1] })).id
+    const container = (await json(server.url, bob, 'POST', '/v1/containers', { name: 'n', collection: target.ids[1] }))
+      .id
     result.left = await server.ask('sweep')
     // bob's own token was among those that were thrown at it, so the image may have been deleted; it must be all there or not at all
     const pull = await fetch(`${server.url}/v1/imagefile/bob/c/n:${keep.hash}`)
@@ -138,8 +159,14 @@ export async function fuzzHttp({ requests, seed, log = () => {} }) {
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { requests: { type: 'string', default: '100000' }, seed: { type: 'string', default: '20261107' } } })
-  const result = await fuzzHttp({ requests: Number(values.requests), seed: Number(values.seed), log: (line) => console.error(line) })
+  const { values } = parseArgs({
+    options: { requests: { type: 'string', default: '100000' }, seed: { type: 'string', default: '20261107' } },
+  })
+  const result = await fuzzHttp({
+    requests: Number(values.requests),
+    seed: Number(values.seed),
+    log: (line) => console.error(line),
+  })
   const MiB = (bytes) => `${(bytes / 1024 ** 2).toFixed(1)} MiB`
   for (const fault of [...result.serverErrors, ...result.hangs].slice(0, 20)) console.error(fault)
   console.log(

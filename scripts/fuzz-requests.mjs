@@ -150,7 +150,21 @@ const fields = [
     'partSize',
     'partNumber',
   ],
-  ...['completedParts', 'tag', 'Tag', 'ImageID', 'Arch', 'private', 'quota', 'uploaded', 'uploadState', '__proto__', 'constructor', 'toString', ''],
+  ...[
+    'completedParts',
+    'tag',
+    'Tag',
+    'ImageID',
+    'Arch',
+    'private',
+    'quota',
+    'uploaded',
+    'uploadState',
+    '__proto__',
+    'constructor',
+    'toString',
+    '',
+  ],
 ]
 const headerLines = [
   ...[
@@ -203,7 +217,8 @@ function startOf(draw, target) {
     // raw, most of them end at the parser of Node
     return draw.chance(0.8) && !text.includes('%') ? encodeURIComponent(text) : text
   }
-  const reference = () => `${Array.from({ length: 1 + draw.below(4) }, part).join('/')}${draw.chance(0.5) ? `:${part()}` : ''}`
+  const reference = () =>
+    `${Array.from({ length: 1 + draw.below(4) }, part).join('/')}${draw.chance(0.5) ? `:${part()}` : ''}`
   const id = () => draw.pick(target.ids)
   const templates = [
     () => ['GET', `/v1/entities/${part()}`],
@@ -219,14 +234,31 @@ function startOf(draw, target) {
     () => ['POST', `/v1/imagefile/${id()}`],
     () => ['POST', `/v2/imagefile/${id()}`],
     () => ['POST', `/v2/imagefile/${id()}/_multipart`],
-    () => ['PUT', `/v2/imagefile/${id()}/${draw.pick(['_complete', '_multipart', '_multipart_complete', '_multipart_abort', part()])}`],
+    () => [
+      'PUT',
+      `/v2/imagefile/${id()}/${draw.pick(['_complete', '_multipart', '_multipart_complete', '_multipart_abort', part()])}`,
+    ],
     () => [draw.pick(['GET', 'POST']), `/v${1 + draw.below(2)}/tags/${id()}`],
-    () => ['GET', `/v1/search?value=${part()}${part()}&arch=${part()}&pageSize=${part()}&page=${part()}&signed=${part()}`],
+    () => [
+      'GET',
+      `/v1/search?value=${part()}${part()}&arch=${part()}&pageSize=${part()}&page=${part()}&signed=${part()}`,
+    ],
     () => [draw.pick(['GET', 'PUT']), `/transfers/${part()}.${part()}`],
     () => [draw.pick(['GET', 'PUT', 'PUT', 'HEAD']), draw.pick(target.urls)],
     () => ['GET', draw.pick(fixedPaths)],
     () => ['GET', `/${part()}/${part()}?${part()}`],
-    () => ['GET', draw.pick(['*', 'http://evil.example/version', '//evil.example/version', '', 'version', '/version HTTP/1.0', '\xff\xfe'])],
+    () => [
+      'GET',
+      draw.pick([
+        '*',
+        'http://evil.example/version',
+        '//evil.example/version',
+        '',
+        'version',
+        '/version HTTP/1.0',
+        '\xff\xfe',
+      ]),
+    ],
   ]
   const [method, path] = draw.pick(templates)()
   return `${draw.chance(0.9) ? method : draw.pick(methods)} ${draw.chance(0.05) ? mutate(draw, Buffer.from(path, 'latin1')).toString('latin1') : path}`
@@ -255,7 +287,22 @@ function bodyOf(draw, target) {
   if (kind === 6) return mutate(draw, Buffer.from(jsonOf(draw, target)))
   if (kind === 7) return Buffer.alloc(draw.below(3000), draw.below(256))
   if (kind === 8)
-    return Buffer.from(draw.pick(['[', '{', '{}', '', 'null', '[]', '"x"', '1', '\ufeff{}', '[1', `${'['.repeat(5000)}`, `${'{"a":'.repeat(5000)}1`]))
+    return Buffer.from(
+      draw.pick([
+        '[',
+        '{',
+        '{}',
+        '',
+        'null',
+        '[]',
+        '"x"',
+        '1',
+        '\ufeff{}',
+        '[1',
+        `${'['.repeat(5000)}`,
+        `${'{"a":'.repeat(5000)}1`,
+      ]),
+    )
   return target.bytes
 }
 
@@ -264,7 +311,8 @@ function bodyOf(draw, target) {
  * @returns {{ bytes: Buffer, whole: boolean }}
  */
 export function hostileRequest(draw, target) {
-  if (draw.chance(0.03)) return { bytes: Buffer.from(Array.from({ length: 1 + draw.below(200) }, () => draw.below(256))), whole: false }
+  if (draw.chance(0.03))
+    return { bytes: Buffer.from(Array.from({ length: 1 + draw.below(200) }, () => draw.below(256))), whole: false }
   const lines = [`${startOf(draw, target)} HTTP/1.1`]
   if (draw.chance(0.97)) lines.push('Host: x')
   if (draw.chance(0.7)) lines.push(`Authorization: Bearer ${draw.pick(target.tokens)}`)
@@ -276,7 +324,16 @@ export function hostileRequest(draw, target) {
     tail = body
     if (draw.chance(0.85)) {
       const lie = draw.chance(0.08)
-        ? draw.pick([-1, body.length + 1 + draw.below(100), Math.max(0, body.length - 1 - draw.below(20)), '1e3', '+5', '', 'x', '18446744073709551616'])
+        ? draw.pick([
+            -1,
+            body.length + 1 + draw.below(100),
+            Math.max(0, body.length - 1 - draw.below(20)),
+            '1e3',
+            '+5',
+            '',
+            'x',
+            '18446744073709551616',
+          ])
         : body.length
       whole = lie === body.length
       lines.push(`Content-Length: ${lie}`)
@@ -285,7 +342,11 @@ export function hostileRequest(draw, target) {
       lines.push('Transfer-Encoding: chunked')
       const ends = draw.chance(0.9)
       whole = ends
-      tail = Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from(ends ? '\r\n0\r\n\r\n' : '\r\n')])
+      tail = Buffer.concat([
+        Buffer.from(`${body.length.toString(16)}\r\n`),
+        body,
+        Buffer.from(ends ? '\r\n0\r\n\r\n' : '\r\n'),
+      ])
       if (body.length === 0 && ends) tail = Buffer.from('0\r\n\r\n')
       if (draw.chance(0.1)) {
         tail = mutate(draw, tail)

@@ -16,8 +16,8 @@ async function buildServer() {
     entry: {
       index: join(root, 'src/core/index.ts'),
       node: join(root, 'src/adapters/node.ts'),
-      filesystem: join(root, 'src/storage/blob/filesystem.ts'),
-      sqlite: join(root, 'src/storage/metadata/sqlite.ts'),
+      filesystem: join(root, 'src/storage/blob/filesystem/index.ts'),
+      sqlite: join(root, 'src/storage/metadata/sqlite/index.ts'),
     },
     outDir,
     format: ['esm'],

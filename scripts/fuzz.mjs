@@ -27,10 +27,23 @@ const run = (args, name) => {
   const { status } = spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' })
   if (status !== 0) failed = true
 }
-run([`${root}node_modules/vitest/vitest.mjs`, 'run', '--project', 'unit', 'test/fuzz/upload-model.test.ts', 'test/fuzz/grammar.test.ts'], 'property tests')
+run(
+  [
+    `${root}node_modules/vitest/vitest.mjs`,
+    'run',
+    '--project',
+    'unit',
+    'test/fuzz/upload-model.test.ts',
+    'test/fuzz/grammar.test.ts',
+  ],
+  'property tests',
+)
 run([`${root}scripts/fuzz-http.mjs`, '--requests', requests, '--seed', seed], 'raw requests')
 if (existsSync(`${root}.cache/schemathesis/bin/schemathesis`)) {
-  run([`${root}node_modules/vitest/vitest.mjs`, 'run', '--project', 'unit', 'test/fuzz/schemathesis.test.ts'], 'schemathesis')
+  run(
+    [`${root}node_modules/vitest/vitest.mjs`, 'run', '--project', 'unit', 'test/fuzz/schemathesis.test.ts'],
+    'schemathesis',
+  )
 } else {
   console.warn('schemathesis is not installed (scripts/schemathesis.sh --install): its part was left out')
 }

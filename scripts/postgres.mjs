@@ -23,7 +23,10 @@ const run = promisify(execFile)
 export function findPrograms() {
   const debian = '/usr/lib/postgresql'
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : []
-  const folders = [...versions.map((version) => join(debian, version, 'bin')), ...(process.env.PATH ?? '').split(':').filter(Boolean)]
+  const folders = [
+    ...versions.map((version) => join(debian, version, 'bin')),
+    ...(process.env.PATH ?? '').split(':').filter(Boolean),
+  ]
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
 }
 
@@ -31,7 +34,9 @@ async function needPrograms() {
   const found = findPrograms()
   if (found !== undefined) return found
   if (isRoot && existsSync('/usr/bin/apt-get')) {
-    await run('apt-get', ['install', '-y', '-q', 'postgresql'], { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+    await run('apt-get', ['install', '-y', '-q', 'postgresql'], {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    })
     const installed = findPrograms()
     if (installed !== undefined) return installed
   }
@@ -51,9 +56,20 @@ export async function startPostgres() {
   if (user.uid !== undefined) for (const path of [folder, data, secret]) await chown(path, user.uid, user.gid)
   await chmod(folder, 0o700)
   const options = { ...user, cwd: folder, env: { PATH: process.env.PATH, LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' } }
-  await run(join(programs, 'initdb'), ['-D', data, '-U', 'tester', '-E', 'UTF8', '--auth=scram-sha-256', `--pwfile=${secret}`, '--no-sync'], options)
+  await run(
+    join(programs, 'initdb'),
+    ['-D', data, '-U', 'tester', '-E', 'UTF8', '--auth=scram-sha-256', `--pwfile=${secret}`, '--no-sync'],
+    options,
+  )
   const port = await findFreePort()
-  const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off', 'max_connections=60', 'shared_buffers=64MB']
+  const settings = [
+    `port=${port}`,
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'fsync=off',
+    'max_connections=60',
+    'shared_buffers=64MB',
+  ]
 
   let server
   let log = ''

@@ -19,9 +19,17 @@ const CACHE = join(dirname(dirname(fileURLToPath(import.meta.url))), '.cache', '
 
 /** Pinned versions. MinIO's release tags do not resolve as Go modules everywhere; this pseudo-version does. */
 const SERVERS = {
-  minio: { file: 'minio-v0.0.0-20260212201848-7aac2a2c5b7c', module: 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c', needs: ['go'] },
+  minio: {
+    file: 'minio-v0.0.0-20260212201848-7aac2a2c5b7c',
+    module: 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c',
+    needs: ['go'],
+  },
   versitygw: { file: 'versitygw-v1.8.0', module: 'github.com/versity/versitygw/cmd/versitygw@v1.8.0', needs: ['go'] },
-  s3proxy: { file: 's3proxy-4.1.0-jar-with-dependencies.jar', artifact: 'org.gaul:s3proxy:4.1.0:jar:jar-with-dependencies', needs: ['mvn', 'java'] },
+  s3proxy: {
+    file: 's3proxy-4.1.0-jar-with-dependencies.jar',
+    artifact: 'org.gaul:s3proxy:4.1.0:jar:jar-with-dependencies',
+    needs: ['mvn', 'java'],
+  },
 }
 
 /** Thrown where a server cannot be had on this machine: a test then skips, and says so. */
@@ -47,7 +55,11 @@ export async function installS3Server(name) {
       await rename(join(temporary, name), file)
     } else {
       const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy'
-      await run('mvn', ['-q', '-B', copy, `-Dartifact=${server.artifact}`, `-DoutputDirectory=${temporary}`], process.env)
+      await run(
+        'mvn',
+        ['-q', '-B', copy, `-Dartifact=${server.artifact}`, `-DoutputDirectory=${temporary}`],
+        process.env,
+      )
       await rename(join(temporary, server.file), file)
     }
   } catch (error) {
@@ -102,7 +114,18 @@ export async function startVersitygw({ directory, port, region = 'us-east-1' } =
     region,
     keys,
     protocol: 'http',
-    command: (at) => [file, '--port', `127.0.0.1:${at.port}`, '--region', region, '--quiet', '--health', '/health', 'posix', at.directory],
+    command: (at) => [
+      file,
+      '--port',
+      `127.0.0.1:${at.port}`,
+      '--region',
+      region,
+      '--quiet',
+      '--health',
+      '/health',
+      'posix',
+      at.directory,
+    ],
     env: { ROOT_ACCESS_KEY: keys.accessKeyId, ROOT_SECRET_KEY: keys.secretAccessKey },
     ready: { path: '/health', status: 200 },
   })
@@ -148,7 +171,11 @@ async function startServer(name, options) {
   await options.prepare?.(at)
   const log = join(home, 'log')
   const [program, ...args] = options.command(at)
-  const child = spawn(program, args, { cwd: home, env: { PATH: process.env.PATH, HOME: home, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(program, args, {
+    cwd: home,
+    env: { PATH: process.env.PATH, HOME: home, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const output = createWriteStream(log)
   child.stdout.pipe(output, { end: false })
   child.stderr.pipe(output, { end: false })
@@ -183,7 +210,8 @@ async function waitFor(url, status, child) {
   const end = Date.now() + 60_000
   let last = 'no answer'
   while (Date.now() < end) {
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended with ${child.exitCode ?? child.signalCode}`)
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`it ended with ${child.exitCode ?? child.signalCode}`)
     last = await new Promise((resolve) => {
       // rejectUnauthorized: only asks whether the server is up; what it serves is checked by the tests
       const request = get(url, { rejectUnauthorized: false, timeout: 2000, agent: false }, (response) => {
@@ -209,7 +237,10 @@ async function freePort() {
   return port
 }
 
-const newKeys = () => ({ accessKeyId: `AK${randomBytes(9).toString('hex').toUpperCase()}`, secretAccessKey: randomBytes(20).toString('hex') })
+const newKeys = () => ({
+  accessKeyId: `AK${randomBytes(9).toString('hex').toUpperCase()}`,
+  secretAccessKey: randomBytes(20).toString('hex'),
+})
 
 function onPath(tool) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
@@ -236,7 +267,8 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
   const [verb, name] = process.argv.slice(2)
   const starters = { minio: startMinio, versitygw: startVersitygw, s3proxy: startS3Proxy }
   if (verb === 'install' && (name === 'all' || name in SERVERS)) {
-    for (const one of name === 'all' ? Object.keys(SERVERS) : [name]) process.stdout.write(`${await installS3Server(one)}\n`)
+    for (const one of name === 'all' ? Object.keys(SERVERS) : [name])
+      process.stdout.write(`${await installS3Server(one)}\n`)
   } else if (verb === 'start' && name in starters) {
     const { stop, ...server } = await starters[name]()
     process.stdout.write(`${JSON.stringify(server)}\n`)

@@ -28,7 +28,8 @@ export function findSlapd() {
 
 async function needSlapd() {
   // the one place that knows how to keep a package from starting its service
-  if (findSlapd() === undefined && isRoot) await run('bash', [fileURLToPath(new URL('install-tools.sh', import.meta.url))])
+  if (findSlapd() === undefined && isRoot)
+    await run('bash', [fileURLToPath(new URL('install-tools.sh', import.meta.url))])
   const found = findSlapd()
   if (found === undefined) throw new Error('slapd is not installed (Debian: apt-get install slapd)')
   return found
@@ -59,13 +60,18 @@ async function prepare({ program, user, folder, ldif, settings, tls }) {
   const { account } = settings
   const own = `\n\ndn: ${account.dn}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: registry\nuserPassword: ${account.password}\n`
   await mkdir(join(folder, 'data'), { mode: 0o700 })
-  await writeFile(join(folder, 'slapd.conf'), describeServer({ ...settings, folder, tls: tls !== undefined }), { mode: 0o600 })
+  await writeFile(join(folder, 'slapd.conf'), describeServer({ ...settings, folder, tls: tls !== undefined }), {
+    mode: 0o600,
+  })
   await writeFile(join(folder, 'start.ldif'), ldif + own, { mode: 0o600 })
   if (tls !== undefined) await copyFile(tls.certificate, join(folder, 'certificate.pem'))
   if (tls !== undefined) await writeFile(join(folder, 'key.pem'), await readFile(tls.key), { mode: 0o600 })
   const files = ['', 'data', 'slapd.conf', 'start.ldif', ...(tls === undefined ? [] : ['certificate.pem', 'key.pem'])]
   if (user.uid !== undefined) for (const file of files) await chown(join(folder, file), user.uid, user.gid)
-  await run(program, ['-T', 'add', '-q', '-f', join(folder, 'slapd.conf'), '-l', join(folder, 'start.ldif')], { ...user, cwd: folder })
+  await run(program, ['-T', 'add', '-q', '-f', join(folder, 'slapd.conf'), '-l', join(folder, 'start.ldif')], {
+    ...user,
+    cwd: folder,
+  })
 }
 
 /** Starts a server with the entries of `ldif`. See slapd.d.mts. */
@@ -83,7 +89,11 @@ export async function startSlapd({ ldif, tls }) {
   let server
   const start = async () => {
     const urls = [url, secureUrl].filter(Boolean).join(' ')
-    server = spawn(program, ['-d', 'none', '-f', join(folder, 'slapd.conf'), '-h', urls], { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+    server = spawn(program, ['-d', 'none', '-f', join(folder, 'slapd.conf'), '-h', urls], {
+      ...user,
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
     const exited = new Promise((resolve) => server.once('exit', resolve))
     let log = ''
     server.stderr.on('data', (text) => {
@@ -112,12 +122,23 @@ export async function startSlapd({ ldif, tls }) {
     await stop()
     throw error
   }
-  return { url, secureUrl, ...settings, start, end, stop, pause: () => server.kill('SIGSTOP'), resume: () => server.kill('SIGCONT') }
+  return {
+    url,
+    secureUrl,
+    ...settings,
+    start,
+    end,
+    stop,
+    pause: () => server.kill('SIGSTOP'),
+    resume: () => server.kill('SIGCONT'),
+  }
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const server = await startSlapd({ ldif: readFileSync(process.argv[2], 'utf8') })
   const { url, base, account } = server
-  process.stdout.write(`LDAP_URL=${url}\nLDAP_BASE='${base}'\nLDAP_BIND_DN='${account.dn}'\nLDAP_BIND_PASSWORD=${account.password}\n`)
+  process.stdout.write(
+    `LDAP_URL=${url}\nLDAP_BASE='${base}'\nLDAP_BIND_DN='${account.dn}'\nLDAP_BIND_PASSWORD=${account.password}\n`,
+  )
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => server.stop())
 }

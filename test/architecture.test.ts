@@ -45,7 +45,12 @@ function isTypeOnly(node: ts.ImportDeclaration | ts.ExportDeclaration): boolean 
   if (clause === undefined) return false
   if (clause.isTypeOnly) return true
   const names = clause.namedBindings
-  return clause.name === undefined && names !== undefined && ts.isNamedImports(names) && names.elements.every((element) => element.isTypeOnly)
+  return (
+    clause.name === undefined &&
+    names !== undefined &&
+    ts.isNamedImports(names) &&
+    names.elements.every((element) => element.isTypeOnly)
+  )
 }
 
 /** Every import, export from, dynamic import, import type and require. */
@@ -59,7 +64,9 @@ function importsOf(source: SourceText): Import[] {
       return
     }
     const { text } = specifier
-    const target = text.startsWith('.') ? posix(normalize(join(dirname(source.path), text))).replace(/\.js$/, '.ts') : text
+    const target = text.startsWith('.')
+      ? posix(normalize(join(dirname(source.path), text))).replace(/\.js$/, '.ts')
+      : text
     found.push({ from: source.path, target, typeOnly, line: lineOf(file, specifier) })
   }
   walk(file, (node) => {
@@ -67,7 +74,9 @@ function importsOf(source: SourceText): Import[] {
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true)
     else if (ts.isCallExpression(node)) {
       const { expression } = node
-      const loads = expression.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(expression) && /^require$/i.test(expression.text))
+      const loads =
+        expression.kind === ts.SyntaxKind.ImportKeyword ||
+        (ts.isIdentifier(expression) && /^require$/i.test(expression.text))
       if (loads) add(node.arguments[0], false)
     }
   })
@@ -91,7 +100,14 @@ function importRule(folder: string, isAllowed: (found: Import) => boolean, words
 }
 
 const storageWords = /^src\/storage\/(blob|metadata)\/(contract|errors|index)\.ts$/
-const blobPeers = ['@aws-sdk/client-s3', '@smithy/protocol-http', '@smithy/signature-v4', '@smithy/node-http-handler', '@smithy/types', '@aws-crypto/sha256-js']
+const blobPeers = [
+  '@aws-sdk/client-s3',
+  '@smithy/protocol-http',
+  '@smithy/signature-v4',
+  '@smithy/node-http-handler',
+  '@smithy/types',
+  '@aws-crypto/sha256-js',
+]
 const metadataPeers = ['better-sqlite3', 'pg', 'node:sqlite']
 const frameworks = ['express', 'connect', 'koa', 'fastify']
 
@@ -119,7 +135,11 @@ const metadataImports = importRule(
 
 const adapterImports = importRule(
   'src/adapters',
-  ({ target, typeOnly }) => isInside(target, 'src/adapters') || target === 'src/core/index.ts' || isNode(target) || (frameworks.includes(target) && typeOnly),
+  ({ target, typeOnly }) =>
+    isInside(target, 'src/adapters') ||
+    target === 'src/core/index.ts' ||
+    isNode(target) ||
+    (frameworks.includes(target) && typeOnly),
   'an adapter knows the public surface of core and types of its framework',
 )
 
@@ -134,15 +154,23 @@ const ownDependencies = Object.keys(packageJson.dependencies)
 
 const cliImports = importRule(
   'src/cli',
-  ({ target }) => isInside(target, 'src/cli') || isNode(target) || publicNames.includes(target) || ownDependencies.includes(target),
+  ({ target }) =>
+    isInside(target, 'src/cli') || isNode(target) || publicNames.includes(target) || ownDependencies.includes(target),
   'the command line knows the package by its public entry points, and its dependencies',
 )
 
 const exampleImports: Rule = (source) => {
   if (!isInside(source.path, 'examples')) return []
   return importsOf(source)
-    .filter(({ target }) => isInside(target, 'src') || isInside(target, 'dist') || (target.split('/')[0] === packageJson.name && !publicNames.includes(target)))
-    .map((found) => at(source, found.line, `an example knows the package by its public entry points, but imports ${found.target}`))
+    .filter(
+      ({ target }) =>
+        isInside(target, 'src') ||
+        isInside(target, 'dist') ||
+        (target.split('/')[0] === packageJson.name && !publicNames.includes(target)),
+    )
+    .map((found) =>
+      at(source, found.line, `an example knows the package by its public entry points, but imports ${found.target}`),
+    )
 }
 
 /** A rule about words in the code (names, texts and templates, not comments). */
@@ -162,12 +190,20 @@ function wordRule(applies: (path: string) => boolean, pattern: RegExp, words: st
   }
 }
 
-const adapterNouns = wordRule((path) => isInside(path, 'src/adapters'), /image|tag(?!e[dr])|upload/i, 'an adapter mentions a noun of the registry')
+const adapterNouns = wordRule(
+  (path) => isInside(path, 'src/adapters'),
+  /image|tag(?!e[dr])|upload/i,
+  'an adapter mentions a noun of the registry',
+)
 
 /** Statuses as numbers of their own, and words of HTTP. S3 speaks HTTP: its errors and its connection know the store's statuses, and nothing of ours. */
-const s3Speaks = /^src\/storage\/blob\/s3/
+const s3Speaks = /^src\/storage\/blob\/s3\//
 const isAnswer = (parent: ts.Node): boolean =>
-  ts.isPropertyAssignment(parent) || ts.isBinaryExpression(parent) || ts.isCallExpression(parent) || ts.isReturnStatement(parent) || ts.isCaseClause(parent)
+  ts.isPropertyAssignment(parent) ||
+  ts.isBinaryExpression(parent) ||
+  ts.isCallExpression(parent) ||
+  ts.isReturnStatement(parent) ||
+  ts.isCaseClause(parent)
 
 const statusNumbers: Rule = (source) => {
   if (!isInside(source.path, 'src/storage') || s3Speaks.test(source.path)) return []
@@ -175,8 +211,13 @@ const statusNumbers: Rule = (source) => {
   const found: string[] = []
   walk(file, (node) => {
     // a number may be anything; as a code, or compared, it is a status
-    const isStatus = ts.isNumericLiteral(node) && isAnswer(node.parent) && /^(20[0146]|30[1-478]|40[0-9]|41[0-6]|42[29]|50[0-7])$/.test(node.text)
-    const isWord = (ts.isIdentifier(node) || ts.isStringLiteralLike(node)) && /^(status|statusCode|httpStatus|content-type|authorization)$/i.test(node.text)
+    const isStatus =
+      ts.isNumericLiteral(node) &&
+      isAnswer(node.parent) &&
+      /^(20[0146]|30[1-478]|40[0-9]|41[0-6]|42[29]|50[0-7])$/.test(node.text)
+    const isWord =
+      (ts.isIdentifier(node) || ts.isStringLiteralLike(node)) &&
+      /^(status|statusCode|httpStatus|content-type|authorization)$/i.test(node.text)
     if (isStatus || isWord) found.push(at(source, lineOf(file, node), `storage knows no HTTP: ${node.getText(file)}`))
   })
   return found
@@ -191,16 +232,25 @@ const surroundings: Rule = (source) => {
       found.push(at(source, lineOf(file, node), 'process.env belongs to the command line'))
     if (ts.isElementAccessExpression(node) && node.expression.getText(file) === 'process')
       found.push(at(source, lineOf(file, node), 'process.env belongs to the command line'))
-    if (ts.isIdentifier(node) && node.text === 'console' && ts.isPropertyAccessExpression(node.parent) && node.parent.expression === node)
+    if (
+      ts.isIdentifier(node) &&
+      node.text === 'console' &&
+      ts.isPropertyAccessExpression(node.parent) &&
+      node.parent.expression === node
+    )
       found.push(at(source, lineOf(file, node), 'console belongs to the command line'))
-    if (ts.isVariableDeclaration(node) && node.initializer?.getText(file) === 'process' && ts.isObjectBindingPattern(node.name))
+    if (
+      ts.isVariableDeclaration(node) &&
+      node.initializer?.getText(file) === 'process' &&
+      ts.isObjectBindingPattern(node.name)
+    )
       found.push(at(source, lineOf(file, node), 'process.env belongs to the command line'))
   })
   return found
 }
 
 const ownErrors: Readonly<Record<string, string>> = {
-  LibraryError: 'src/core/errors.ts',
+  LibraryError: 'src/core/http/errors.ts',
   StorageError: 'src/storage/blob/errors.ts',
   MetadataError: 'src/storage/metadata/errors.ts',
 }
@@ -214,7 +264,9 @@ const brands: Rule = (source) => {
     const name = node.right.getText(file)
     const home = ownErrors[name.split('.').at(-1) ?? '']
     if (home !== undefined && home !== source.path)
-      found.push(at(source, lineOf(file, node), `instanceof ${name}: each CJS entry point carries its own copy, use its guard`))
+      found.push(
+        at(source, lineOf(file, node), `instanceof ${name}: each CJS entry point carries its own copy, use its guard`),
+      )
   })
   return found
 }
@@ -236,7 +288,10 @@ const rules = {
 function filesOf(folder: string): SourceText[] {
   if (!existsSync(folder)) return []
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /\.(ts|mts|js|mjs|cjs)$/.test(entry.name) && !entry.parentPath.includes('node_modules'))
+    .filter(
+      (entry) =>
+        entry.isFile() && /\.(ts|mts|js|mjs|cjs)$/.test(entry.name) && !entry.parentPath.includes('node_modules'),
+    )
     .map((entry) => join(entry.parentPath, entry.name))
     .map((path) => ({ path: posix(relative('.', path)), text: readFileSync(path, 'utf8') }))
 }
@@ -262,14 +317,26 @@ describe('the house', () => {
           .join('/'),
       ),
     )
-    expect([...folders].sort()).toEqual(['src/adapters', 'src/cli', 'src/core', 'src/storage/blob', 'src/storage/metadata', 'src/testing'])
+    expect([...folders].sort()).toEqual([
+      'src/adapters',
+      'src/cli',
+      'src/core',
+      'src/storage/blob',
+      'src/storage/metadata',
+      'src/testing',
+    ])
   })
 })
 
 /** Each rule sees its offence, at its line, and leaves the same code alone where it is allowed. */
 const samples: readonly (readonly [keyof typeof rules, path: string, text: string, line: number | undefined])[] = [
-  ['coreImports', 'src/core/x.ts', "import { a } from './a.js'\nimport { serveNode } from '../adapters/node-http.js'", 2],
-  ['coreImports', 'src/core/handlers/x.ts', "import { memoryStorage } from '../../storage/blob/memory.js'", 1],
+  [
+    'coreImports',
+    'src/core/x.ts',
+    "import { a } from './a.js'\nimport { serveNode } from '../adapters/node-http.js'",
+    2,
+  ],
+  ['coreImports', 'src/core/images/x.ts', "import { memoryStorage } from '../../storage/blob/memory.js'", 1],
   ['coreImports', 'src/core/x.ts', "import type { SqliteDriver } from '../storage/metadata/sqlite-driver.js'", 1],
   ['coreImports', 'src/core/x.ts', "import express from 'express'", 1],
   ['coreImports', 'src/core/x.ts', "import type { IncomingMessage } from 'node:http'", 1],
@@ -280,26 +347,41 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
   ['coreImports', 'src/core/x.ts', 'const m = await import(name)', 1],
   [
     'coreImports',
-    'src/core/handlers/x.ts',
+    'src/core/images/x.ts',
     "import { isStorageError } from '../../storage/blob/errors.js'\nimport { z } from 'zod'\nimport { createHash } from 'node:crypto'",
     undefined,
   ],
   ['blobImports', 'src/storage/blob/x.ts', "import type { MetadataStore } from '../metadata/contract.js'", 1],
   ['blobImports', 'src/storage/blob/x.ts', "import { LibraryError } from '../../core/errors.js'", 1],
   ['blobImports', 'src/storage/blob/x.ts', "import pg from 'pg'", 1],
-  ['blobImports', 'src/storage/blob/s3.ts', "import { S3 } from '@aws-sdk/client-s3'", undefined],
+  ['blobImports', 'src/storage/blob/s3/index.ts', "import { S3 } from '@aws-sdk/client-s3'", undefined],
   ['metadataImports', 'src/storage/metadata/x.ts', "import type { StorageBackend } from '../blob/contract.js'", 1],
   ['metadataImports', 'src/storage/metadata/x.ts', "import pg from 'pg'", undefined],
   ['adapterImports', 'src/adapters/x.ts', "import { LibraryError } from '../core/errors.js'", 1],
   ['adapterImports', 'src/adapters/x.ts', "import fastify from 'fastify'", 1],
-  ['adapterImports', 'src/adapters/x.ts', "import type { FastifyInstance } from 'fastify'\nimport { isLibraryError } from '../core/index.js'", undefined],
+  [
+    'adapterImports',
+    'src/adapters/x.ts',
+    "import type { FastifyInstance } from 'fastify'\nimport { isLibraryError } from '../core/index.js'",
+    undefined,
+  ],
   ['testingImports', 'src/testing/x.ts', "import { memoryStorage } from '../storage/blob/memory.js'", 1],
   ['cliImports', 'src/cli/commands/x.ts', "import { createLibrary } from '../../core/index.js'", 1],
   ['cliImports', 'src/cli/x.ts', "import { createLibrary } from 'sif-library/core'", 1],
-  ['cliImports', 'src/cli/x.ts', "import { createLibrary } from 'sif-library'\nimport { libraryMiddleware } from 'sif-library/express'", undefined],
+  [
+    'cliImports',
+    'src/cli/x.ts',
+    "import { createLibrary } from 'sif-library'\nimport { libraryMiddleware } from 'sif-library/express'",
+    undefined,
+  ],
   ['exampleImports', 'examples/express/app.mjs', "import { createLibrary } from '../../src/core/index.js'", 1],
   ['exampleImports', 'examples/express/app.mjs', "import { createLibrary } from '../../dist/index.js'", 1],
-  ['exampleImports', 'examples/express/app.mjs', "import { createLibrary } from 'sif-library'\nimport express from 'express'", undefined],
+  [
+    'exampleImports',
+    'examples/express/app.mjs',
+    "import { createLibrary } from 'sif-library'\nimport express from 'express'",
+    undefined,
+  ],
   ['adapterNouns', 'src/adapters/x.ts', "// an image\nif (path.includes('/v1/imagefile')) return", 2],
   ['adapterNouns', 'src/adapters/x.ts', 'const isUpload = true', 1],
   ['adapterNouns', 'src/adapters/x.ts', "const text = 'some ' + `tags`", 1],
@@ -314,7 +396,7 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
   ['surroundings', 'src/cli/x.ts', 'console.log(process.env.X)', undefined],
   ['brands', 'src/core/x.ts', 'if (error instanceof LibraryError) return', 1],
   ['brands', 'src/storage/blob/x.ts', 'x = error instanceof errors.StorageError', 1],
-  ['brands', 'src/core/errors.ts', 'return error instanceof LibraryError', undefined],
+  ['brands', 'src/core/http/errors.ts', 'return error instanceof LibraryError', undefined],
   ['brands', 'src/core/x.ts', 'return error instanceof Error', undefined],
 ]
 
@@ -329,6 +411,7 @@ describe('each rule', () => {
   })
 
   it('has a sample that offends', () => {
-    for (const name of Object.keys(rules)) expect(samples.some(([rule, , , line]) => rule === name && line !== undefined)).toBe(true)
+    for (const name of Object.keys(rules))
+      expect(samples.some(([rule, , , line]) => rule === name && line !== undefined)).toBe(true)
   })
 })

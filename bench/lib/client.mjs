@@ -63,7 +63,8 @@ export function digestOf({ size, block }) {
   digests.set(block, known)
   if (!known.has(size)) {
     const hash = createHash('sha256')
-    for (let done = 0; done < size; done += block.length) hash.update(size - done < block.length ? block.subarray(0, size - done) : block)
+    for (let done = 0; done < size; done += block.length)
+      hash.update(size - done < block.length ? block.subarray(0, size - done) : block)
     known.set(size, hash.digest('hex'))
   }
   return known.get(size)
@@ -84,7 +85,8 @@ export async function push(base, { token, entity, container, tag, size, block, d
   const { containerId, imageId } = await createImage(base, { token, entity, container, digest })
   const path = `/v2/imagefile/${imageId}`
   if (size > 64 * 2 ** 20) {
-    const plan = (await call(base, { method: 'POST', path: `${path}/_multipart`, token, body: { filesize: size } })).data
+    const plan = (await call(base, { method: 'POST', path: `${path}/_multipart`, token, body: { filesize: size } }))
+      .data
     const completedParts = []
     for (let partNumber = 1; partNumber <= plan.totalParts; partNumber += 1) {
       const partSize = Math.min(plan.partSize, size - (partNumber - 1) * plan.partSize)
@@ -93,12 +95,24 @@ export async function push(base, { token, entity, container, tag, size, block, d
       const { presignedURL } = (await call(base, { method: 'PUT', path: `${path}/_multipart`, token, body })).data
       completedParts.push({ partNumber, token: (await putBytes(presignedURL, { size: partSize, block })).etag })
     }
-    await call(base, { method: 'PUT', path: `${path}/_multipart_complete`, token, body: { uploadID: plan.uploadID, completedParts } })
+    await call(base, {
+      method: 'PUT',
+      path: `${path}/_multipart_complete`,
+      token,
+      body: { uploadID: plan.uploadID, completedParts },
+    })
   } else {
-    const { uploadURL } = (await call(base, { method: 'POST', path, token, body: { filesize: size, sha256sum: digest } })).data
+    const { uploadURL } = (
+      await call(base, { method: 'POST', path, token, body: { filesize: size, sha256sum: digest } })
+    ).data
     await putBytes(uploadURL, { size, block })
     await call(base, { method: 'PUT', path: `${path}/_complete`, token, body: {} })
   }
-  await call(base, { method: 'POST', path: `/v2/tags/${containerId}`, token, body: { Arch: 'amd64', Tag: tag, ImageID: imageId } })
+  await call(base, {
+    method: 'POST',
+    path: `/v2/tags/${containerId}`,
+    token,
+    body: { Arch: 'amd64', Tag: tag, ImageID: imageId },
+  })
   return { containerId, imageId }
 }

@@ -5,7 +5,12 @@ import { cpuOfFamily } from './process.mjs'
 
 /** `create` makes an empty database and resolves to its URL, `cpu` is what the database's own processes used, in seconds: none here. */
 export async function sqliteDatabase(folder) {
-  return { name: 'SQLite', create: async (name) => `sqlite:${join(folder, `${name}.db`)}`, cpu: () => 0, stop: async () => {} }
+  return {
+    name: 'SQLite',
+    create: async (name) => `sqlite:${join(folder, `${name}.db`)}`,
+    cpu: () => 0,
+    stop: async () => {},
+  }
 }
 
 /** All databases in one server, which does not wait for the disk; `create(name, { like })` copies a database that nobody is connected to. */

@@ -20,7 +20,9 @@ export async function findDistribution() {
       return undefined
     }
     console.log(`building ${module} …`)
-    await promisify(execFile)('go', ['install', '-trimpath', module], { env: { ...process.env, GOBIN: folder, CGO_ENABLED: '0', GOTOOLCHAIN: 'local' } })
+    await promisify(execFile)('go', ['install', '-trimpath', module], {
+      env: { ...process.env, GOBIN: folder, CGO_ENABLED: '0', GOTOOLCHAIN: 'local' },
+    })
   }
   return {
     start: async (data) => {
@@ -49,7 +51,11 @@ export async function startBlob(port, digest) {
 /** An image of one small layer under `bench:latest`. */
 export async function pushManifest(port) {
   const put = async (bytes) => {
-    const response = await fetch(await startBlob(port, sha256(bytes)), { method: 'PUT', body: bytes, headers: { 'content-type': 'application/octet-stream' } })
+    const response = await fetch(await startBlob(port, sha256(bytes)), {
+      method: 'PUT',
+      body: bytes,
+      headers: { 'content-type': 'application/octet-stream' },
+    })
     if (response.status !== 201) throw new Error(`blob: ${response.status}`)
     return { digest: sha256(bytes), size: bytes.length }
   }

@@ -37,7 +37,11 @@ export function sendRequests({ port, request, count, connections = 32, latencies
         const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0)
         if (seen.length < end + 4 + length) return
         if (!/^HTTP\/1\.1 20[06]/.test(head))
-          return stop(new Error(`unexpected answer: ${head.split('\r\n')[0]}\n${bytes ?? ''}\n${seen.toString('latin1', end, end + 300)}`))
+          return stop(
+            new Error(
+              `unexpected answer: ${head.split('\r\n')[0]}\n${bytes ?? ''}\n${seen.toString('latin1', end, end + 300)}`,
+            ),
+          )
         seen = Buffer.alloc(0)
         if (times !== undefined) times[finished] = performance.now() - begun
         finished += 1

@@ -8,7 +8,11 @@ import { freePort, startProgram } from './process.mjs'
 export const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 /** For a metadata store that was filled past the registry: the bytes of its images lie nowhere. */
-export const filledEnv = (url) => ({ SIF_LIBRARY_METADATA: url, SIF_LIBRARY_NO_SWEEP: 'true', SIF_LIBRARY_ACCEPT_STORAGE: 'true' })
+export const filledEnv = (url) => ({
+  SIF_LIBRARY_METADATA: url,
+  SIF_LIBRARY_NO_SWEEP: 'true',
+  SIF_LIBRARY_ACCEPT_STORAGE: 'true',
+})
 
 /** Starts `serve` on a data folder; `token` is the one of its admin. */
 export async function startServe(folder, { env } = {}) {

@@ -35,8 +35,16 @@ const routes = [
     'POST',
     /\/_multipart$/,
     async ({ filesize }) => {
-      Object.assign(latest, { size: filesize, ...(await storage.multipart.create(latest.key, { size: filesize, partSize })) })
-      return { uploadID: latest.uploadId, totalParts: Math.ceil(filesize / partSize), partSize, options: { s3compliant: 'true' } }
+      Object.assign(latest, {
+        size: filesize,
+        ...(await storage.multipart.create(latest.key, { size: filesize, partSize })),
+      })
+      return {
+        uploadID: latest.uploadId,
+        totalParts: Math.ceil(filesize / partSize),
+        partSize,
+        options: { s3compliant: 'true' },
+      }
     },
   ],
   [
@@ -44,7 +52,9 @@ const routes = [
     /\/_multipart$/,
     async ({ partNumber, partSize: size, sha256sum: sha256 }) => {
       const { key, uploadId } = latest
-      return { presignedURL: (await storage.presign.part({ key, uploadId, partNumber, size, sha256, expiresSeconds })).url }
+      return {
+        presignedURL: (await storage.presign.part({ key, uploadId, partNumber, size, sha256, expiresSeconds })).url,
+      }
     },
   ],
   [
@@ -52,7 +62,12 @@ const routes = [
     /\/_multipart_complete$/,
     async ({ uploadID: UploadId, completedParts }) => {
       const Parts = completedParts.map(({ partNumber, token }) => ({ PartNumber: partNumber, ETag: token }))
-      await client.completeMultipartUpload({ Bucket: bucket, Key: `${s3.prefix}/${latest.key}`, UploadId, MultipartUpload: { Parts } })
+      await client.completeMultipartUpload({
+        Bucket: bucket,
+        Key: `${s3.prefix}/${latest.key}`,
+        UploadId,
+        MultipartUpload: { Parts },
+      })
       return {}
     },
   ],
@@ -77,7 +92,9 @@ const server = createServer(async (request, response) => {
   try {
     const data = await answer?.(body)
     if (data === undefined)
-      return response.writeHead(404, { 'content-type': 'application/json' }).end(JSON.stringify({ error: { code: 404, message: 'none' } }))
+      return response
+        .writeHead(404, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ error: { code: 404, message: 'none' } }))
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ data }))
   } catch (error) {
     console.error(error)

@@ -12,7 +12,14 @@ import { tokenPage } from './token-page.mjs'
 export function buildApp({ origin, directory, secret = randomBytes(32).toString('hex') }) {
   const app = express()
   app.use(express.json())
-  app.use(session({ secret, resave: false, saveUninitialized: false, cookie: { sameSite: 'lax', httpOnly: true, secure: origin.startsWith('https:') } }))
+  app.use(
+    session({
+      secret,
+      resave: false,
+      saveUninitialized: false,
+      cookie: { sameSite: 'lax', httpOnly: true, secure: origin.startsWith('https:') },
+    }),
+  )
 
   // what the portal had before
   app.get('/', (req, res) => {

@@ -8,9 +8,14 @@ class Markup {
 }
 
 const render = (value) =>
-  value instanceof Markup ? value.text : Array.isArray(value) ? value.map(render).join('') : String(value ?? '').replace(/[&<>"']/g, (each) => escapes[each])
+  value instanceof Markup
+    ? value.text
+    : Array.isArray(value)
+      ? value.map(render).join('')
+      : String(value ?? '').replace(/[&<>"']/g, (each) => escapes[each])
 
-export const html = (parts, ...values) => new Markup(parts.map((part, index) => part + (index < values.length ? render(values[index]) : '')).join(''))
+export const html = (parts, ...values) =>
+  new Markup(parts.map((part, index) => part + (index < values.length ? render(values[index]) : '')).join(''))
 
 export const page = (title, body) =>
   html`<!doctype html>

@@ -29,7 +29,9 @@ export function tokenPage({ library, listContainers, url }) {
     const tokens = (await accounts.findUser(name)) === undefined ? [] : await accounts.listTokens(name)
     const containers = await listContainers([name, ...groupsOf(name)])
     // the page may hold a token: no cache, not even the browser's
-    res.set('cache-control', 'no-store').send(registryPage({ name, csrf: csrfOf(req.session), tokens, containers, created, url }))
+    res
+      .set('cache-control', 'no-store')
+      .send(registryPage({ name, csrf: csrfOf(req.session), tokens, containers, created, url }))
   }
 
   router.get('/', (req, res) => show(req, res))
@@ -48,7 +50,8 @@ export function tokenPage({ library, listContainers, url }) {
   })
 
   router.post('/tokens/:id/revoke', urlencoded(), checkCsrf, async (req, res) => {
-    const own = (await accounts.findUser(req.session.name)) === undefined ? [] : await accounts.listTokens(req.session.name)
+    const own =
+      (await accounts.findUser(req.session.name)) === undefined ? [] : await accounts.listTokens(req.session.name)
     // only one's own: an id in a URL is no permission
     if (own.some((token) => token.id === req.params.id)) await accounts.revokeToken(req.params.id)
     res.redirect('/registry')

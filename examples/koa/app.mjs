@@ -34,10 +34,15 @@ export function buildApp({
     hooks: {
       beforePublish: ({ arch, size, path }) => {
         if (arch === null) throw new LibraryError('refused', `${path}: only SIF images are kept here`)
-        if (size > maxBytes) throw new LibraryError('refused', `${path}: ${size} bytes are more than the ${maxBytes} that one image may have`)
+        if (size > maxBytes)
+          throw new LibraryError(
+            'refused',
+            `${path}: ${size} bytes are more than the ${maxBytes} that one image may have`,
+          )
       },
       beforeTag: ({ tag, principal }) => {
-        if (tag === 'stable' && !principal?.groups.includes('release')) throw new LibraryError('refused', 'only the release group moves the tag stable')
+        if (tag === 'stable' && !principal?.groups.includes('release'))
+          throw new LibraryError('refused', 'only the release group moves the tag stable')
       },
     },
     on: {
@@ -46,7 +51,8 @@ export function buildApp({
       'image.deleted': record('delete'),
       'tag.moved': record('tag'),
       // not the error itself: what a library throws may quote what it was given
-      'request.failed': ({ requestId, route, code, status }) => audit({ at: new Date().toISOString(), action: 'refused', requestId, route, code, status }),
+      'request.failed': ({ requestId, route, code, status }) =>
+        audit({ at: new Date().toISOString(), action: 'refused', requestId, route, code, status }),
     },
   })
 

@@ -2,12 +2,15 @@
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
 import { bearerToken, LibraryError } from 'sif-library'
 
-const refused = (cause) => new LibraryError('unauthorized', 'the access token is not valid (any more): get a new one', { cause })
-const unavailable = (who, cause) => new LibraryError('unavailable', `${who} does not answer: try again`, { cause, headers: { 'retry-after': '5' } })
+const refused = (cause) =>
+  new LibraryError('unauthorized', 'the access token is not valid (any more): get a new one', { cause })
+const unavailable = (who, cause) =>
+  new LibraryError('unavailable', `${who} does not answer: try again`, { cause, headers: { 'retry-after': '5' } })
 
 /** A provider that does not answer, or not with keys, is no fault of the token. */
 const isFaultOfToken = (error) =>
-  error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC')
+  error instanceof errors.JOSEError &&
+  !(error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid || error.code === 'ERR_JOSE_GENERIC')
 
 /**
  * `audience` is what the provider writes into tokens for this registry, and no other service's; `loginClaim` names the claim that leads to the person in the directory: it
@@ -33,6 +36,11 @@ export function oidcAuthenticate(
       throw unavailable('the directory of people and groups', error)
     })
     if (person === undefined) throw refused(new Error('the directory has no such person'))
-    return { id: `${payload.iss}#${payload.sub}`, name: person.name, groups: person.groups, admin: person.groups.includes(adminGroup) }
+    return {
+      id: `${payload.iss}#${payload.sub}`,
+      name: person.name,
+      groups: person.groups,
+      admin: person.groups.includes(adminGroup),
+    }
   }
 }

@@ -9,7 +9,17 @@ const values = (attribute) => [attribute ?? []].flat().map(String)
  * `url` is `ldaps://HOST`, or `ldap://HOST` where nobody can listen; `ca` is the PEM text of the authority behind its certificate, where the system does not know it.
  * `cacheSeconds` is also how long somebody keeps a group that was taken from them. `now` is for tests.
  */
-export function ldapDirectory({ url, ca, base, bindDn, bindPassword, loginAttribute = 'uid', cacheSeconds = 60, timeoutSeconds = 5, now = Date.now }) {
+export function ldapDirectory({
+  url,
+  ca,
+  base,
+  bindDn,
+  bindPassword,
+  loginAttribute = 'uid',
+  cacheSeconds = 60,
+  timeoutSeconds = 5,
+  now = Date.now,
+}) {
   // a bind without a password succeeds as nobody (RFC 4513 5.1.2), and then everybody would be unknown
   if (!bindDn || !bindPassword) throw new Error('the directory needs a bind account with a password')
 
@@ -20,7 +30,11 @@ export function ldapDirectory({ url, ca, base, bindDn, bindPassword, loginAttrib
       await client.bind(bindDn, bindPassword)
       // the login comes from outside: `*` or `)` in it must stay letters
       const filter = `(${loginAttribute}=${escapeFilter`${login}`})`
-      const { searchEntries: people } = await client.search(base, { filter, attributes: [loginAttribute], sizeLimit: 2 })
+      const { searchEntries: people } = await client.search(base, {
+        filter,
+        attributes: [loginAttribute],
+        sizeLimit: 2,
+      })
       const [person] = people
       if (person === undefined) return undefined
       if (people.length > 1) throw new Error('the directory has two people of one login')

@@ -9,7 +9,12 @@ const publicUrl = env.PUBLIC_URL ?? `http://127.0.0.1:${port}/library`
 const { app, library } = buildApp({
   publicUrl,
   directory: env.DATA ?? './koa-data',
-  oidc: { issuer: env.OIDC_ISSUER, audience: env.OIDC_AUDIENCE ?? publicUrl, jwksUri: env.OIDC_JWKS_URI, loginClaim: env.OIDC_LOGIN_CLAIM },
+  oidc: {
+    issuer: env.OIDC_ISSUER,
+    audience: env.OIDC_AUDIENCE ?? publicUrl,
+    jwksUri: env.OIDC_JWKS_URI,
+    loginClaim: env.OIDC_LOGIN_CLAIM,
+  },
   ldap: {
     url: env.LDAP_URL,
     ca: env.LDAP_CA_FILE && readFileSync(env.LDAP_CA_FILE, 'utf8'),
@@ -25,7 +30,9 @@ const { app, library } = buildApp({
 await library.ready()
 
 // an upload may take longer than Node's 300 seconds
-const server = createServer({ requestTimeout: 0 }, app.callback()).listen(port, '127.0.0.1', () => console.log(`registry: http://127.0.0.1:${port}/library`))
+const server = createServer({ requestTimeout: 0 }, app.callback()).listen(port, '127.0.0.1', () =>
+  console.log(`registry: http://127.0.0.1:${port}/library`),
+)
 
 // every hour: ends uploads that their clients left, deletes bytes that no image refers to any more
 setInterval(() => library.sweep().catch(console.error), 3_600_000).unref()

@@ -7,7 +7,8 @@ const fail = (why) => {
   console.error(why)
   process.exit(1)
 }
-if (!OIDC_ISSUER || !OIDC_AUDIENCE) fail('set OIDC_ISSUER, OIDC_AUDIENCE and, where it is not registry-cli, OIDC_CLIENT')
+if (!OIDC_ISSUER || !OIDC_AUDIENCE)
+  fail('set OIDC_ISSUER, OIDC_AUDIENCE and, where it is not registry-cli, OIDC_CLIENT')
 
 async function post(url, form) {
   const response = await fetch(url, { method: 'POST', body: new URLSearchParams({ client_id: OIDC_CLIENT, ...form }) })
@@ -24,7 +25,11 @@ let answer
 let seconds = device.interval ?? 5
 do {
   await wait(seconds * 1000)
-  const grant = { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: device.device_code, resource: OIDC_AUDIENCE }
+  const grant = {
+    grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+    device_code: device.device_code,
+    resource: OIDC_AUDIENCE,
+  }
   answer = await post(endpoints.token_endpoint, grant)
   if (answer.error === 'slow_down') seconds += 5
 } while (answer.error === 'authorization_pending' || answer.error === 'slow_down')
@@ -32,5 +37,6 @@ do {
 const { access_token: token } = answer
 if (token === undefined) fail(`no token: ${answer.error} ${answer.error_description ?? ''}`)
 if (token.split('.').length !== 3) fail('the provider gave an opaque token: have it issue JWTs for this audience')
-if (token.length < 200 || token.length > 4096) fail(`the token has ${token.length} characters; "remote login --tokenfile" takes 200 to 4096`)
+if (token.length < 200 || token.length > 4096)
+  fail(`the token has ${token.length} characters; "remote login --tokenfile" takes 200 to 4096`)
 console.log(token)

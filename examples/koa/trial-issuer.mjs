@@ -7,7 +7,12 @@ URL.parse ??= (url, base) => (URL.canParse(url, base) ? new URL(url, base) : nul
 const { Provider } = await import('oidc-provider')
 
 const workingDay = 8 * 3600
-const newKey = () => ({ ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }), kid: 'one', alg: 'RS256', use: 'sig' })
+const newKey = () => ({
+  ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }),
+  kid: 'one',
+  alg: 'RS256',
+  use: 'sig',
+})
 
 /**
  * `key` is a private JWK. The client `registry-cli` gets tokens for people by the device flow; the client `robot` gets its own by its secret. A token for a resource is a JWT with
@@ -20,11 +25,21 @@ export async function startIssuer({ port = 0, key = newKey(), robotSecret = rand
   const client = { redirect_uris: [], response_types: [], application_type: 'native' }
   const provider = new Provider(issuer, {
     clients: [
-      { ...client, client_id: 'registry-cli', token_endpoint_auth_method: 'none', grant_types: ['urn:ietf:params:oauth:grant-type:device_code'] },
+      {
+        ...client,
+        client_id: 'registry-cli',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['urn:ietf:params:oauth:grant-type:device_code'],
+      },
       { ...client, client_id: 'robot', client_secret: robotSecret, grant_types: ['client_credentials'] },
     ],
     jwks: { keys: [key] },
-    ttl: Object.fromEntries(['AccessToken', 'ClientCredentials', 'DeviceCode', 'Grant', 'IdToken', 'Interaction', 'Session'].map((name) => [name, workingDay])),
+    ttl: Object.fromEntries(
+      ['AccessToken', 'ClientCredentials', 'DeviceCode', 'Grant', 'IdToken', 'Interaction', 'Session'].map((name) => [
+        name,
+        workingDay,
+      ]),
+    ),
     cookies: { keys: [randomBytes(16).toString('hex')] },
     findAccount: (_ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
     // a robot has a name in the directory too
@@ -34,10 +49,20 @@ export async function startIssuer({ port = 0, key = newKey(), robotSecret = rand
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        getResourceServerInfo: (_ctx, resource) => ({ scope: 'openid', audience: resource, accessTokenTTL: workingDay, accessTokenFormat: 'jwt' }),
+        getResourceServerInfo: (_ctx, resource) => ({
+          scope: 'openid',
+          audience: resource,
+          accessTokenTTL: workingDay,
+          accessTokenFormat: 'jwt',
+        }),
       },
     },
   })
   server.on('request', provider.callback())
-  return { issuer, jwksUri: `${issuer}/jwks`, robotSecret, close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()) }
+  return {
+    issuer,
+    jwksUri: `${issuer}/jwks`,
+    robotSecret,
+    close: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
+  }
 }

@@ -10,14 +10,21 @@ import { serveNode } from './node-http.js'
 import { urlBelow } from './prefix.js'
 
 /** Fits `app.use` of Express and connect. */
-export type LibraryMiddleware = (req: IncomingMessage & { readonly body?: unknown }, res: ServerResponse, next: (error?: unknown) => void) => void
+export type LibraryMiddleware = (
+  req: IncomingMessage & { readonly body?: unknown },
+  res: ServerResponse,
+  next: (error?: unknown) => void,
+) => void
 
 /** Mounts a registry; paths that are not its own go on to the next handler with their request untouched. Hooks see the host's `req` as `request.native`. */
 export function libraryMiddleware(library: Pick<Library, 'handle'>): LibraryMiddleware {
   return (req, res, next) => {
     // both strip the mount from req.url, and leave it raw otherwise
-    serveNode(library, req, { res, url: urlBelow('', req.url ?? '/') ?? '/', native: req, parsed: req.body }).then((served) => {
-      if (!served) next()
-    }, next)
+    serveNode(library, req, { res, url: urlBelow('', req.url ?? '/') ?? '/', native: req, parsed: req.body }).then(
+      (served) => {
+        if (!served) next()
+      },
+      next,
+    )
   }
 }

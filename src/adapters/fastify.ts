@@ -29,8 +29,12 @@ export async function libraryPlugin(instance: FastifyInstance, { library }: Libr
     const { raw } = request
     // Fastify matches the decoded path; only the raw one tells `%2F` from `/`
     const url = urlBelow(prefix, raw.url ?? '/')
-    const payload = request.body === undefined || request.body === null || request.body === raw ? undefined : (request.body as AsyncIterable<Uint8Array>)
-    const response = url === undefined ? undefined : await askLibrary(library, raw, { res: reply.raw, url, native: request, payload })
+    const payload =
+      request.body === undefined || request.body === null || request.body === raw
+        ? undefined
+        : (request.body as AsyncIterable<Uint8Array>)
+    const response =
+      url === undefined ? undefined : await askLibrary(library, raw, { res: reply.raw, url, native: request, payload })
     if (response === undefined) {
       reply.callNotFound()
       return reply
@@ -44,7 +48,11 @@ export async function libraryPlugin(instance: FastifyInstance, { library }: Libr
     // as bytes: Fastify adds a charset to the type of strings
     if (typeof body === 'string') return reply.send(Buffer.from(body))
     // as a Buffer: the first versions of Fastify 4 send no other Uint8Array
-    return reply.send(body instanceof Uint8Array ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : toReadable(body, reply.raw))
+    return reply.send(
+      body instanceof Uint8Array
+        ? Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+        : toReadable(body, reply.raw),
+    )
   }
 
   instance.removeAllContentTypeParsers()

@@ -18,7 +18,10 @@ export interface FetchOptions {
 }
 
 /** Fits `app.mount` of Hono and the `fetch` of other servers. */
-export type LibraryFetch<Answer = Response | undefined> = (request: Request, ...rest: readonly unknown[]) => Promise<Answer>
+export type LibraryFetch<Answer = Response | undefined> = (
+  request: Request,
+  ...rest: readonly unknown[]
+) => Promise<Answer>
 
 function readBody(request: Request): RequestBody {
   const { body } = request
@@ -79,11 +82,17 @@ function toStream(body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
 function toResponse({ status, headers, body }: LibraryResponse): Response {
   // as bytes: Response adds a charset to the type of strings
   const content = typeof body === 'string' ? new TextEncoder().encode(body) : body
-  return new Response(content === null || content instanceof Uint8Array ? (content as Uint8Array<ArrayBuffer> | null) : toStream(content), { status, headers })
+  return new Response(
+    content === null || content instanceof Uint8Array ? (content as Uint8Array<ArrayBuffer> | null) : toStream(content),
+    { status, headers },
+  )
 }
 
 /** Makes a Fetch handler; it answers undefined where the path is not ours, with the request untouched, or 404 with `fallback`. */
-export function libraryFetch(library: Pick<Library, 'handle'>, options: FetchOptions & { readonly fallback: true }): LibraryFetch<Response>
+export function libraryFetch(
+  library: Pick<Library, 'handle'>,
+  options: FetchOptions & { readonly fallback: true },
+): LibraryFetch<Response>
 export function libraryFetch(library: Pick<Library, 'handle'>, options?: FetchOptions): LibraryFetch
 export function libraryFetch(library: Pick<Library, 'handle'>, options: FetchOptions = {}): LibraryFetch {
   const prefix = normalizePrefix(options.prefix)
@@ -91,8 +100,11 @@ export function libraryFetch(library: Pick<Library, 'handle'>, options: FetchOpt
   return async (request, ...rest) => {
     // cut out of the URL as it stands: `new URL` costs more than the whole look-up
     const url = urlBelow(prefix, request.url.slice(request.url.indexOf('/', request.url.indexOf('://') + 3)))
-    const response = url === undefined ? undefined : await library.handle(toLibraryRequest(request, url, nativeOf(request, ...rest)))
+    const response =
+      url === undefined ? undefined : await library.handle(toLibraryRequest(request, url, nativeOf(request, ...rest)))
     if (response !== undefined) return toResponse(response)
-    return options.fallback === true ? Response.json({ error: { code: 404, message: 'no such path' } }, { status: 404 }) : undefined
+    return options.fallback === true
+      ? Response.json({ error: { code: 404, message: 'no such path' } }, { status: 404 })
+      : undefined
   }
 }

@@ -22,10 +22,12 @@ export interface NodeExchange {
 function readBody(req: IncomingMessage, { parsed, payload }: NodeExchange): RequestBody {
   if (payload !== undefined) return { kind: 'stream', stream: payload }
   // Only what a parser really read counts: body-parser of Express 4 and Koa sets `{}` without having read a byte
-  if (req.readableDidRead) return parsed instanceof Uint8Array ? { kind: 'bytes', bytes: parsed } : { kind: 'parsed', value: parsed }
+  if (req.readableDidRead)
+    return parsed instanceof Uint8Array ? { kind: 'bytes', bytes: parsed } : { kind: 'parsed', value: parsed }
   const length = req.headers['content-length']
   // HTTP/2 has bodies without either header
-  if (length === undefined && req.headers['transfer-encoding'] === undefined && req.httpVersionMajor < 2) return { kind: 'none' }
+  if (length === undefined && req.headers['transfer-encoding'] === undefined && req.httpVersionMajor < 2)
+    return { kind: 'none' }
   // an early end of the iteration must not destroy the socket, or the client never reads our answer
   const stream: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => req.iterator({ destroyOnReturn: false }) }
   return length === undefined ? { kind: 'stream', stream } : { kind: 'stream', stream, length: Number(length) }
@@ -92,7 +94,11 @@ function dropRest(req: IncomingMessage, res: ServerResponse): void {
 }
 
 /** Asks the library; undefined = the path is not ours, and nothing was touched. */
-export async function askLibrary(library: Pick<Library, 'handle'>, req: IncomingMessage, exchange: NodeExchange): Promise<LibraryResponse | undefined> {
+export async function askLibrary(
+  library: Pick<Library, 'handle'>,
+  req: IncomingMessage,
+  exchange: NodeExchange,
+): Promise<LibraryResponse | undefined> {
   const request = new NodeLibraryRequest(req, exchange)
   const response = await library.handle(request)
   if (response !== undefined && request.body.kind === 'stream') dropRest(req, exchange.res)
@@ -168,7 +174,11 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
 }
 
 /** Answers one request of a host on plain Node responses; false = the path is not ours, and nothing was touched. */
-export async function serveNode(library: Pick<Library, 'handle'>, req: IncomingMessage, exchange: NodeExchange): Promise<boolean> {
+export async function serveNode(
+  library: Pick<Library, 'handle'>,
+  req: IncomingMessage,
+  exchange: NodeExchange,
+): Promise<boolean> {
   const response = await askLibrary(library, req, exchange)
   if (response === undefined) return false
   await writeResponse(exchange.res, response)

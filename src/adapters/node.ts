@@ -20,11 +20,16 @@ export interface ListenerOptions {
 const notFound = JSON.stringify({ error: { code: 404, message: 'no such path' } })
 
 function answerNotFound(_req: IncomingMessage, res: ServerResponse): void {
-  res.writeHead(404, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(notFound) }).end(notFound)
+  res
+    .writeHead(404, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(notFound) })
+    .end(notFound)
 }
 
 /** Makes a request listener. Hooks see the `IncomingMessage` as `request.native`. */
-export function libraryListener(library: Pick<Library, 'handle'>, options: ListenerOptions = {}): (req: IncomingMessage, res: ServerResponse) => void {
+export function libraryListener(
+  library: Pick<Library, 'handle'>,
+  options: ListenerOptions = {},
+): (req: IncomingMessage, res: ServerResponse) => void {
   const prefix = normalizePrefix(options.prefix)
   const fallback = options.fallback ?? answerNotFound
   return (req, res) => {

@@ -1,6 +1,7 @@
 /** What a command is, for the program that runs it and for the docs. */
-import type { OptionKey, Settings } from './option-table.js'
-import type { Environment } from './settings.js'
+
+import type { Environment } from './options/resolve.js'
+import type { OptionKey, Settings } from './options/table.js'
 
 /** The world around a command. Results go to `out`, everything else to `note`. */
 export interface Terminal {

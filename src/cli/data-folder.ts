@@ -4,8 +4,8 @@ import { constants, existsSync, statSync } from 'node:fs'
 import { link, mkdir, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { systemCode, systemReason, WorkError } from './failure.js'
-import type { Settings } from './option-table.js'
-import { type Environment, secretVariable } from './settings.js'
+import { type Environment, secretVariable } from './options/resolve.js'
+import type { Settings } from './options/table.js'
 
 export interface DataFolder {
   readonly directory: string
@@ -35,14 +35,18 @@ export async function prepareDataFolder({ directory }: DataFolder): Promise<void
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
   } catch (error) {
-    throw new WorkError(`cannot create the data folder ${directory}: ${systemReason(error)}; name another one with --data`)
+    throw new WorkError(
+      `cannot create the data folder ${directory}: ${systemReason(error)}; name another one with --data`,
+    )
   }
   const probe = join(directory, `.probe-${randomBytes(6).toString('hex')}`)
   try {
     await writeFile(probe, '', { flag: 'wx', mode: 0o600 })
     await unlink(probe)
   } catch (error) {
-    throw new WorkError(`cannot write in the data folder ${directory}: ${systemReason(error)}; make it writable for this user, or name another one with --data`)
+    throw new WorkError(
+      `cannot write in the data folder ${directory}: ${systemReason(error)}; make it writable for this user, or name another one with --data`,
+    )
   }
 }
 
@@ -51,8 +55,11 @@ export function requireRegistry(folder: DataFolder): void {
   try {
     statSync(folder.registryFile)
   } catch (error) {
-    if (systemCode(error) === 'EACCES') throw new WorkError(`this user may not read ${folder.directory}: run the command as the user of serve`)
-    throw new WorkError(`there is no registry in ${folder.directory}: run "sif-library serve" on it first, or name another data folder with --data`)
+    if (systemCode(error) === 'EACCES')
+      throw new WorkError(`this user may not read ${folder.directory}: run the command as the user of serve`)
+    throw new WorkError(
+      `there is no registry in ${folder.directory}: run "sif-library serve" on it first, or name another data folder with --data`,
+    )
   }
 }
 
@@ -120,7 +127,8 @@ export async function loadSecret(folder: DataFolder, options: SecretOptions): Pr
   if (given !== undefined && given !== '') return given
   try {
     if (settings.secretFile !== undefined) return await readSecret(settings.secretFile)
-    if (settings.metadata?.startsWith('postgres') === true || (!make && !existsSync(folder.secretFile))) return undefined
+    if (settings.metadata?.startsWith('postgres') === true || (!make && !existsSync(folder.secretFile)))
+      return undefined
     return await readOrMakeSecret(folder.secretFile)
   } catch (error) {
     if (error instanceof WorkError) throw error

@@ -37,7 +37,8 @@ export function toFailure(error: unknown): Failure {
   if (error instanceof WorkError) return { exitCode: 1, message, unforeseen: false }
   if (isLibraryError(error)) return { exitCode: error.status === 400 ? 2 : 1, message, unforeseen: error.status >= 500 }
   // `unsupported`: options of a storage that contradict each other, or a package that is not installed
-  if (isStorageError(error)) return { exitCode: error.code === 'unsupported' ? 2 : 1, message: `storage: ${message}`, unforeseen: false }
+  if (isStorageError(error))
+    return { exitCode: error.code === 'unsupported' ? 2 : 1, message: `storage: ${message}`, unforeseen: false }
   if (isMetadataError(error)) return { exitCode: 1, message: `metadata: ${message}`, unforeseen: false }
   return { exitCode: 1, message, unforeseen: systemCode(error) === undefined }
 }

@@ -4,10 +4,13 @@ import { packageVersion } from 'sif-library'
 import { type Command, commonOptions, type Terminal } from './command.js'
 import { commands } from './commands/index.js'
 import { toFailure } from './failure.js'
-import { type OptionKey, optionName, optionTable, optionVariable } from './option-table.js'
-import { type Flags, resolveSettings } from './settings.js'
+import { type Flags, resolveSettings } from './options/resolve.js'
+import { type OptionKey, optionName, optionTable, optionVariable } from './options/table.js'
 
-const groups: Readonly<Record<string, string>> = { user: 'accounts of the standalone server', token: 'access tokens of users' }
+const groups: Readonly<Record<string, string>> = {
+  user: 'accounts of the standalone server',
+  token: 'access tokens of users',
+}
 
 /** Commander files `--no-sweep` under `sweep`, as its opposite. */
 const attributeOf = (option: Option): { readonly attribute: string; readonly value: (given: unknown) => unknown } => ({
@@ -19,10 +22,16 @@ function makeOption(key: OptionKey): Option {
   const { kind, help, shown } = optionTable[key]
   const flags = kind.placeholder === '' ? `--${optionName(key)}` : `--${optionName(key)} <${kind.placeholder}>`
   const option = new Option(flags, `${help}${shown === undefined ? '' : ` (default: ${shown})`}`)
-  return kind.repeatable ? option.argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), value]) : option
+  return kind.repeatable
+    ? option.argParser((value: string, before: readonly string[] | undefined) => [...(before ?? []), value])
+    : option
 }
 
-function addCommand(parent: Commander, command: Command, done: { readonly terminal: Terminal; readonly end: (exitCode: number) => void }): void {
+function addCommand(
+  parent: Commander,
+  command: Command,
+  done: { readonly terminal: Terminal; readonly end: (exitCode: number) => void },
+): void {
   const child = parent.command(command.name.split(' ').at(-1) ?? command.name).description(command.summary)
   for (const { name, help, optional = false, choices } of command.args ?? []) {
     const argument = new Argument(optional ? `[${name}]` : `<${name}>`, help)
@@ -30,7 +39,10 @@ function addCommand(parent: Commander, command: Command, done: { readonly termin
   }
   const options = [...command.options, ...commonOptions].map((key) => ({ key, option: makeOption(key) }))
   for (const { option } of options) child.addOption(option)
-  child.addHelpText('after', `\nEvery option is also an environment variable, such as ${optionVariable('data')}, and a key of the --config file.`)
+  child.addHelpText(
+    'after',
+    `\nEvery option is also an environment variable, such as ${optionVariable('data')}, and a key of the --config file.`,
+  )
   child.action(async () => {
     const flags: Flags = {}
     for (const { key, option } of options) {
@@ -39,7 +51,10 @@ function addCommand(parent: Commander, command: Command, done: { readonly termin
     }
     const settings = resolveSettings({ flags, environment: done.terminal.environment })
     // processedArgs has an entry for every declared argument, undefined where it was not given
-    done.end((await command.run({ settings, args: child.processedArgs as (string | undefined)[], terminal: done.terminal })) ?? 0)
+    done.end(
+      (await command.run({ settings, args: child.processedArgs as (string | undefined)[], terminal: done.terminal })) ??
+        0,
+    )
   })
 }
 
@@ -58,7 +73,8 @@ function makeProgram(terminal: Terminal, end: (exitCode: number) => void): Comma
   const parents = new Map<string, Commander>()
   for (const command of commands) {
     const [first = '', second] = command.name.split(' ')
-    if (second !== undefined && !parents.has(first)) parents.set(first, program.command(first).description(groups[first] ?? ''))
+    if (second !== undefined && !parents.has(first))
+      parents.set(first, program.command(first).description(groups[first] ?? ''))
     addCommand(parents.get(first) ?? program, command, { terminal, end })
   }
   return program

@@ -1,16 +1,26 @@
 /** Opens storage, metadata and the registry that the settings name. */
 import { existsSync } from 'node:fs'
-import { type Accounts, createAccounts, createLibrary, type Library, type LibraryOptions, type Logger } from 'sif-library'
+import {
+  type Accounts,
+  createAccounts,
+  createLibrary,
+  type Library,
+  type LibraryOptions,
+  type Logger,
+} from 'sif-library'
 import type { MetadataStore } from 'sif-library/metadata'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
 import { filesystemStorage } from 'sif-library/storage/filesystem'
 import { type DataFolder, dataFolder, requireRegistry } from './data-folder.js'
 import { UsageError, WorkError } from './failure.js'
-import type { Settings } from './option-table.js'
+import type { Settings } from './options/table.js'
 
 /** `mayCreate`: only `serve` founds a registry. */
-export async function openMetadata(settings: Settings, { mayCreate = false }: { readonly mayCreate?: boolean } = {}): Promise<MetadataStore> {
+export async function openMetadata(
+  settings: Settings,
+  { mayCreate = false }: { readonly mayCreate?: boolean } = {},
+): Promise<MetadataStore> {
   const { metadata: url } = settings
   const folder = dataFolder(settings)
   if (url === undefined) {
@@ -19,7 +29,8 @@ export async function openMetadata(settings: Settings, { mayCreate = false }: { 
   }
   if (url.startsWith('sqlite:') && url.length > 'sqlite:'.length) {
     const file = url.slice('sqlite:'.length)
-    if (!mayCreate && !existsSync(file)) throw new WorkError(`there is no registry in ${file}: is --metadata that of serve?`)
+    if (!mayCreate && !existsSync(file))
+      throw new WorkError(`there is no registry in ${file}: is --metadata that of serve?`)
     return sqliteMetadata({ file })
   }
   if (/^postgres(ql)?:\/\//.test(url)) {
@@ -34,10 +45,14 @@ export async function openMetadata(settings: Settings, { mayCreate = false }: { 
 export async function openStorage(settings: Settings, folder: DataFolder, logger?: Logger): Promise<StorageBackend> {
   const { storage: url } = settings
   if (url === undefined) return filesystemStorage({ directory: folder.blobs })
-  if (url.startsWith('filesystem:') && url.length > 'filesystem:'.length) return filesystemStorage({ directory: url.slice('filesystem:'.length) })
+  if (url.startsWith('filesystem:') && url.length > 'filesystem:'.length)
+    return filesystemStorage({ directory: url.slice('filesystem:'.length) })
   if (url.startsWith('s3:')) {
     const { s3OptionsFromUrl, s3Storage } = await import('sif-library/storage/s3')
-    return s3Storage({ ...s3OptionsFromUrl(url), ...(logger === undefined ? {} : { log: (entry) => logger.debug(entry, 's3') }) })
+    return s3Storage({
+      ...s3OptionsFromUrl(url),
+      ...(logger === undefined ? {} : { log: (entry) => logger.debug(entry, 's3') }),
+    })
   }
   throw new UsageError('storage: expected filesystem:DIR or s3://BUCKET[/PREFIX][?endpoint=URL&…]')
 }
@@ -64,7 +79,12 @@ type Given = Pick<LibraryOptions, 'publicUrl' | 'secret' | 'logger' | 'acceptSto
 /** The registry as `serve` runs it. */
 export async function openLibrary(
   settings: Settings,
-  { mayCreate, metadata: opened, acceptStorage = false, ...given }: Given & { readonly mayCreate: boolean; readonly metadata?: MetadataStore },
+  {
+    mayCreate,
+    metadata: opened,
+    acceptStorage = false,
+    ...given
+  }: Given & { readonly mayCreate: boolean; readonly metadata?: MetadataStore },
 ): Promise<{ readonly library: Library; readonly metadata: MetadataStore; readonly storage: StorageBackend }> {
   const storage = await openStorage(settings, dataFolder(settings), given.logger)
   const metadata = opened ?? (await openMetadata(settings, { mayCreate }))

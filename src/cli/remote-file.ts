@@ -17,11 +17,15 @@ export interface RemoteEntry {
 /** Adds the entry to what is in the file already, and makes it active; everything else stays, comments too. Throws WorkError when the text is no such file. */
 export function mergeRemote(text: string, { name, url, token }: RemoteEntry): string {
   const document: Document = parseDocument(text)
-  if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents))) throw new WorkError('it is no valid YAML file of remotes')
+  if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents)))
+    throw new WorkError('it is no valid YAML file of remotes')
   const remotes = document.get('Remotes')
   if (remotes === undefined || remotes === null) document.set('Remotes', document.createNode({}))
   else if (!isMap(remotes)) throw new WorkError('its Remotes are not names with entries')
-  document.setIn(['Remotes', name], document.createNode({ URI: url, Token: token, System: false, Exclusive: false, Insecure: url.startsWith('http:') }))
+  document.setIn(
+    ['Remotes', name],
+    document.createNode({ URI: url, Token: token, System: false, Exclusive: false, Insecure: url.startsWith('http:') }),
+  )
   document.set('Active', name)
   // no folding: a token is one line
   return document.toString({ lineWidth: 0 })
@@ -49,7 +53,10 @@ export async function checkRemote(file: string): Promise<void> {
 }
 
 /** Merges the entry into a file (0600, its folder 0700 when made here); what was there is kept beside it as `remote.yaml.bak`. */
-export async function writeRemote(file: string, entry: RemoteEntry): Promise<{ readonly file: string; readonly backup: string | undefined }> {
+export async function writeRemote(
+  file: string,
+  entry: RemoteEntry,
+): Promise<{ readonly file: string; readonly backup: string | undefined }> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
     const before = await readIfThere(file)

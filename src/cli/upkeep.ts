@@ -39,7 +39,8 @@ export function startUpkeep(
   const { graceSeconds, logger } = options
   const stopping = new AbortController()
   const onItem = (item: VerifiedItem): void => {
-    if (item.outcome === 'unreadable') logger.warn({ ...item }, 'an image is still unproven: the storage did not answer')
+    if (item.outcome === 'unreadable')
+      logger.warn({ ...item }, 'an image is still unproven: the storage did not answer')
   }
   const verify = async (): Promise<void> => {
     const result = await library.verify({ only: 'unproven', onItem, signal: stopping.signal })
@@ -47,7 +48,9 @@ export function startUpkeep(
   }
   const stops = [
     repeat({ name: 'verification', first: firstVerification, work: verify }, logger),
-    ...(graceSeconds === undefined ? [] : [repeat({ name: 'sweep', first: firstSweep, work: () => library.sweep({ graceSeconds }) }, logger)]),
+    ...(graceSeconds === undefined
+      ? []
+      : [repeat({ name: 'sweep', first: firstSweep, work: () => library.sweep({ graceSeconds }) }, logger)]),
   ]
   return () => {
     stopping.abort()

@@ -1,30 +1,30 @@
 /** createLibrary: the registry, put together from its options. */
 import { randomBytes } from 'node:crypto'
 import { isStorageError } from '../storage/blob/errors.js'
-import { type Accounts, createAccounts } from './accounts.js'
-import { ownerPolicy } from './auth.js'
-import { createCapabilities } from './capabilities.js'
-import { checkedAuth, checkedHooks } from './checked-hooks.js'
-import { createDownloadCounts } from './download-counts.js'
-import { isLibraryError } from './errors.js'
-import { createEmitter } from './events.js'
-import { type ExplainOptions, type Explanation, explain } from './explain.js'
-import { asStream, handOut } from './handed-body.js'
-import type { LibraryRequest, LibraryResponse } from './messages.js'
+import { type Accounts, createAccounts } from './auth/accounts.js'
+import { ownerPolicy } from './auth/policy.js'
+import { createStorageMark } from './blobs/storage-mark.js'
+import { createReadiness } from './discovery/readiness.js'
+import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
+import { createEmitter } from './hooks/events.js'
+import { isLibraryError } from './http/errors.js'
+import type { LibraryRequest, LibraryResponse } from './http/messages.js'
+import { asStream, handOut } from './http/response-body.js'
+import { createRouter } from './http/router.js'
+import { createDownloadCounts } from './images/download-counts.js'
+import { type PathVisibility, pathVisibility } from './namespaces/visibility.js'
 import { makeOpenApi } from './openapi.js'
 import { type LibraryOptions, resolveOptions } from './options.js'
 import { handleRequest } from './pipeline.js'
-import { createReadiness } from './readiness.js'
-import { type ReindexOptions, type ReindexResult, reindex } from './reindex.js'
-import { createRouter } from './router.js'
 import { routes } from './routes.js'
 import type { Services } from './services.js'
-import { createSidecarWriter } from './sidecar-writer.js'
-import { createStorageMark } from './storage-mark.js'
-import { type SweepOptions, type SweepResult, sweep } from './sweep.js'
-import { createTransfers } from './transfers.js'
-import { type VerifyOptions, type VerifyResult, verify } from './verify.js'
-import { type PathVisibility, pathVisibility } from './visibility.js'
+import { type ReindexOptions, type ReindexResult, reindex } from './sidecars/reindex.js'
+import { createSidecarWriter } from './sidecars/writer.js'
+import { createCapabilities } from './transfers/tokens.js'
+import { createTransfers } from './transfers/urls.js'
+import { type ExplainOptions, type Explanation, explain } from './upkeep/explain.js'
+import { type SweepOptions, type SweepResult, sweep } from './upkeep/sweep.js'
+import { type VerifyOptions, type VerifyResult, verify } from './upkeep/verify.js'
 
 export interface Library {
   /** Creates the schema and what the storage needs. Also done by the first request; call it to fail early. After a failure it may be called again. */
@@ -143,7 +143,8 @@ export function createLibrary(options: LibraryOptions): Library {
     sidecars,
   }
   const router = createRouter(routes)
-  const untilStopping = (signal: AbortSignal | undefined): AbortSignal => (signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal]))
+  const untilStopping = (signal: AbortSignal | undefined): AbortSignal =>
+    signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal])
   /** Work that no request asked for: `close` waits for it too. */
   const tend = async <T>(work: () => Promise<T>): Promise<T> => {
     gate.enter()
@@ -179,7 +180,8 @@ export function createLibrary(options: LibraryOptions): Library {
               request.cut?.()
             }
             // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
-            else if (err !== undefined && !isStorageError(err, 'aborted')) settings.logger.error({ requestId, err }, 'a body was cut short')
+            else if (err !== undefined && !isStorageError(err, 'aborted'))
+              settings.logger.error({ requestId, err }, 'a body was cut short')
           },
         }),
       }
@@ -206,10 +208,13 @@ export function createLibrary(options: LibraryOptions): Library {
       return closing
     },
     accounts,
-    sweep: (sweepOptions = {}) => tend(() => sweep(services, { ...sweepOptions, signal: untilStopping(sweepOptions.signal) })),
-    verify: (verifyOptions = {}) => tend(() => verify(services, { ...verifyOptions, signal: untilStopping(verifyOptions.signal) })),
+    sweep: (sweepOptions = {}) =>
+      tend(() => sweep(services, { ...sweepOptions, signal: untilStopping(sweepOptions.signal) })),
+    verify: (verifyOptions = {}) =>
+      tend(() => verify(services, { ...verifyOptions, signal: untilStopping(verifyOptions.signal) })),
     explain: (what, explainOptions) => tend(() => explain(services, what, explainOptions)),
-    reindex: (reindexOptions = {}) => tend(() => reindex(services, { ...reindexOptions, signal: untilStopping(reindexOptions.signal) })),
+    reindex: (reindexOptions = {}) =>
+      tend(() => reindex(services, { ...reindexOptions, signal: untilStopping(reindexOptions.signal) })),
     visibility: (path, change) => tend(() => pathVisibility({ metadata, clock }, path, change)),
     openapi,
   }

@@ -1,12 +1,19 @@
 /** The OpenAPI 3.1 document, generated from the route table. */
 import { z } from 'zod'
-import type { RouteRow } from './route-row.js'
+import type { RouteRow } from './route.js'
 import { packageVersion } from './version.js'
 
 const errorReference = { $ref: '#/components/responses/Error' }
 
 function jsonSchema(schema: z.ZodType, components: Record<string, unknown>): unknown {
-  const { $schema: _, $defs, ...rest } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' }) as Record<string, unknown>
+  const {
+    $schema: _,
+    $defs,
+    ...rest
+  } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', unrepresentable: 'any' }) as Record<
+    string,
+    unknown
+  >
   // objects that carry an id become components
   for (const [name, definition] of Object.entries(($defs ?? {}) as Record<string, Record<string, unknown>>)) {
     const { id: __, ...body } = definition
@@ -32,9 +39,15 @@ function parametersOf(row: RouteRow, names: readonly string[]): object[] {
     ...(own === names[index] ? {} : { description: own }),
     ...(rest === undefined
       ? {}
-      : { description: 'entity/collection/container:selector, or a shorter form; slashes stand for themselves', 'x-multi-segment': true }),
+      : {
+          description: 'entity/collection/container:selector, or a shorter form; slashes stand for themselves',
+          'x-multi-segment': true,
+        }),
   }))
-  return [...path, ...(row.query ?? []).map((name) => ({ name, in: 'query', required: name === 'value', schema: { type: 'string' } }))]
+  return [
+    ...path,
+    ...(row.query ?? []).map((name) => ({ name, in: 'query', required: name === 'value', schema: { type: 'string' } })),
+  ]
 }
 
 function contentOf(row: RouteRow, components: Record<string, unknown>): object {
@@ -45,9 +58,14 @@ function contentOf(row: RouteRow, components: Record<string, unknown>): object {
   return { content: { 'application/json': { schema: jsonSchema(schema, components) } } }
 }
 
-function operationOf(row: RouteRow, { names, components }: { readonly names: readonly string[]; readonly components: Record<string, unknown> }): object {
+function operationOf(
+  row: RouteRow,
+  { names, components }: { readonly names: readonly string[]; readonly components: Record<string, unknown> },
+): object {
   const success = { description: row.success.status >= 400 ? 'Not offered' : 'Success', ...contentOf(row, components) }
-  const responses: Record<string, unknown> = { [row.success.status]: row.success.status >= 400 ? errorReference : success }
+  const responses: Record<string, unknown> = {
+    [row.success.status]: row.success.status >= 400 ? errorReference : success,
+  }
   for (const status of row.success.also ?? []) responses[status] = success
   for (const status of ['4XX', '5XX']) responses[status] ??= errorReference
   const body =
@@ -55,7 +73,12 @@ function operationOf(row: RouteRow, { names, components }: { readonly names: rea
       ? {}
       : row.body === 'bytes'
         ? { requestBody: { required: true, content: { 'application/octet-stream': {} } } }
-        : { requestBody: { required: true, content: { 'application/json': { schema: jsonSchema(row.body.schema, components) } } } }
+        : {
+            requestBody: {
+              required: true,
+              content: { 'application/json': { schema: jsonSchema(row.body.schema, components) } },
+            },
+          }
   return {
     operationId: row.name,
     summary: row.summary,
@@ -74,7 +97,11 @@ export function makeOpenApi(table: readonly RouteRow[]): object {
       type: 'object',
       required: ['error'],
       properties: {
-        error: { type: 'object', required: ['code', 'message'], properties: { code: { type: 'integer' }, message: { type: 'string' } } },
+        error: {
+          type: 'object',
+          required: ['code', 'message'],
+          properties: { code: { type: 'integer' }, message: { type: 'string' } },
+        },
       },
     },
   }
@@ -90,12 +117,21 @@ export function makeOpenApi(table: readonly RouteRow[]): object {
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'library:// registry', version: packageVersion, description: 'The Singularity and Apptainer library protocol, as this server speaks it.' },
+    info: {
+      title: 'library:// registry',
+      version: packageVersion,
+      description: 'The Singularity and Apptainer library protocol, as this server speaks it.',
+    },
     paths,
     components: {
       schemas,
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
-      responses: { Error: { description: 'The reason, for people', content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } } } },
+      responses: {
+        Error: {
+          description: 'The reason, for people',
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+        },
+      },
     },
   }
 }

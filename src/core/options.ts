@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
-import type { AuthHooks } from './auth.js'
-import { hookNames } from './checked-hooks.js'
-import { eventNames, type LibraryHooks, type LibraryListeners } from './hooks.js'
-import type { LibraryRequest } from './messages.js'
-import { checkName } from './references.js'
+import type { AuthHooks } from './auth/policy.js'
+import { hookNames } from './hooks/checked-hooks.js'
+import { eventNames, type LibraryHooks, type LibraryListeners } from './hooks/hooks.js'
+import type { LibraryRequest } from './http/messages.js'
+import { checkName } from './model/references.js'
 
 /** Shaped like pino: an object of facts first, then the words. */
 export interface Logger {
@@ -110,7 +110,8 @@ const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 
 function checkUrl(option: string, url: string): string {
   const trimmed = url.replace(/\/+$/, '')
-  if (!/^https?:\/\/[^/\s?#]+[^\s?#]*$/.test(trimmed)) throw new TypeError(`${option}: ${JSON.stringify(url)} is no absolute http(s) URL without query`)
+  if (!/^https?:\/\/[^/\s?#]+[^\s?#]*$/.test(trimmed))
+    throw new TypeError(`${option}: ${JSON.stringify(url)} is no absolute http(s) URL without query`)
   return trimmed
 }
 
@@ -119,7 +120,10 @@ const longestTimerSeconds = 2_147_483
 
 function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<LibraryLimits> {
   const { maxParts, maxPartSize, maxPutSize } = storage.limits
-  const largest = storage.multipart === undefined ? maxPutSize : Math.max(maxPutSize, Math.min(maxParts * maxPartSize, Number.MAX_SAFE_INTEGER))
+  const largest =
+    storage.multipart === undefined
+      ? maxPutSize
+      : Math.max(maxPutSize, Math.min(maxParts * maxPartSize, Number.MAX_SAFE_INTEGER))
   const filled: Required<LibraryLimits> = {
     maxImageBytes: Math.min(limits.maxImageBytes ?? 5 * 1024 ** 4, largest),
     maxJsonBytes: limits.maxJsonBytes ?? 2 * MiB,
@@ -134,7 +138,8 @@ function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<L
   for (const [name, value] of Object.entries(filled)) {
     const smallest = name === 'maxEntityBytes' ? 0 : 1
     const highest = name === 'idleSeconds' || name === 'pullIdleSeconds' ? longestTimerSeconds : Number.MAX_SAFE_INTEGER
-    if (!Number.isSafeInteger(value) || value < smallest || value > highest) throw new TypeError(`limits.${name}: ${value} is no whole number in range`)
+    if (!Number.isSafeInteger(value) || value < smallest || value > highest)
+      throw new TypeError(`limits.${name}: ${value} is no whole number in range`)
   }
   return filled
 }
@@ -142,8 +147,27 @@ function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<L
 /** Whoever adds an option to its interface is asked by the compiler to name it here. */
 const known = {
   options: {
-    ...{ publicUrl: true, storage: true, metadata: true, secret: true, auth: true, hooks: true, on: true, limits: true, transfer: true, multipart: true },
-    ...{ logger: true, defaultPrivate: true, requireSif: true, acceptStorage: true, defaultEntity: true, defaultCollection: true, defaultArch: true },
+    ...{
+      publicUrl: true,
+      storage: true,
+      metadata: true,
+      secret: true,
+      auth: true,
+      hooks: true,
+      on: true,
+      limits: true,
+      transfer: true,
+      multipart: true,
+    },
+    ...{
+      logger: true,
+      defaultPrivate: true,
+      requireSif: true,
+      acceptStorage: true,
+      defaultEntity: true,
+      defaultCollection: true,
+      defaultArch: true,
+    },
     ...{ keyserver: true, tokenPage: true, containerUrl: true, clock: true, generateId: true },
   } satisfies Record<keyof LibraryOptions, true>,
   auth: { authenticate: true, authorize: true, visible: true } satisfies Record<keyof AuthHooks, true>,
@@ -163,23 +187,28 @@ function checkShape(options: LibraryOptions): void {
   checkKeys('on.', options.on, eventNames)
   for (const name of ['publicUrl', 'storage', 'metadata'] as const)
     if (options[name] === undefined || options[name] === null) throw new TypeError(`${name}: is missing`)
-  if (typeof options.publicUrl !== 'string' && typeof options.publicUrl !== 'function') throw new TypeError('publicUrl: must be a URL or a function')
-  if (options.transfer !== undefined && options.transfer !== 'auto' && options.transfer !== 'proxy') throw new TypeError(`transfer: must be 'auto' or 'proxy'`)
+  if (typeof options.publicUrl !== 'string' && typeof options.publicUrl !== 'function')
+    throw new TypeError('publicUrl: must be a URL or a function')
+  if (options.transfer !== undefined && options.transfer !== 'auto' && options.transfer !== 'proxy')
+    throw new TypeError(`transfer: must be 'auto' or 'proxy'`)
   for (const name of ['multipart', 'defaultPrivate', 'requireSif', 'acceptStorage'] as const)
-    if (options[name] !== undefined && typeof options[name] !== 'boolean') throw new TypeError(`${name}: must be true or false`)
+    if (options[name] !== undefined && typeof options[name] !== 'boolean')
+      throw new TypeError(`${name}: must be true or false`)
 }
 
 /** Fills in the defaults; throws TypeError for an option that cannot work. */
 export function resolveOptions(options: LibraryOptions): Settings {
   checkShape(options)
   const { publicUrl } = options
-  if (options.secret === '') throw new TypeError('secret: is empty; leave it out, or give at least 32 random characters')
+  if (options.secret === '')
+    throw new TypeError('secret: is empty; leave it out, or give at least 32 random characters')
   const logger = options.logger ?? silent
   if (options.secret !== undefined && options.secret.length < 32)
     logger.warn({ length: options.secret.length }, 'the secret is short: use at least 32 random characters')
   const fixedUrl = typeof publicUrl === 'string' ? checkUrl('publicUrl', publicUrl) : undefined
   return {
-    publicUrl: typeof publicUrl === 'string' ? () => fixedUrl as string : (request) => publicUrl(request).replace(/\/+$/, ''),
+    publicUrl:
+      typeof publicUrl === 'string' ? () => fixedUrl as string : (request) => publicUrl(request).replace(/\/+$/, ''),
     transfer: options.transfer ?? 'auto',
     multipart: options.multipart ?? true,
     defaultPrivate: options.defaultPrivate ?? false,

@@ -2,15 +2,15 @@
 import { randomBytes } from 'node:crypto'
 import { isStorageError } from '../storage/blob/errors.js'
 import { isMetadataError } from '../storage/metadata/errors.js'
-import { authorize } from './access.js'
-import { readJsonBody } from './body.js'
-import { isLibraryError, LibraryError } from './errors.js'
-import type { LibraryRequest, LibraryResponse } from './messages.js'
-import { readHeader } from './messages.js'
-import { parseQuery } from './query.js'
-import { errorResponse } from './responses.js'
-import type { RouteContext, RouteRow } from './route-row.js'
-import type { Match, Router } from './router.js'
+import { authorize } from './auth/access.js'
+import { isLibraryError, LibraryError } from './http/errors.js'
+import { readJsonBody } from './http/json-body.js'
+import type { LibraryRequest, LibraryResponse } from './http/messages.js'
+import { readHeader } from './http/messages.js'
+import { parseQuery } from './http/query.js'
+import { errorResponse } from './http/responses.js'
+import type { Match, Router } from './http/router.js'
+import type { RouteContext, RouteRow } from './route.js'
 import type { Services } from './services.js'
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
@@ -34,7 +34,11 @@ export function toLibraryError(error: unknown, requestId: string): LibraryError 
       case 'size-mismatch':
         return new LibraryError('size-mismatch', 'more or fewer bytes came than were announced', cause)
       case 'digest-mismatch':
-        return new LibraryError('digest-mismatch', 'the bytes do not have the announced SHA-256: they were damaged on the way, send them again', cause)
+        return new LibraryError(
+          'digest-mismatch',
+          'the bytes do not have the announced SHA-256: they were damaged on the way, send them again',
+          cause,
+        )
       case 'upload-not-found':
         return new LibraryError('gone', 'the upload is gone: push again', cause)
       // only of an upload, whose completion stood still for so long that a sweep took it for left by a crash: a pull says so itself
@@ -109,7 +113,11 @@ async function run(row: RouteRow, context: Filling): Promise<LibraryResponse> {
   if (typeof row.access === 'object') {
     const located = await row.access.locate(context)
     context.resource = located?.resource
-    context.record = await authorize({ auth: services.auth, principal: context.principal, request }, row.access.action, located)
+    context.record = await authorize(
+      { auth: services.auth, principal: context.principal, request },
+      row.access.action,
+      located,
+    )
   }
   return row.handler(context)
 }
@@ -128,7 +136,11 @@ function withoutBody(response: LibraryResponse): LibraryResponse {
 }
 
 /** Answers one request; undefined = the path is not ours. Never throws. */
-export async function handleRequest(services: Services, router: Router, request: LibraryRequest): Promise<LibraryResponse | undefined> {
+export async function handleRequest(
+  services: Services,
+  router: Router,
+  request: LibraryRequest,
+): Promise<LibraryResponse | undefined> {
   const { clock, logger } = services.settings
   const startedAt = clock()
   const requestId = requestIdOf(request)
@@ -139,7 +151,8 @@ export async function handleRequest(services: Services, router: Router, request:
     const match = router(request.method, request.path)
     if (match === undefined) return undefined
     route = match.row.name
-    if (services.isClosing()) throw new LibraryError('unavailable', 'the registry is shutting down', { headers: { 'retry-after': '5' } })
+    if (services.isClosing())
+      throw new LibraryError('unavailable', 'the registry is shutting down', { headers: { 'retry-after': '5' } })
     context = begin(services, match, request, requestId)
     const answer = await run(match.row, context)
     response = request.method === 'HEAD' ? withoutBody(answer) : answer
@@ -147,13 +160,31 @@ export async function handleRequest(services: Services, router: Router, request:
     const error = toLibraryError(thrown, requestId)
     response = errorResponse(error.status, error.message, error.headers)
     if (request.method === 'HEAD') response = { ...response, body: null }
-    if (error.status >= 500) logger.error({ requestId, route, code: error.code, err: error.cause ?? error }, 'request failed')
-    services.emit('request.failed', { requestId, route, code: error.code, status: error.status, error: error.cause ?? error })
+    if (error.status >= 500)
+      logger.error({ requestId, route, code: error.code, err: error.cause ?? error }, 'request failed')
+    services.emit('request.failed', {
+      requestId,
+      route,
+      code: error.code,
+      status: error.status,
+      error: error.cause ?? error,
+    })
   }
   // the path and the query stay out of the log: they may carry a capability; the route and the request id find the rest
   logger.info(
-    { requestId, route, method: request.method, status: response.status, ms: clock() - startedAt, principal: context?.principal?.id ?? null },
+    {
+      requestId,
+      route,
+      method: request.method,
+      status: response.status,
+      ms: clock() - startedAt,
+      principal: context?.principal?.id ?? null,
+    },
     'request',
   )
-  return { status: response.status, headers: Object.assign({ 'x-request-id': requestId }, response.headers), body: response.body }
+  return {
+    status: response.status,
+    headers: Object.assign({ 'x-request-id': requestId }, response.headers),
+    body: response.body,
+  }
 }

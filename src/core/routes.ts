@@ -1,15 +1,15 @@
 /** The route table: it runs the server, and the OpenAPI document, the labels of logs and the coverage tests are made from it. */
 import { z } from 'zod'
-import * as discovery from './handlers/discovery.js'
-import * as entities from './handlers/entities.js'
-import * as images from './handlers/images.js'
-import { search } from './handlers/search.js'
-import * as tags from './handlers/tags.js'
-import * as transfers from './handlers/transfers.js'
-import * as uploads from './handlers/uploads.js'
-import { objectSchemas } from './objects.js'
-import { defineRoute, type RouteRow } from './route-row.js'
-import { bodySchemas } from './schemas.js'
+import * as discovery from './discovery/handlers.js'
+import * as images from './images/handlers.js'
+import { search } from './images/search.js'
+import * as tags from './images/tags.js'
+import { bodySchemas } from './model/bodies.js'
+import { objectSchemas } from './model/objects.js'
+import * as entities from './namespaces/handlers.js'
+import { defineRoute, type RouteRow } from './route.js'
+import * as transfers from './transfers/handlers.js'
+import * as uploads from './uploads/handlers.js'
 
 const data = (schema: z.ZodType): z.ZodType => z.object({ data: schema })
 const created = (schema: z.ZodType): RouteRow['success'] => ({ status: 201, also: [200], schema: data(schema) })
@@ -104,7 +104,11 @@ const discoveryRoutes: readonly RouteRow[] = [
     summary: 'Metadata and storage answer; 503 when not',
     access: 'public',
     body: 'none',
-    success: { status: 200, also: [503], schema: z.object({ status: z.string(), metadata: z.boolean(), storage: z.boolean() }) },
+    success: {
+      status: 200,
+      also: [503],
+      schema: z.object({ status: z.string(), metadata: z.boolean(), storage: z.boolean() }),
+    },
     handler: discovery.getReadiness,
   }),
   defineRoute({
@@ -209,7 +213,8 @@ const imageRoutes: readonly RouteRow[] = [
     name: 'images.delete',
     method: 'DELETE',
     path: '/v1/images/{ref...}',
-    summary: 'Deletes a tag, with the image when it was the last one; or an image by hash, with its tags (protocol 5.6)',
+    summary:
+      'Deletes a tag, with the image when it was the last one; or an image by hash, with its tags (protocol 5.6)',
     query: ['arch'],
     access: { action: 'delete', locate: images.locateForDelete },
     body: 'none',
@@ -231,7 +236,8 @@ const imageRoutes: readonly RouteRow[] = [
     name: 'search',
     method: 'GET',
     path: '/v1/search',
-    summary: 'Searches names, tags and descriptions (protocol 5.16); shows 1,024 characters of a description and 100 tags of an image',
+    summary:
+      'Searches names, tags and descriptions (protocol 5.16); shows 1,024 characters of a description and 100 tags of an image',
     query: ['value', 'arch', 'signed', 'page', 'pageSize'],
     access: 'filtered',
     body: 'none',
@@ -285,7 +291,14 @@ const uploadRoutes: readonly RouteRow[] = [
     summary: 'Starts a multipart upload; 404 = not offered (protocol 5.11)',
     access: { action: 'push', locate: uploads.locateImageById },
     body: { schema: bodySchemas.startMultipart },
-    success: ok(z.object({ uploadID: z.string(), totalParts: z.int(), partSize: z.int(), options: z.record(z.string(), z.string()) })),
+    success: ok(
+      z.object({
+        uploadID: z.string(),
+        totalParts: z.int(),
+        partSize: z.int(),
+        options: z.record(z.string(), z.string()),
+      }),
+    ),
     handler: uploads.startMultipart,
   }),
   defineRoute({
@@ -384,4 +397,10 @@ const tagRoutes: readonly RouteRow[] = [
 ]
 
 /** Every row of the server. */
-export const routes: readonly RouteRow[] = [...discoveryRoutes, ...namespaceRoutes, ...imageRoutes, ...uploadRoutes, ...tagRoutes]
+export const routes: readonly RouteRow[] = [
+  ...discoveryRoutes,
+  ...namespaceRoutes,
+  ...imageRoutes,
+  ...uploadRoutes,
+  ...tagRoutes,
+]

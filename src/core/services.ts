@@ -1,13 +1,13 @@
 /** What every handler may use: made once by `createLibrary`, never changed. */
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
-import type { AuthHooks } from './auth.js'
-import type { EmitEvent, LibraryHooks } from './hooks.js'
+import type { AuthHooks } from './auth/policy.js'
+import type { StorageMark } from './blobs/storage-mark.js'
+import type { Readiness } from './discovery/readiness.js'
+import type { EmitEvent, LibraryHooks } from './hooks/hooks.js'
 import type { Settings } from './options.js'
-import type { Readiness } from './readiness.js'
-import type { SidecarWriter } from './sidecar-writer.js'
-import type { StorageMark } from './storage-mark.js'
-import type { Transfers } from './transfers.js'
+import type { SidecarWriter } from './sidecars/writer.js'
+import type { Transfers } from './transfers/urls.js'
 
 export interface Services {
   readonly settings: Settings

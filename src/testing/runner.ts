@@ -22,7 +22,10 @@ export interface RegisterOptions<Context, Capability extends string> {
 }
 
 /** Hands every test of every group to the runner. A name in `skip` that no test has becomes a failing test, so that a deviation cannot outlive its test. */
-export function registerGroups<Context, Capability extends string>(runner: TestRunner, options: RegisterOptions<Context, Capability>): void {
+export function registerGroups<Context, Capability extends string>(
+  runner: TestRunner,
+  options: RegisterOptions<Context, Capability>,
+): void {
   const unknown = new Set(Object.keys(options.skip))
   for (const group of options.groups) {
     for (const name of Object.keys(group.tests)) unknown.delete(name)

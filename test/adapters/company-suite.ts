@@ -22,14 +22,18 @@ export function describeCompany({ host, expected, prefix, probe, running }: Plac
   test('each middleware of the host marks our answers', async () => {
     for (const path of ['/answers/json', '/answers/see-other', '/answers/unauthorized', '/probe/source?1000']) {
       const came = await ask(path)
-      for (const name of expected.headers) expect([path, name, came.values(name).length > 0]).toEqual([path, name, true])
+      for (const name of expected.headers)
+        expect([path, name, came.values(name).length > 0]).toEqual([path, name, true])
     }
   })
 
   test('compression packs our JSON, whole', async () => {
     const came = await ask('/answers/large', { 'accept-encoding': 'gzip' })
     expect(came.header('content-encoding')).toBe('gzip')
-    expect([came.header('content-type'), gunzipSync(came.body).toString()]).toEqual(['application/json', answers['/answers/large']?.body])
+    expect([came.header('content-type'), gunzipSync(came.body).toString()]).toEqual([
+      'application/json',
+      answers['/answers/large']?.body,
+    ])
     const length = came.header('content-length')
     if (length !== undefined) expect(length).toBe(String(came.body.length))
   })
@@ -46,7 +50,10 @@ export function describeCompany({ host, expected, prefix, probe, running }: Plac
   })
 
   test('the CORS middleware answers the preflight of a browser', async () => {
-    const came = await call(running().origin, `${prefix}/answers/json`, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'PUT' } })
+    const came = await call(running().origin, `${prefix}/answers/json`, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'PUT' },
+    })
     expect([came.status, came.header('access-control-allow-methods')?.includes('PUT')]).toEqual([204, true])
     expect(probe.requests).toEqual([])
   })
@@ -60,7 +67,8 @@ export function describeCompany({ host, expected, prefix, probe, running }: Plac
     const limited = await host.start({ library: probe, prefix, company: true, requestLimit: 2 })
     try {
       const statuses: number[] = []
-      for (let turn = 0; turn < 3; turn += 1) statuses.push((await call(limited.origin, `${prefix}/answers/json`)).status)
+      for (let turn = 0; turn < 3; turn += 1)
+        statuses.push((await call(limited.origin, `${prefix}/answers/json`)).status)
       expect(statuses).toEqual([200, 200, 429])
       expect(probe.requests).toHaveLength(2)
     } finally {

@@ -25,7 +25,13 @@ export interface Company {
   viewsOf(native: unknown): unknown
 }
 
-export const companyHeaders: readonly string[] = ['x-portal', 'x-frame-options', 'access-control-allow-origin', 'set-cookie', 'x-ratelimit-limit']
+export const companyHeaders: readonly string[] = [
+  'x-portal',
+  'x-frame-options',
+  'access-control-allow-origin',
+  'set-cookie',
+  'x-ratelimit-limit',
+]
 
 export interface RunningHost {
   readonly origin: string

@@ -19,7 +19,7 @@ import { libraryMiddleware as koaMiddleware } from '../../src/adapters/koa.js'
 import { libraryListener } from '../../src/adapters/node.js'
 import { createLibrary, type Library } from '../../src/core/index.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { makeSif } from '../fixtures/sif.js'
 import { connectHttp2, type Http2Client } from './client-http2.js'
 import { answers, createProbe, MiB } from './probe.js'
@@ -107,7 +107,8 @@ describe.each(Object.entries(hosts))('%s over HTTP/2', (name, start) => {
           const { body } = answer
           const expected = method === 'HEAD' || body === null ? Buffer.alloc(0) : Buffer.from(body as string)
           expect([path, came.status, came.body.equals(expected)]).toEqual([path, answer.status, true])
-          for (const [name, value] of Object.entries(answer.headers)) expect([path, name, came.header(name)]).toEqual([path, name, value])
+          for (const [name, value] of Object.entries(answer.headers))
+            expect([path, name, came.header(name)]).toEqual([path, name, value])
         }
       }
     })
@@ -172,13 +173,16 @@ describe.each(Object.entries(hosts))('%s over HTTP/2', (name, start) => {
       expect((await client.call(running.origin, '/answers/json')).status).toBe(200)
     })
 
-    test.each(['/probe/refuse', '/probe/refuse-unread'])('%s: an upload that is refused early is answered', async (path) => {
-      const { stream, response } = client.open(path, { method: 'PUT' })
-      stream.end(Buffer.alloc(2 * MiB))
-      expect((await response)[':status']).toBe(403)
-      stream.resume()
-      expect((await client.call(running.origin, '/answers/json')).status).toBe(200)
-    })
+    test.each(['/probe/refuse', '/probe/refuse-unread'])(
+      '%s: an upload that is refused early is answered',
+      async (path) => {
+        const { stream, response } = client.open(path, { method: 'PUT' })
+        stream.end(Buffer.alloc(2 * MiB))
+        expect((await response)[':status']).toBe(403)
+        stream.resume()
+        expect((await client.call(running.origin, '/answers/json')).status).toBe(200)
+      },
+    )
 
     test('a body that fails midway resets its stream and leaves the connection alone', async () => {
       const { stream, response } = client.open(`/probe/breaks?${4 * MiB}`, { endStream: true })

@@ -45,9 +45,12 @@ test.each(Object.entries(peers))('%s %s: also the first version of each range is
 
 test('docs/hosts.md names the majors of Express, connect, Koa and Fastify that are tested', () => {
   const page = readFileSync('docs/hosts.md', 'utf8')
-  const majorsOf = (name: string): string[] => [...new Set([...versionsOf(name), ...dependencyOf(name)].map((version) => version.split('.')[0] ?? ''))].sort()
+  const majorsOf = (name: string): string[] =>
+    [...new Set([...versionsOf(name), ...dependencyOf(name)].map((version) => version.split('.')[0] ?? ''))].sort()
   const dependencyOf = (name: string): string[] =>
-    Object.entries(manifest.dependencies as Readonly<Record<string, string>>).flatMap(([key, version]) => (key === name ? [version] : []))
+    Object.entries(manifest.dependencies as Readonly<Record<string, string>>).flatMap(([key, version]) =>
+      key === name ? [version] : [],
+    )
   for (const [title, name] of [
     ['Express', 'express'],
     ['connect', 'connect'],

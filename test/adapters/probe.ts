@@ -19,7 +19,11 @@ export interface Probe extends Pick<Library, 'handle'> {
 
 const json = (value: unknown, status = 200, headers: Record<string, string> = {}): LibraryResponse => {
   const body = JSON.stringify(value)
-  return { status, headers: { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)), ...headers }, body }
+  return {
+    status,
+    headers: { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)), ...headers },
+    body,
+  }
 }
 const refused = (): LibraryResponse => json({ error: { code: 403, message: 'refused' } }, 403)
 const type = { 'content-type': 'application/octet-stream' }
@@ -31,7 +35,11 @@ export const answers: Readonly<Record<string, LibraryResponse>> = {
   '/answers/created': json({ data: {} }, 201),
   '/answers/empty': { status: 200, headers: { 'content-length': '0' }, body: null },
   '/answers/etag': { status: 200, headers: { 'content-length': '0', etag: '"abc"' }, body: null },
-  '/answers/bytes': { status: 206, headers: { ...type, 'content-length': '5', 'content-range': 'bytes 0-4/9' }, body: Uint8Array.of(0, 1, 2, 254, 255) },
+  '/answers/bytes': {
+    status: 206,
+    headers: { ...type, 'content-length': '5', 'content-range': 'bytes 0-4/9' },
+    body: Uint8Array.of(0, 1, 2, 254, 255),
+  },
   '/answers/text': { status: 200, headers: { 'content-type': 'text/plain', 'content-length': '2' }, body: 'ok' },
   '/answers/see-other': {
     status: 303,
@@ -129,7 +137,11 @@ export function createProbe(): Probe {
         // as for every image: or middlewares such as compression would compress them
         const headers = { ...type, 'content-length': String(size), 'cache-control': 'private, no-transform' }
         if (request.method === 'HEAD') return { status: 200, headers, body: null }
-        return { status: 200, headers, body: source(size, path === '/probe/breaks' ? size / 2 : path === '/probe/fails' ? 0 : undefined) }
+        return {
+          status: 200,
+          headers,
+          body: source(size, path === '/probe/breaks' ? size / 2 : path === '/probe/fails' ? 0 : undefined),
+        }
       }
       if (path === '/probe/sink') return sink(request, Promise.resolve())
       if (path === '/probe/slow') return sink(request, gate)

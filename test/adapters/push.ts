@@ -44,7 +44,12 @@ export function ask(registry: Registry, method: string, path: string, body?: unk
   })
 }
 
-async function step(registry: Registry, method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
+async function step(
+  registry: Registry,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<Record<string, unknown>> {
   const answer = await ask(registry, method, path, body)
   if (answer.status !== 200 && answer.status !== 201) throw new StepError(`${method} ${path}`, answer)
   return answer.text === '' ? {} : (answer.json().data as Record<string, unknown>)
@@ -92,7 +97,9 @@ export async function push(registry: Registry, options: PushOptions): Promise<vo
   const [entity = '', collection = '', container = ''] = options.path.split('/')
   const { tag = 'latest', arch = 'amd64', bytes } = options
   await ask(registry, 'GET', '/version')
-  const entityId = await find(registry, `/v1/entities/${entity}`, () => step(registry, 'POST', '/v1/entities', { name: entity }))
+  const entityId = await find(registry, `/v1/entities/${entity}`, () =>
+    step(registry, 'POST', '/v1/entities', { name: entity }),
+  )
   const collectionId = await find(registry, `/v1/collections/${entity}/${collection}`, () =>
     step(registry, 'POST', '/v1/collections', { name: collection, entity: entityId }),
   )

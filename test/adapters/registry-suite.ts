@@ -2,13 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createLibrary, type Library, LibraryError } from '../../src/core/index.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { makeSif } from '../fixtures/sif.js'
 import type { Host, RunningHost } from './host.js'
 import { ask, pull, push, type Registry } from './push.js'
 
 /** Of the kinds that a server holds open. */
-const openHandles = (): number => process.getActiveResourcesInfo().filter((kind) => /^TCP|Timeout|Immediate|FSReqPromise/.test(kind)).length
+const openHandles = (): number =>
+  process.getActiveResourcesInfo().filter((kind) => /^TCP|Timeout|Immediate|FSReqPromise/.test(kind)).length
 
 export function describeRegistry(host: Host, prefix: string, company: boolean): void {
   describe('with a real registry', () => {
@@ -48,7 +49,9 @@ export function describeRegistry(host: Host, prefix: string, company: boolean): 
     test('an image is pushed in one piece, found and pulled', async () => {
       await push(alice, { path, bytes: image })
       expect((await pull(anonymous, `${path}:latest`)).equals(image)).toBe(true)
-      const found = (await ask(anonymous, 'GET', '/v1/search?value=bwa')).json().data as { container: { name: string }[] }
+      const found = (await ask(anonymous, 'GET', '/v1/search?value=bwa')).json().data as {
+        container: { name: string }[]
+      }
       expect(found.container.map(({ name }) => name)).toEqual(['bwa'])
     })
 
@@ -72,7 +75,11 @@ export function describeRegistry(host: Host, prefix: string, company: boolean): 
         [{ ...alice, token: 'wrong' }, 401],
       ] as const) {
         const refused = await ask(registry, 'POST', '/v1/entities', { name: 'alice' })
-        expect([refused.status, refused.header('content-type'), (refused.json().error as { code: number }).code]).toEqual([status, 'application/json', status])
+        expect([
+          refused.status,
+          refused.header('content-type'),
+          (refused.json().error as { code: number }).code,
+        ]).toEqual([status, 'application/json', status])
       }
       const broken = await ask(alice, 'POST', '/v1/entities', 'no object')
       expect([broken.status, broken.header('content-type')]).toEqual([400, 'application/json'])
@@ -92,7 +99,8 @@ export function describeRegistry(host: Host, prefix: string, company: boolean): 
     test('close leaves no handle and no timer', async () => {
       await running.close()
       await library.close()
-      for (let turn = 0; turn < 100 && openHandles() > handlesBefore; turn += 1) await new Promise((resolve) => setTimeout(resolve, 20).unref())
+      for (let turn = 0; turn < 100 && openHandles() > handlesBefore; turn += 1)
+        await new Promise((resolve) => setTimeout(resolve, 20).unref())
       expect(openHandles()).toBeLessThanOrEqual(handlesBefore)
     })
   })

@@ -68,12 +68,18 @@ function describeWire(host: Host, prefix: string, company: boolean): void {
       for (const method of ['GET', 'HEAD']) {
         const came = await ask(path, { method })
         expect(came.status).toBe(answer.status)
-        for (const [name, value] of Object.entries(answer.headers)) expect([name, came.header(name)]).toEqual([name, value])
+        for (const [name, value] of Object.entries(answer.headers))
+          expect([name, came.header(name)]).toEqual([name, value])
         for (const name of ['content-type', 'etag', 'transfer-encoding', 'content-encoding']) {
           if (!(name in answer.headers)) expect([name, came.header(name)]).toEqual([name, undefined])
         }
         const { body } = answer
-        const expected = method === 'HEAD' || body === null ? Buffer.alloc(0) : typeof body === 'string' ? Buffer.from(body) : Buffer.from(body as Uint8Array)
+        const expected =
+          method === 'HEAD' || body === null
+            ? Buffer.alloc(0)
+            : typeof body === 'string'
+              ? Buffer.from(body)
+              : Buffer.from(body as Uint8Array)
         expect(came.body.equals(expected)).toBe(true)
         if (company) expect(came.header('x-portal')).toBe('yes')
       }
@@ -113,13 +119,26 @@ function describeWire(host: Host, prefix: string, company: boolean): void {
   test('JSON with a content type arrives, parsed by the host or not', async () => {
     const headers = { 'content-type': 'application/json' }
     const came = (await ask('/probe/echo', { method: 'PUT', body: '{"a":1}', headers })).json()
-    expect(came).toMatchObject(company && host.parses.length > 0 ? { body: 'parsed', value: { a: 1 } } : { body: 'stream', text: '{"a":1}' })
+    expect(came).toMatchObject(
+      company && host.parses.length > 0 ? { body: 'parsed', value: { a: 1 } } : { body: 'stream', text: '{"a":1}' },
+    )
   })
 
   test('other types and chunked bodies arrive as streams', async () => {
-    for (const type of ['application/octet-stream', 'application/x-unheard-of; a=b', 'multipart/form-data; boundary=x', 'text/plain']) {
-      const came = (await ask('/probe/echo', { method: 'PUT', body: 'bytes', headers: { 'content-type': type } })).json()
-      expect(came).toMatchObject(company && host.parses.includes(type) ? { body: 'parsed', value: 'bytes' } : { body: 'stream', length: 5, text: 'bytes' })
+    for (const type of [
+      'application/octet-stream',
+      'application/x-unheard-of; a=b',
+      'multipart/form-data; boundary=x',
+      'text/plain',
+    ]) {
+      const came = (
+        await ask('/probe/echo', { method: 'PUT', body: 'bytes', headers: { 'content-type': type } })
+      ).json()
+      expect(came).toMatchObject(
+        company && host.parses.includes(type)
+          ? { body: 'parsed', value: 'bytes' }
+          : { body: 'stream', length: 5, text: 'bytes' },
+      )
     }
     const { sent, response } = open(running.origin, `${prefix}/probe/echo`, { method: 'PUT' })
     sent.write('chunk ')
@@ -159,7 +178,11 @@ function describeWire(host: Host, prefix: string, company: boolean): void {
 
   test('the host keeps its own routes, parsers and error page', async () => {
     const body = '{"own":[1]}'
-    const echoed = await call(running.origin, '/portal/echo', { method: 'POST', body, headers: { 'content-type': 'application/json' } })
+    const echoed = await call(running.origin, '/portal/echo', {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json' },
+    })
     expect(echoed.json()).toEqual({ saw: { own: [1] } })
     const failed = await call(running.origin, '/portal/boom')
     expect([failed.status, failed.text]).toEqual([500, ERROR_PAGE])
@@ -176,7 +199,8 @@ function describeWire(host: Host, prefix: string, company: boolean): void {
       expect(came.header('content-length')).toBe('100000')
       expect(came.body.equals(Buffer.alloc(100_000, 7))).toBe(true)
     })
-    if (host.company !== undefined) describeCompany({ host, expected: host.company, prefix, probe, running: () => running })
+    if (host.company !== undefined)
+      describeCompany({ host, expected: host.company, prefix, probe, running: () => running })
   }
 
   for (const path of ['/probe/refuse', '/probe/refuse-unread']) {
@@ -187,7 +211,9 @@ function describeWire(host: Host, prefix: string, company: boolean): void {
         Buffer.alloc(size),
         `GET ${prefix}/answers/json HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
       ])
-      expect(came.match(/HTTP\/1\.1 \d+/g)).toEqual(host.cutsRefused === true ? ['HTTP/1.1 403'] : ['HTTP/1.1 403', 'HTTP/1.1 200'])
+      expect(came.match(/HTTP\/1\.1 \d+/g)).toEqual(
+        host.cutsRefused === true ? ['HTTP/1.1 403'] : ['HTTP/1.1 403', 'HTTP/1.1 200'],
+      )
       expect(came).toContain('"message":"refused"')
     })
   }
@@ -212,7 +238,9 @@ function describeWire(host: Host, prefix: string, company: boolean): void {
   test('a body that fails at once shows no page of the host either', async () => {
     const { sent, response } = open(running.origin, `${prefix}/probe/fails?${MiB}`)
     sent.end()
-    const outcome = await response.then(async (came) => ({ status: came.statusCode ?? 0, text: (await readAll(came)).toString() })).catch(() => undefined)
+    const outcome = await response
+      .then(async (came) => ({ status: came.statusCode ?? 0, text: (await readAll(came)).toString() }))
+      .catch(() => undefined)
     // @hono/node-server writes a line of its own where nothing went out before; it must not tell what went wrong inside
     if (outcome === undefined) return
     expect(outcome.status).toBe(500)
@@ -230,7 +258,11 @@ function describeTransfers(host: Host, prefix: string, company: boolean): void {
     running = await host.start({ library: probe, prefix, company })
     // what is loaded once must not count as growth
     await call(running.origin, path('/probe/source?33554432'))
-    await call(running.origin, path('/probe/sink'), { method: 'PUT', body: Buffer.alloc(32 * MiB), headers: { 'content-type': 'application/octet-stream' } })
+    await call(running.origin, path('/probe/sink'), {
+      method: 'PUT',
+      body: Buffer.alloc(32 * MiB),
+      headers: { 'content-type': 'application/octet-stream' },
+    })
   })
   afterAll(() => running.close())
   beforeEach(() => {
@@ -241,7 +273,10 @@ function describeTransfers(host: Host, prefix: string, company: boolean): void {
 
   test('a large upload passes with flat memory', async () => {
     const growth = await growthOf(async () => {
-      const { sent, response } = open(running.origin, path('/probe/sink'), { method: 'PUT', headers: { 'content-length': String(bigBytes) } })
+      const { sent, response } = open(running.origin, path('/probe/sink'), {
+        method: 'PUT',
+        headers: { 'content-length': String(bigBytes) },
+      })
       expect(await flood(sent, bigBytes)).toBe(bigBytes)
       sent.end()
       expect((await response).statusCode).toBe(200)
@@ -263,7 +298,10 @@ function describeTransfers(host: Host, prefix: string, company: boolean): void {
   }, 60_000)
 
   test('a slow disk slows the client', async () => {
-    const { sent, response } = open(running.origin, path('/probe/slow'), { method: 'PUT', headers: { 'content-length': String(bigBytes) } })
+    const { sent, response } = open(running.origin, path('/probe/slow'), {
+      method: 'PUT',
+      headers: { 'content-length': String(bigBytes) },
+    })
     const written = await flood(sent, bigBytes, 300)
     expect(written).toBeLessThan(bufferedBytes)
     probe.release()
@@ -286,7 +324,10 @@ function describeTransfers(host: Host, prefix: string, company: boolean): void {
   })
 
   test('a client that leaves in the middle of an upload ends it', async () => {
-    const { sent, response } = open(running.origin, path('/probe/sink'), { method: 'PUT', headers: { 'content-length': String(bigBytes) } })
+    const { sent, response } = open(running.origin, path('/probe/sink'), {
+      method: 'PUT',
+      headers: { 'content-length': String(bigBytes) },
+    })
     sent.write(Buffer.alloc(MiB))
     await until('bytes arrive', () => probe.taken > 0)
     const { signal } = probe.requests.at(-1) ?? {}
@@ -305,7 +346,11 @@ function describeTransfers(host: Host, prefix: string, company: boolean): void {
 
   test('what passed is what was sent', async () => {
     const bytes = randomBytes(3 * MiB + 17)
-    const came = await call(running.origin, path('/probe/digest'), { method: 'PUT', body: bytes, headers: { 'content-type': 'application/octet-stream' } })
+    const came = await call(running.origin, path('/probe/digest'), {
+      method: 'PUT',
+      body: bytes,
+      headers: { 'content-type': 'application/octet-stream' },
+    })
     expect(came.json()).toEqual({ sha256: createHash('sha256').update(bytes).digest('hex') })
   })
 }

@@ -26,7 +26,11 @@ declare module 'cookie-parser' {
 }
 declare module 'express-session' {
   import type { RequestHandler } from 'express'
-  export default function session(options: { secret: string; resave: boolean; saveUninitialized: boolean }): RequestHandler
+  export default function session(options: {
+    secret: string
+    resave: boolean
+    saveUninitialized: boolean
+  }): RequestHandler
 }
 declare module 'koa-ratelimit' {
   import type { Middleware } from 'koa'

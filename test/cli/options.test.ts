@@ -5,12 +5,12 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commonOptions } from '../../src/cli/command.js'
 import { commands } from '../../src/cli/commands/index.js'
-import { configSchema } from '../../src/cli/config-schema.js'
-import { editDistance, nearest } from '../../src/cli/nearest.js'
-import { optionPage } from '../../src/cli/option-docs.js'
-import { duration, list, port, size, url } from '../../src/cli/option-kinds.js'
-import { optionKeys, optionName, optionVariable } from '../../src/cli/option-table.js'
-import { resolveSettings } from '../../src/cli/settings.js'
+import { configSchema } from '../../src/cli/options/config-schema.js'
+import { optionPage } from '../../src/cli/options/docs.js'
+import { duration, list, port, size, url } from '../../src/cli/options/kinds.js'
+import { editDistance, nearest } from '../../src/cli/options/nearest.js'
+import { resolveSettings } from '../../src/cli/options/resolve.js'
+import { optionKeys, optionName, optionVariable } from '../../src/cli/options/table.js'
 
 let folder: string
 beforeAll(() => {
@@ -27,14 +27,23 @@ function configFile(name: string, content: string): string {
 describe('values', () => {
   it('reads times in seconds', () => {
     const read = duration().read
-    expect(['90s', '15m', '24h', '30d', '2w', '1.5h', '0s'].map(read)).toEqual([90, 900, 86_400, 2_592_000, 1_209_600, 5400, 0])
+    expect(['90s', '15m', '24h', '30d', '2w', '1.5h', '0s'].map(read)).toEqual([
+      90, 900, 86_400, 2_592_000, 1_209_600, 5400, 0,
+    ])
     for (const wrong of ['', '24', 'h', '-1h', '1h30m', '1 h', '1H', '9999999999999999w', 24, null])
       expect(() => read(wrong), String(wrong)).toThrow('expected a time')
   })
 
   it('reads sizes in bytes, decimal and binary', () => {
     const read = size().read
-    expect(['512B', '10kB', '10KiB', '1.5MB', '5GiB', '1TiB'].map(read)).toEqual([512, 10_000, 10_240, 1_500_000, 5 * 1024 ** 3, 1024 ** 4])
+    expect(['512B', '10kB', '10KiB', '1.5MB', '5GiB', '1TiB'].map(read)).toEqual([
+      512,
+      10_000,
+      10_240,
+      1_500_000,
+      5 * 1024 ** 3,
+      1024 ** 4,
+    ])
     for (const wrong of ['', '10', '10G', '10gb', '-1MB', 'constructor', '1constructor', 10])
       expect(() => read(wrong), String(wrong)).toThrow('expected a size')
   })
@@ -45,20 +54,36 @@ describe('values', () => {
       [duration({ positive: true }), ['0s', '0.0h', '0.1s'], ['1s', '0.5m', '10d']],
       [size({ positive: true }), ['0B', '0.00MB', '0.4B'], ['1B', '0.5MB', '100kB']],
     ] as const) {
-      for (const value of nothing) expect(() => kind.read(value), value).toThrow(/^expected a .*, and more than 0, not "0/)
+      for (const value of nothing)
+        expect(() => kind.read(value), value).toThrow(/^expected a .*, and more than 0, not "0/)
       for (const value of some) expect(kind.read(value), value).toBeGreaterThan(0)
-      expect([...nothing.slice(0, 2), ...some].map((value) => ajv.validate(kind.schema, value))).toEqual([false, false, true, true, true])
+      expect([...nothing.slice(0, 2), ...some].map((value) => ajv.validate(kind.schema, value))).toEqual([
+        false,
+        false,
+        true,
+        true,
+        true,
+      ])
     }
   })
 
   it('reads ports, from text and from numbers', () => {
     expect([port().read('8080'), port().read(0), port().read('65535')]).toEqual([8080, 0, 65_535])
-    for (const wrong of ['', '65536', '-1', '8080x', 1.5, '0x50']) expect(() => port().read(wrong), String(wrong)).toThrow('expected a port')
+    for (const wrong of ['', '65536', '-1', '8080x', 1.5, '0x50'])
+      expect(() => port().read(wrong), String(wrong)).toThrow('expected a port')
   })
 
   it('reads URLs and takes the trailing slash off', () => {
     expect(url().read('https://library.example.org/sif/')).toBe('https://library.example.org/sif')
-    for (const wrong of ['library.example.org', 'ftp://a', 'http:a', 'https://a?b', 'https://a#b', 'https://user:word@a', 'javascript:alert(1)'])
+    for (const wrong of [
+      'library.example.org',
+      'ftp://a',
+      'http:a',
+      'https://a?b',
+      'https://a#b',
+      'https://user:word@a',
+      'javascript:alert(1)',
+    ])
       expect(() => url().read(wrong), wrong).toThrow('expected an http or https URL')
   })
 
@@ -68,11 +93,13 @@ describe('values', () => {
 
   it('reads lists from repeated flags, commas and arrays alike', () => {
     const expected = ['a', 'b', 'c']
-    for (const given of [['a', 'b', 'c'], 'a,b,c', ['a,b', 'c'], 'a, b,,c']) expect(list('X').read(given)).toEqual(expected)
+    for (const given of [['a', 'b', 'c'], 'a,b,c', ['a,b', 'c'], 'a, b,,c'])
+      expect(list('X').read(given)).toEqual(expected)
   })
 
   it('refuses a list that came out empty: a token of no scopes may do everything', () => {
-    for (const wrong of [' , ', ',', ' ', [','], [' ', ' , ']]) expect(() => list('X').read(wrong), JSON.stringify(wrong)).toThrow('expected one or more')
+    for (const wrong of [' , ', ',', ' ', [','], [' ', ' , ']])
+      expect(() => list('X').read(wrong), JSON.stringify(wrong)).toThrow('expected one or more')
     expect(() => list('X').read([''])).toThrow('expected')
     expect(() => resolveSettings({ flags: { scope: [' , '] }, environment: {} })).toThrow('scope')
     expect(() => resolveSettings({ flags: {}, environment: { SIF_LIBRARY_SCOPE: ' , ' } })).toThrow('SIF_LIBRARY_SCOPE')
@@ -83,13 +110,27 @@ describe('values', () => {
 describe('precedence', () => {
   it('flag before environment before file before default', () => {
     const config = configFile('order.yaml', 'port: 1\nhost: 10.0.0.1\ngrace: 1h\n')
-    const settings = resolveSettings({ flags: { port: '3', config }, environment: { SIF_LIBRARY_PORT: '2', SIF_LIBRARY_HOST: '10.0.0.2' } })
-    expect(settings).toMatchObject({ port: 3, host: '10.0.0.2', grace: 3600, uploadTime: 86_400, transfer: 'auto', noSweep: false, group: [] })
+    const settings = resolveSettings({
+      flags: { port: '3', config },
+      environment: { SIF_LIBRARY_PORT: '2', SIF_LIBRARY_HOST: '10.0.0.2' },
+    })
+    expect(settings).toMatchObject({
+      port: 3,
+      host: '10.0.0.2',
+      grace: 3600,
+      uploadTime: 86_400,
+      transfer: 'auto',
+      noSweep: false,
+      group: [],
+    })
   })
 
   it('finds the file through the environment too', () => {
     const config = configFile('env.json', JSON.stringify({ 'no-multipart': true, 'public-url': 'https://a.example/' }))
-    expect(resolveSettings({ flags: {}, environment: { SIF_LIBRARY_CONFIG: config } })).toMatchObject({ noMultipart: true, publicUrl: 'https://a.example' })
+    expect(resolveSettings({ flags: {}, environment: { SIF_LIBRARY_CONFIG: config } })).toMatchObject({
+      noMultipart: true,
+      publicUrl: 'https://a.example',
+    })
   })
 
   it('takes every option of the table from the environment and from a file', () => {
@@ -105,7 +146,9 @@ describe('precedence', () => {
     }
     const sample = (key: string): unknown => {
       if (key in samples) return samples[key]
-      const schema = (configSchema() as { properties: Record<string, { type: string; pattern?: string }> }).properties[optionName(key as 'data')]
+      const schema = (configSchema() as { properties: Record<string, { type: string; pattern?: string }> }).properties[
+        optionName(key as 'data')
+      ]
       if (schema?.type === 'boolean') return true
       if (schema?.type === 'array') return ['a']
       if (schema?.pattern?.includes('kB') === true) return '1MB'
@@ -155,7 +198,9 @@ describe('mistakes name what is wrong and what was meant', () => {
   })
 
   it('names a file that is not there', () => {
-    expect(() => resolveSettings({ flags: { config: join(folder, 'nix.yaml') }, environment: {} })).toThrow(/cannot read .*nix\.yaml: ENOENT/)
+    expect(() => resolveSettings({ flags: { config: join(folder, 'nix.yaml') }, environment: {} })).toThrow(
+      /cannot read .*nix\.yaml: ENOENT/,
+    )
   })
 
   it('measures by letters put in, taken out, replaced and swapped', () => {
@@ -181,10 +226,19 @@ describe('what is made from the table', () => {
 
   it('a schema that tells right files from wrong ones', () => {
     const validate = new Ajv2020({ strict: true }).compile(configSchema())
-    expect(validate({ port: 8080, 'public-url': 'https://a.example', grace: '24h', group: ['a'], 'no-sweep': true }), JSON.stringify(validate.errors)).toBe(
-      true,
-    )
-    for (const wrong of [{ prot: 1 }, { port: '8080' }, { grace: 24 }, { grace: '24' }, { 'log-level': 'loud' }, { config: 'x' }, { 'public-url': 'a' }])
+    expect(
+      validate({ port: 8080, 'public-url': 'https://a.example', grace: '24h', group: ['a'], 'no-sweep': true }),
+      JSON.stringify(validate.errors),
+    ).toBe(true)
+    for (const wrong of [
+      { prot: 1 },
+      { port: '8080' },
+      { grace: 24 },
+      { grace: '24' },
+      { 'log-level': 'loud' },
+      { config: 'x' },
+      { 'public-url': 'a' },
+    ])
       expect(validate(wrong), JSON.stringify(wrong)).toBe(false)
   })
 

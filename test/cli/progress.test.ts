@@ -34,5 +34,12 @@ test('elsewhere a line every ten minutes', () => {
 })
 
 test('sizes in the units of the options', () => {
-  expect([0, 0.5, 1023, 1024, 1.5 * 1024 ** 3, 5000 * 1024 ** 4].map(formatBytes)).toEqual(['0 B', '1 B', '1023 B', '1.0 KiB', '1.5 GiB', '5000.0 TiB'])
+  expect([0, 0.5, 1023, 1024, 1.5 * 1024 ** 3, 5000 * 1024 ** 4].map(formatBytes)).toEqual([
+    '0 B',
+    '1 B',
+    '1023 B',
+    '1.0 KiB',
+    '1.5 GiB',
+    '5000.0 TiB',
+  ])
 })

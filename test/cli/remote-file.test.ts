@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -25,7 +35,9 @@ describe('mergeRemote', () => {
   it('writes the entry that the clients read when the URL has a port (protocol 6.4)', () => {
     expect(parse(mergeRemote('', entry))).toEqual({
       Active: 'local',
-      Remotes: { local: { URI: 'http://127.0.0.1:8080', Token: entry.token, System: false, Exclusive: false, Insecure: true } },
+      Remotes: {
+        local: { URI: 'http://127.0.0.1:8080', Token: entry.token, System: false, Exclusive: false, Insecure: true },
+      },
     })
   })
 
@@ -34,7 +46,9 @@ describe('mergeRemote', () => {
   })
 
   it('is not insecure over https', () => {
-    expect(parse(mergeRemote('', { ...entry, url: 'https://a.example:8443' }))).toMatchObject({ Remotes: { local: { Insecure: false } } })
+    expect(parse(mergeRemote('', { ...entry, url: 'https://a.example:8443' }))).toMatchObject({
+      Remotes: { local: { Insecure: false } },
+    })
   })
 
   it('keeps other remotes, credentials and comments', () => {

@@ -2,18 +2,26 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Address, defaultPublicUrl, localUrl } from '../../src/cli/addresses.js'
-import { nextLines } from '../../src/cli/first-start.js'
 import { invocation, quote } from '../../src/cli/invocation.js'
-import { createLogger, redact } from '../../src/cli/log.js'
 import { formatTable, formatTime } from '../../src/cli/print.js'
+import { type Address, defaultPublicUrl, localUrl } from '../../src/cli/serve/addresses.js'
+import { nextLines } from '../../src/cli/serve/first-start.js'
+import { createLogger, redact } from '../../src/cli/serve/log.js'
 
 describe('addresses', () => {
   const at = (host: string, port = 8080, scheme: Address['scheme'] = 'http'): Address => ({ scheme, host, port })
 
   it('a port that the scheme implies is left out, IPv6 stands in brackets', () => {
     expect(
-      [at('127.0.0.1'), at('localhost', 80), at('localhost', 443, 'https'), at('localhost', 80, 'https'), at('::1'), at('0.0.0.0'), at('::')].map(localUrl),
+      [
+        at('127.0.0.1'),
+        at('localhost', 80),
+        at('localhost', 443, 'https'),
+        at('localhost', 80, 'https'),
+        at('::1'),
+        at('0.0.0.0'),
+        at('::'),
+      ].map(localUrl),
     ).toEqual([
       'http://127.0.0.1:8080',
       'http://localhost',
@@ -25,7 +33,13 @@ describe('addresses', () => {
     ])
   })
 
-  const request = (host: string | undefined) => ({ method: 'GET', path: '/', query: '', headers: { host }, body: { kind: 'none' } as const })
+  const request = (host: string | undefined) => ({
+    method: 'GET',
+    path: '/',
+    query: '',
+    headers: { host },
+    body: { kind: 'none' } as const,
+  })
 
   it('the Host header counts only when listening on all addresses, and only when it is a host', () => {
     expect(defaultPublicUrl(() => at('127.0.0.1'))(request('evil.example'))).toBe('http://127.0.0.1:8080')
@@ -38,7 +52,8 @@ describe('addresses', () => {
 })
 
 describe('lines to type next', () => {
-  const lines = (url: string): string => nextLines({ url, tokenFile: '/data/admin-token', command: (words) => `sif-library ${words}` }).join('\n')
+  const lines = (url: string): string =>
+    nextLines({ url, tokenFile: '/data/admin-token', command: (words) => `sif-library ${words}` }).join('\n')
 
   it('with a port: our own remote command, for both clients', () => {
     const text = lines('http://127.0.0.1:8080')
@@ -54,7 +69,9 @@ describe('lines to type next', () => {
     expect(lines('https://library.example.org/sif')).toContain(
       '  apptainer remote add --no-login sif-library library.example.org/sif\n  apptainer remote login --tokenfile /data/admin-token sif-library',
     )
-    expect(lines('http://library.example.org')).toContain('singularity remote add --no-login --insecure sif-library library.example.org\n')
+    expect(lines('http://library.example.org')).toContain(
+      'singularity remote add --no-login --insecure sif-library library.example.org\n',
+    )
   })
 
   it('never shows a token', () => {
@@ -81,13 +98,20 @@ describe('how the program was called', () => {
     const installed = link('bin')
     const local = link('project', 'node_modules', '.bin')
     expect(invocation({ script: installed, path: `/usr/bin:${join(folder, 'bin')}`, cwd: '/' })).toBe('sif-library')
-    expect(invocation({ script: local, path: join(folder, 'project', 'node_modules', '.bin'), cwd: folder })).toBe('npx sif-library')
+    expect(invocation({ script: local, path: join(folder, 'project', 'node_modules', '.bin'), cwd: folder })).toBe(
+      'npx sif-library',
+    )
     expect(invocation({ script: installed, path: '/usr/bin', cwd: folder })).toBe('node main.js')
     expect(invocation({ script: join(folder, 'main.js'), path: '', cwd: '/usr' })).toMatch(/^node \/.*main\.js$/)
   })
 
   it('quotes what a shell would split', () => {
-    expect([quote('/a/b-c.d'), quote('a b'), quote("it's"), quote('')]).toEqual(['/a/b-c.d', "'a b'", "'it'\\''s'", "''"])
+    expect([quote('/a/b-c.d'), quote('a b'), quote("it's"), quote('')]).toEqual([
+      '/a/b-c.d',
+      "'a b'",
+      "'it'\\''s'",
+      "''",
+    ])
   })
 })
 
@@ -97,16 +121,23 @@ describe('log', () => {
   it('takes out tokens, capabilities, signatures and passwords', () => {
     const text = `${token} Bearer abc.def BEARER xyz /transfers/eyJh.sig-1 https://s3/b/k?X-Amz-Signature=abcd&X-Amz-Credential=AK%2F1&partNumber=1 postgres://me:word@db/x`
     const clean = redact(text)
-    for (const secret of [token, 'abc.def', 'xyz', 'eyJh', 'sig-1', 'abcd', 'AK%2F1', 'word']) expect(clean).not.toContain(secret)
+    for (const secret of [token, 'abc.def', 'xyz', 'eyJh', 'sig-1', 'abcd', 'AK%2F1', 'word'])
+      expect(clean).not.toContain(secret)
     expect(clean).toContain('partNumber=1')
     expect(clean).toContain('postgres://me:[redacted]@db/x')
   })
 
   it.each(['json', 'pretty'] as const)('%s lines keep facts and errors, and no secret in either', (logFormat) => {
     const written: string[] = []
-    const logger = createLogger({ logLevel: 'info', logFormat }, { isTerminal: false, write: (text) => written.push(text) })
+    const logger = createLogger(
+      { logLevel: 'info', logFormat },
+      { isTerminal: false, write: (text) => written.push(text) },
+    )
     const cause = new Error(`GET /transfers/abc.def failed with ${token}`)
-    logger.error({ route: 'images.get', token, headers: { authorization: `Bearer ${token}` }, err: new Error('outer', { cause }) }, 'request failed')
+    logger.error(
+      { route: 'images.get', token, headers: { authorization: `Bearer ${token}` }, err: new Error('outer', { cause }) },
+      'request failed',
+    )
     logger.debug({}, 'hidden')
     const text = written.join('')
     expect(text).toContain('images.get')
@@ -121,7 +152,10 @@ describe('log', () => {
   it('is pretty on a terminal, unless told', () => {
     const lineOf = (logFormat: 'json' | undefined, isTerminal: boolean): string => {
       let line = ''
-      createLogger({ logLevel: 'info', logFormat }, { isTerminal, write: (text) => (line = text) }).info({ a: 1 }, 'word')
+      createLogger({ logLevel: 'info', logFormat }, { isTerminal, write: (text) => (line = text) }).info(
+        { a: 1 },
+        'word',
+      )
       return line
     }
     expect(lineOf(undefined, true)).toMatch(/^\d\d:\d\d:\d\d info word a=1\n$/)

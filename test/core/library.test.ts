@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createLibrary, LibraryError, type LibraryRequest, type LibraryResponse } from '../../src/core/index.js'
 import { StorageError } from '../../src/storage/blob/errors.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { pull, push } from '../support/push.js'
 import { bodyOf, createTestRegistry, readAnswer } from '../support/registry.js'
 
@@ -25,9 +25,16 @@ describe('ready', () => {
         if (broken) throw new StorageError('unavailable', 'no bucket', { backend: 'test' })
       },
     }
-    const library = createLibrary({ publicUrl: 'https://x.example', storage, metadata: sqliteMetadata({ file: ':memory:' }) })
+    const library = createLibrary({
+      publicUrl: 'https://x.example',
+      storage,
+      metadata: sqliteMetadata({ file: ':memory:' }),
+    })
     await expect(library.ready()).rejects.toThrow('no bucket')
-    expect(await library.handle(get('/v1/entities/alice'))).toMatchObject({ status: 503, headers: { 'retry-after': '5' } })
+    expect(await library.handle(get('/v1/entities/alice'))).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '5' },
+    })
     expect(await library.handle(get('/version'))).toMatchObject({ status: 200 })
     await expect(library.accounts.listUsers()).rejects.toThrow('no bucket')
     broken = false
@@ -51,8 +58,14 @@ describe('close', () => {
   it('answers 503 to what is ours, also to HEAD without a body, and passes on what is not', async () => {
     const registry = await createTestRegistry()
     await registry.close()
-    expect(await registry.library.handle(get('/version'))).toMatchObject({ status: 503, headers: { 'retry-after': '5' } })
-    expect(await registry.library.handle(get('/version', { method: 'HEAD' }))).toMatchObject({ status: 503, body: null })
+    expect(await registry.library.handle(get('/version'))).toMatchObject({
+      status: 503,
+      headers: { 'retry-after': '5' },
+    })
+    expect(await registry.library.handle(get('/version', { method: 'HEAD' }))).toMatchObject({
+      status: 503,
+      body: null,
+    })
     expect(await registry.library.handle(get('/index.html'))).toBeUndefined()
   })
 
@@ -120,7 +133,10 @@ describe('what is thrown', () => {
     const registry = await createTestRegistry({ library: { hooks: { beforePull: () => Promise.reject(error) } } })
     await push(registry, 'alice/tools/bwa', Buffer.from('x'))
     registry.logs.length = 0
-    const answer = await registry.call(method, '/v1/imagefile/alice/tools/bwa:latest', { token: 'alice', headers: { 'x-request-id': 'host-77' } })
+    const answer = await registry.call(method, '/v1/imagefile/alice/tools/bwa:latest', {
+      token: 'alice',
+      headers: { 'x-request-id': 'host-77' },
+    })
     await registry.close()
     return { answer, logs: registry.logs, events: registry.events }
   }
@@ -128,7 +144,10 @@ describe('what is thrown', () => {
   it('by a hook with a code is told to the client', async () => {
     const { answer, events } = await failing(new LibraryError('refused', 'scan this image first'))
     expect(answer).toMatchObject({ status: 403, json: { error: { code: 403, message: 'scan this image first' } } })
-    expect(events.at(-1)).toMatchObject({ name: 'request.failed', event: { code: 'refused', status: 403, route: 'images.pull', requestId: 'host-77' } })
+    expect(events.at(-1)).toMatchObject({
+      name: 'request.failed',
+      event: { code: 'refused', status: 403, route: 'images.pull', requestId: 'host-77' },
+    })
   })
 
   it('without a code is a 500 whose text stays in the log, with the request id in both', async () => {
@@ -137,20 +156,33 @@ describe('what is thrown', () => {
     expect(answer.text).not.toContain('hunter2')
     expect(answer.json.error.message).toContain('host-77')
     expect(answer.headers['x-request-id']).toBe('host-77')
-    expect(logs.find(({ level }) => level === 'error')).toMatchObject({ facts: { requestId: 'host-77', err: { message: 'password=hunter2' } } })
+    expect(logs.find(({ level }) => level === 'error')).toMatchObject({
+      facts: { requestId: 'host-77', err: { message: 'password=hunter2' } },
+    })
   })
 
-  it.each([undefined, null, 'text', 5, { code: 'not-found' }])('and is no error at all (%j) is a 500', async (thrown) => {
-    expect((await failing(thrown)).answer.status).toBe(500)
-  })
+  it.each([undefined, null, 'text', 5, { code: 'not-found' }])(
+    'and is no error at all (%j) is a 500',
+    async (thrown) => {
+      expect((await failing(thrown)).answer.status).toBe(500)
+    },
+  )
 
   it('for HEAD has no body', async () => {
     expect((await failing(new Error('x'), 'HEAD')).answer).toMatchObject({ status: 500, text: '' })
   })
 
   it('by a LibraryError of another copy of the package is known by its brand', async () => {
-    const foreign = Object.assign(new Error('from the other copy'), { name: 'LibraryError', code: 'quota-exceeded', status: 403, headers: {} })
-    expect((await failing(foreign)).answer).toMatchObject({ status: 403, json: { error: { message: 'from the other copy' } } })
+    const foreign = Object.assign(new Error('from the other copy'), {
+      name: 'LibraryError',
+      code: 'quota-exceeded',
+      status: 403,
+      headers: {},
+    })
+    expect((await failing(foreign)).answer).toMatchObject({
+      status: 403,
+      json: { error: { message: 'from the other copy' } },
+    })
   })
 
   it.each([
@@ -175,7 +207,10 @@ describe('the log', () => {
     const registry = await createTestRegistry()
     const { id } = (await registry.library.accounts.findUser('mallory')) ?? {}
     await registry.call('POST', '/v1/entities', { token: 'mallory', body: { name: 'alice' } })
-    expect(registry.logs.at(-1)).toMatchObject({ level: 'info', facts: { route: 'entities.create', method: 'POST', status: 403, principal: id } })
+    expect(registry.logs.at(-1)).toMatchObject({
+      level: 'info',
+      facts: { route: 'entities.create', method: 'POST', status: 403, principal: id },
+    })
     await registry.close()
   })
 
@@ -237,8 +272,15 @@ it('listeners that fail break nothing and are logged', async () => {
     },
   })
   expect(await library.handle(get('/v1/entities/nobody'))).toMatchObject({ status: 404 })
-  expect(await library.handle(get('/v1/entities', { method: 'POST', body: bodyOf('{') }))).toMatchObject({ status: 400 })
+  expect(await library.handle(get('/v1/entities', { method: 'POST', body: bodyOf('{') }))).toMatchObject({
+    status: 400,
+  })
   await new Promise((resolve) => setImmediate(resolve))
-  expect(logs).toEqual(expect.arrayContaining([expect.objectContaining({ err: new Error('at once') }), expect.objectContaining({ err: new Error('later') })]))
+  expect(logs).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ err: new Error('at once') }),
+      expect.objectContaining({ err: new Error('later') }),
+    ]),
+  )
   await library.close()
 })

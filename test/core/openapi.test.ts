@@ -49,7 +49,8 @@ describe('the document', () => {
       expect(JSON.stringify(document.components)).toContain(`"${name}":`)
     const ajv = new Ajv2020({ strict: false })
     ajv.addSchema({ $id: 'doc', components: document.components })
-    for (const name of Object.keys(document.components.schemas)) expect(() => ajv.compile({ $ref: `doc#/components/schemas/${name}` })).not.toThrow()
+    for (const name of Object.keys(document.components.schemas))
+      expect(() => ajv.compile({ $ref: `doc#/components/schemas/${name}` })).not.toThrow()
   })
 
   it('says who needs a token', () => {

@@ -2,12 +2,19 @@ import { describe, expect, it } from 'vitest'
 import type { LibraryOptions } from '../../src/core/index.js'
 import { resolveOptions } from '../../src/core/options.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 
 const storage = memoryStorage()
 const metadata = sqliteMetadata({ file: ':memory:' })
-const resolve = (options: Partial<LibraryOptions> = {}) => resolveOptions({ publicUrl: 'https://reg.example/library', storage, metadata, ...options })
-const request = { method: 'GET', path: '/', query: '', headers: { 'x-name': 'b.example' }, body: { kind: 'none' } } as const
+const resolve = (options: Partial<LibraryOptions> = {}) =>
+  resolveOptions({ publicUrl: 'https://reg.example/library', storage, metadata, ...options })
+const request = {
+  method: 'GET',
+  path: '/',
+  query: '',
+  headers: { 'x-name': 'b.example' },
+  body: { kind: 'none' },
+} as const
 
 describe('defaults', () => {
   it('are those of the documentation', () => {
@@ -49,15 +56,24 @@ describe('defaults', () => {
 describe('publicUrl', () => {
   it('loses its trailing slashes, as text and as a function', () => {
     expect(resolve({ publicUrl: 'https://a.example/x//' }).publicUrl(request)).toBe('https://a.example/x')
-    expect(resolve({ publicUrl: ({ headers }) => `https://${headers['x-name']}/` }).publicUrl(request)).toBe('https://b.example')
+    expect(resolve({ publicUrl: ({ headers }) => `https://${headers['x-name']}/` }).publicUrl(request)).toBe(
+      'https://b.example',
+    )
   })
 
-  it.each(['', '/library', 'reg.example', 'ftp://x', 'https://', 'https://a b', 'https://x?y', 'https://x#y', 'javascript:alert(1)'])(
-    'refuses %j',
-    (publicUrl) => {
-      expect(() => resolve({ publicUrl })).toThrow(TypeError)
-    },
-  )
+  it.each([
+    '',
+    '/library',
+    'reg.example',
+    'ftp://x',
+    'https://',
+    'https://a b',
+    'https://x?y',
+    'https://x#y',
+    'javascript:alert(1)',
+  ])('refuses %j', (publicUrl) => {
+    expect(() => resolve({ publicUrl })).toThrow(TypeError)
+  })
 })
 
 describe('what cannot work', () => {

@@ -25,9 +25,17 @@ async function serve(registry: TestRegistry): Promise<{ readonly server: Server;
     res.on('end', () => done(null, Buffer.concat(chunks)))
   }
   const send: Send = async (method, path, { token, body, headers }) => {
-    const bytes = body === undefined || body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-    const authorization = token === undefined ? {} : { authorization: `Bearer ${(registry.tokens as Record<string, string>)[token] ?? token}` }
-    const asked = (request(server) as unknown as Record<string, (path: string) => request.Test>)[method.toLowerCase()]?.(`/library${path}`)
+    const bytes =
+      body === undefined || body instanceof Uint8Array
+        ? body
+        : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+    const authorization =
+      token === undefined
+        ? {}
+        : { authorization: `Bearer ${(registry.tokens as Record<string, string>)[token] ?? token}` }
+    const asked = (request(server) as unknown as Record<string, (path: string) => request.Test>)[
+      method.toLowerCase()
+    ]?.(`/library${path}`)
     if (asked === undefined) throw new Error(`supertest knows no ${method}`)
     for (const [name, value] of Object.entries({ ...authorization, ...headers })) asked.set(name, value as string)
     const response = await asked
@@ -50,7 +58,8 @@ async function serve(registry: TestRegistry): Promise<{ readonly server: Server;
   return { server, send }
 }
 
-const make = (transcript: Transcript, storage: 'memory' | 'filesystem'): Promise<TestRegistry> => createTestRegistry({ storage, library: transcript.registry })
+const make = (transcript: Transcript, storage: 'memory' | 'filesystem'): Promise<TestRegistry> =>
+  createTestRegistry({ storage, library: transcript.registry })
 
 describe('through library.handle', () => {
   const hit = new Set<string>()
@@ -114,7 +123,10 @@ describe('the decoder of the transcripts', () => {
   it('takes null, missing and unknown members, and keys in any case', () => {
     decodeAs('images.get', {
       status: 200,
-      body: JSON.stringify({ DATA: null, data: { ...image, size: null, tags: null, ARCH: 'amd64', more: [1.5].map(String) } }),
+      body: JSON.stringify({
+        DATA: null,
+        data: { ...image, size: null, tags: null, ARCH: 'amd64', more: [1.5].map(String) },
+      }),
     })
     decodeAs('tags.getV2', { status: 200, body: '{"data":{}}' })
     expect(() => decodeAs('version', { status: 404, body: '{"error":{"code":"404","message":"x"}}' })).toThrow()

@@ -1,10 +1,11 @@
 /** `docs/http.md` and `docs/errors.md` are made from the code; this fails when they are stale. Renew: `npm run docs`. */
 import { expect, test } from 'vitest'
-import { errorTable } from '../../src/core/errors.js'
-import type { RouteRow } from '../../src/core/route-row.js'
+import { errorTable } from '../../src/core/http/errors.js'
+import type { RouteRow } from '../../src/core/route.js'
 import { routes } from '../../src/core/routes.js'
 
-const who = ({ access }: RouteRow): string => (access === 'public' ? 'anybody' : access === 'filtered' ? 'anybody, sees what they may' : access.action)
+const who = ({ access }: RouteRow): string =>
+  access === 'public' ? 'anybody' : access === 'filtered' ? 'anybody, sees what they may' : access.action
 
 function answer({ success }: RouteRow): string {
   const body = typeof success.schema === 'string' ? success.schema : 'JSON'
@@ -43,7 +44,7 @@ test('docs/errors.md shows the error table', async () => {
   const rows = Object.entries(errorTable).map(([code, { status, text }]) => `| \`${code}\` | ${status} | ${text} |`)
   const text = `# Errors
 
-<!-- Made from src/core/errors.ts by \`npm run docs\`; a test fails when it is stale. -->
+<!-- Made from src/core/http/errors.ts by \`npm run docs\`; a test fails when it is stale. -->
 
 On the wire an error is \`{"error": {"code": STATUS, "message": "…"}}\`. The command lines print \`request did not succeed: MESSAGE (STATUS …)\`; for 404 most print their own words.
 

@@ -1,10 +1,14 @@
-/** `docs/s3-stores.md` is made from `src/storage/blob/s3-profiles.ts`; this fails when it is stale. Renew: `npm run docs`. */
+/** `docs/s3-stores.md` is made from `src/storage/blob/s3/profiles.ts`; this fails when it is stale. Renew: `npm run docs`. */
 import { expect, test } from 'vitest'
-import { type S3Fact, s3Profiles } from '../../src/storage/blob/s3-profiles.js'
+import { type S3Fact, s3Profiles } from '../../src/storage/blob/s3/profiles.js'
 
-const sources = [...new Set(s3Profiles.flatMap(({ name: _, notes, ...facts }) => [...Object.values(facts), ...notes].map(({ source }) => source)))].filter(
-  (source) => source !== 'tried' && source !== 'not tried',
-)
+const sources = [
+  ...new Set(
+    s3Profiles.flatMap(({ name: _, notes, ...facts }) =>
+      [...Object.values(facts), ...notes].map(({ source }) => source),
+    ),
+  ),
+].filter((source) => source !== 'tried' && source !== 'not tried')
 
 function cell<T>({ known, source }: S3Fact<T>, show: (value: T) => string = String): string {
   if (known === undefined) return 'not tried'
@@ -32,12 +36,14 @@ test('docs/s3-stores.md shows the profiles', async () => {
   })
   const notes = s3Profiles.flatMap(({ name, notes }) => notes.map((note) => `- ${name}: ${cell(note)}`))
   const named = s3Profiles.flatMap(({ name, server, host }) => [
-    ...(server === undefined ? [] : [`- ${name}: header \`Server\` like ${cell(server, ({ source }) => `\`${source}\``)}`]),
+    ...(server === undefined
+      ? []
+      : [`- ${name}: header \`Server\` like ${cell(server, ({ source }) => `\`${source}\``)}`]),
     ...(host === undefined ? [] : [`- ${name}: host like ${cell(host, ({ source }) => `\`${source}\``)}`]),
   ])
   const text = `# S3 stores
 
-<!-- Made from src/storage/blob/s3-profiles.ts by \`npm run docs\`; a test fails when it is stale. -->
+<!-- Made from src/storage/blob/s3/profiles.ts by \`npm run docs\`; a test fails when it is stale. -->
 
 What stores that speak S3 do differently, as far as it matters here. **Bold** was measured on the real server, in the version that the tests run; a number names
 the page that says so, below; the rest nobody tried. The registry never asks which store it has: it finds out by trying what it can do. \`sif-library doctor\` says which of

@@ -22,8 +22,12 @@ const images = makeImages(900_000)
 const sizeOf = (number: number): number => 60_000 + (number % 5) * 200_000
 const kindOf = (number: number): PushKind => (['single', 'multipart', 'direct'] as const)[number % 3] ?? 'single'
 
-async function serve(stack: Stack): Promise<{ readonly server: ServerProcess; readonly client: RegistryClient; readonly close: () => Promise<void> }> {
-  const server = await startProcess({ args: [CLI, 'serve', '--data', stack.data, '--port', '0', '--log-level', 'warn', ...stack.serveArgs] })
+async function serve(
+  stack: Stack,
+): Promise<{ readonly server: ServerProcess; readonly client: RegistryClient; readonly close: () => Promise<void> }> {
+  const server = await startProcess({
+    args: [CLI, 'serve', '--data', stack.data, '--port', '0', '--log-level', 'warn', ...stack.serveArgs],
+  })
   const http = makeHttpClient()
   const token = (await readFile(join(stack.data, 'admin-token'), 'utf8')).trim()
   const close = async (): Promise<void> => {
@@ -34,7 +38,12 @@ async function serve(stack: Stack): Promise<{ readonly server: ServerProcess; re
 }
 
 const push = (client: RegistryClient, number: number): Promise<void> =>
-  client.push({ path: 'admin/kept/tool', tag: `t${number}`, kind: kindOf(number), image: images(number, sizeOf(number)) })
+  client.push({
+    path: 'admin/kept/tool',
+    tag: `t${number}`,
+    kind: kindOf(number),
+    image: images(number, sizeOf(number)),
+  })
 
 const isWhole = async (client: RegistryClient, number: number): Promise<boolean> =>
   (await client.pull(`admin/kept/tool:t${number}`))?.equals(images(number, sizeOf(number)).bytes) === true
@@ -83,7 +92,9 @@ async function backUpAndRestore(records: 'sqlite' | 'postgres', copyRecords: Cop
     const deletedBetween = before[1] ?? 0
     await source.client.remove(`admin/kept/tool:t${deletedBetween}`)
     const pushedBetween = done.filter((number) => number > begunBefore)
-    await runOk(process.execPath, { args: [CLI, 'sweep', '--grace', '1h', '--data', from.data, ...from.records.serveArgs] })
+    await runOk(process.execPath, {
+      args: [CLI, 'sweep', '--grace', '1h', '--data', from.data, ...from.records.serveArgs],
+    })
     await copyBytes(join(from.data, 'blobs/keys'), join(to.data, 'blobs/keys'))
     await cp(join(from.data, 'admin-token'), join(to.data, 'admin-token'))
     // over PostgreSQL the secret lies in the records
@@ -92,7 +103,9 @@ async function backUpAndRestore(records: 'sqlite' | 'postgres', copyRecords: Cop
     await workers
 
     // what was pushed after the records were copied is in the bytes, with its sidecar: the sweep above had all of them written
-    const reindexed = await runOk(process.execPath, { args: [CLI, 'reindex', '--json', '--data', to.data, ...to.records.serveArgs] })
+    const reindexed = await runOk(process.execPath, {
+      args: [CLI, 'reindex', '--json', '--data', to.data, ...to.records.serveArgs],
+    })
     expect(JSON.parse(reindexed).images).toBeGreaterThanOrEqual(pushedBetween.length)
 
     const restored = await serve(to)
@@ -103,7 +116,9 @@ async function backUpAndRestore(records: 'sqlite' | 'postgres', copyRecords: Cop
     // pushed after the bytes were copied: there or not, and pushed again without ado
     for (const number of done) if (number !== deletedBefore) await push(restored.client, number)
     for (const number of done) if (number !== deletedBefore) expect(await isWhole(restored.client, number)).toBe(true)
-    const verified = await run(process.execPath, { args: [CLI, 'verify', '--all', '--data', to.data, ...to.records.serveArgs] })
+    const verified = await run(process.execPath, {
+      args: [CLI, 'verify', '--all', '--data', to.data, ...to.records.serveArgs],
+    })
     expect(verified).toMatchObject({ code: 0 })
     const violations: string[] = []
     await sweepAndAudit(root, { stack: to, violation: (text) => violations.push(text), verify: false, restored: true })
@@ -137,7 +152,10 @@ it.each<[string, (file: string, copy: string) => Promise<void>]>([
 
 const programs = findPrograms()
 
-describeWhen(programs === undefined && process.getuid?.() !== 0 ? 'PostgreSQL is not installed' : undefined, 'backup of PostgreSQL')('PostgreSQL', () => {
+describeWhen(
+  programs === undefined && process.getuid?.() !== 0 ? 'PostgreSQL is not installed' : undefined,
+  'backup of PostgreSQL',
+)('PostgreSQL', () => {
   it('by pg_dump and pg_restore', async () => {
     await backUpAndRestore('postgres', async (from, to) => {
       const folder = findPrograms() ?? dirname('pg_dump')

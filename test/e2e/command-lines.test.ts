@@ -14,7 +14,12 @@ interface Host {
   readonly name: string
   readonly start: () => Promise<Registry>
   /** Writes the remote into the home folder, with a token of the user. */
-  readonly configure: (options: { readonly registry: Registry; readonly home: string; readonly user: string; readonly program: string }) => Promise<void>
+  readonly configure: (options: {
+    readonly registry: Registry
+    readonly home: string
+    readonly user: string
+    readonly program: string
+  }) => Promise<void>
 }
 
 const HOSTS: readonly Host[] = [
@@ -23,7 +28,10 @@ const HOSTS: readonly Host[] = [
     start: () => startServe(),
     configure: async ({ registry, home, user }) => {
       await registry.tokenOf(user)
-      await runOk(process.execPath, { args: [CLI, 'remote', 'local', '--user', user, '--write', '--data', registry.data], env: { HOME: home } })
+      await runOk(process.execPath, {
+        args: [CLI, 'remote', 'local', '--user', user, '--write', '--data', registry.data],
+        env: { HOME: home },
+      })
     },
   },
   {
@@ -63,7 +71,13 @@ describe.each(COMMAND_LINES)('$name', (cli) => {
       return run(program, {
         args,
         cwd: at,
-        env: { HOME: at, [`${word}_CONFIGDIR`]: join(at, `.${cli.program}`), [`${word}_CACHEDIR`]: join(at, 'cache'), [`${word}_TMPDIR`]: at, NO_COLOR: '1' },
+        env: {
+          HOME: at,
+          [`${word}_CONFIGDIR`]: join(at, `.${cli.program}`),
+          [`${word}_CACHEDIR`]: join(at, 'cache'),
+          [`${word}_TMPDIR`]: at,
+          NO_COLOR: '1',
+        },
         timeout: 180_000,
       })
     }
@@ -93,15 +107,20 @@ describe.each(COMMAND_LINES)('$name', (cli) => {
     afterAll(async () => {
       await registry?.stop()
       await images?.close()
-      for (const folder of [home, stranger]) if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+      for (const folder of [home, stranger])
+        if (folder !== undefined) await rm(folder, { recursive: true, force: true })
     })
 
     it('logs in with a token file, and not with a wrong token', async () => {
       const tokens = { right: join(home, 'right'), wrong: join(home, 'wrong') }
       await writeFile(tokens.right, await registry.tokenOf('alice'))
       await writeFile(tokens.wrong, 'w'.repeat(300))
-      expect(await expectRefused(['remote', 'login', '--tokenfile', tokens.wrong, 'local'])).toContain('Invalid Credentials')
-      expect(await expectDone(['remote', 'login', '--tokenfile', tokens.right, 'local'])).toContain('Access Token Verified!')
+      expect(await expectRefused(['remote', 'login', '--tokenfile', tokens.wrong, 'local'])).toContain(
+        'Invalid Credentials',
+      )
+      expect(await expectDone(['remote', 'login', '--tokenfile', tokens.right, 'local'])).toContain(
+        'Access Token Verified!',
+      )
       expect(await expectDone(['remote', 'status', 'local'])).toContain('Valid authentication token set')
     })
 
@@ -111,7 +130,14 @@ describe.each(COMMAND_LINES)('$name', (cli) => {
       await expectDone(['pull', '--arch', 'amd64', out, reference])
       expect(await hashFile(out)).toBe(small.hash)
       const direct = images.target()
-      await expectDone(['pull', '--arch', 'amd64', '--disable-cache', direct, `library://alice/tools/bwa:${small.hash}`])
+      await expectDone([
+        'pull',
+        '--arch',
+        'amd64',
+        '--disable-cache',
+        direct,
+        `library://alice/tools/bwa:${small.hash}`,
+      ])
       expect(await hashFile(direct)).toBe(small.hash)
     })
 
@@ -141,10 +167,20 @@ describe.each(COMMAND_LINES)('$name', (cli) => {
       const secret = await images.fresh({ size: 100_000, arch: 'amd64' })
       await expectDone(['push', '-U', secret.file, 'library://alice/secret/sauce:1.0'])
       await registry.makePrivate('alice/secret')
-      await expectDone(['pull', '--disable-cache', '--arch', 'amd64', images.target(), 'library://alice/secret/sauce:1.0'])
-      expect(await expectRefused(['pull', '--disable-cache', '--arch', 'amd64', images.target(), 'library://alice/secret/sauce:1.0'], stranger)).toContain(
-        'does not exist in the library',
-      )
+      await expectDone([
+        'pull',
+        '--disable-cache',
+        '--arch',
+        'amd64',
+        images.target(),
+        'library://alice/secret/sauce:1.0',
+      ])
+      expect(
+        await expectRefused(
+          ['pull', '--disable-cache', '--arch', 'amd64', images.target(), 'library://alice/secret/sauce:1.0'],
+          stranger,
+        ),
+      ).toContain('does not exist in the library')
       expect(await expectDone(['search', '--arch', 'amd64', 'sauce'], stranger)).not.toContain('alice/secret')
       await expectRefused(['push', '-U', small.file, 'library://alice/tools/bwa:evil'], stranger)
       await expectRefused(['delete', '-F', '--arch', 'amd64', reference], stranger)
@@ -152,7 +188,9 @@ describe.each(COMMAND_LINES)('$name', (cli) => {
 
     it('deletes', async () => {
       await expectDone(['delete', '-F', '--arch', 'amd64', reference])
-      expect(await expectRefused(['pull', '--disable-cache', '--arch', 'amd64', images.target(), reference])).toContain('does not exist in the library')
+      expect(await expectRefused(['pull', '--disable-cache', '--arch', 'amd64', images.target(), reference])).toContain(
+        'does not exist in the library',
+      )
       await expectDone(['pull', '--disable-cache', '--arch', 'arm64', images.target(), reference])
     })
   })

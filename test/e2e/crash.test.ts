@@ -39,7 +39,13 @@ it('the harness notices blobs that vanish below the server', async () => {
     for (const file of files.slice(0, 3)) await rm(join(file.parentPath, file.name))
   }
   try {
-    const { violations } = await runFaults({ root, stack: { ...stack, faults: { vanish } }, kills: 3, seed: 2, faults: ['vanish'] })
+    const { violations } = await runFaults({
+      root,
+      stack: { ...stack, faults: { vanish } },
+      kills: 3,
+      seed: 2,
+      faults: ['vanish'],
+    })
     expect(violations.some((text) => text.includes('undefined bytes instead of'))).toBe(true)
   } finally {
     await stack.close()
@@ -51,7 +57,13 @@ describeWhen(await servicesMissing(), 'crashes over PostgreSQL and MinIO')('over
     await ensureBuilt()
     const stack = await minioStack({ root, records: 'postgres' })
     try {
-      const { violations } = await runFaults({ root, stack, kills: 8, seed: 5, faults: ['server', ...Object.keys(stack.faults)] })
+      const { violations } = await runFaults({
+        root,
+        stack,
+        kills: 8,
+        seed: 5,
+        faults: ['server', ...Object.keys(stack.faults)],
+      })
       expect(violations).toEqual([])
     } finally {
       await stack.close()

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { type RunningS3Server, startMinio } from '../../scripts/s3-servers.mjs'
-import { optionKeys, optionVariable } from '../../src/cli/option-table.js'
-import { s3OptionsFromUrl } from '../../src/storage/blob/s3-url.js'
+import { optionKeys, optionVariable } from '../../src/cli/options/table.js'
+import { s3OptionsFromUrl } from '../../src/storage/blob/s3/url.js'
 import { describeWhen } from './harness/availability.js'
 import { type Certificates, makeCertificates, opensslMissing } from './harness/certificates.js'
 import { type Client, generationsOf, makeClient } from './harness/client.js'
@@ -68,62 +68,74 @@ function rawGet(at: { readonly port: number; readonly path: string; readonly ca:
   })
 }
 
-const minio: RunningS3Server | undefined = nginxMissing() === undefined ? await startOrSkip('MinIO', startMinio) : undefined
+const minio: RunningS3Server | undefined =
+  nginxMissing() === undefined ? await startOrSkip('MinIO', startMinio) : undefined
 afterAll(() => minio?.stop())
 
-describeWhen(nginxMissing() ?? opensslMissing() ?? (minio === undefined ? 'MinIO is not on this machine' : undefined), 'deploy/nginx.conf')(
+describeWhen(
+  nginxMissing() ?? opensslMissing() ?? (minio === undefined ? 'MinIO is not on this machine' : undefined),
   'deploy/nginx.conf',
-  () => {
-    let certificates: Certificates
-    let place: Place
-    let registry: ServeRegistry
-    let nginx: Nginx
-    let ca: string
-    let data: string
-    let token: string
-    const start = (): Promise<ServeRegistry> =>
-      startServeOn(minio as RunningS3Server, {
-        data,
-        port: place.ports.registry,
-        prefix: 'nginx',
-        // one port for both: nginx tells them apart by name
-        publicEndpoint: `https://${place.storeName}:${place.ports.tls}`,
-        args: ['--public-url', `https://${place.registryName}:${place.ports.tls}`],
-      })
-
-    beforeAll(async () => {
-      certificates = await makeCertificates()
-      ca = await readFile(certificates.ca, 'utf8')
-      data = await mkdtemp(join(tmpdir(), 'sif-library-nginx-data-'))
-      const ports = { tls: await freePort(), plain: await freePort(), registry: await freePort(), store: minio?.port ?? 0 }
-      // the two names that every machine has
-      place = { registryName: '127.0.0.1', storeName: 'localhost', certificates, ports }
-      nginx = await startNginx({ config: adapt(await deployed('nginx.conf'), place), port: ports.tls })
-      registry = await start()
-      token = await registry.tokenOf('alice')
-    })
-    afterAll(async () => {
-      await registry?.stop()
-      await nginx?.stop()
-      await certificates?.remove()
-      await rm(data, { recursive: true, force: true })
-    })
-    const get = (path: string): Promise<RawAnswer> => rawGet({ port: place.ports.tls, path, ca })
-
-    it('passes nginx -t', async () => {
-      const { code, stderr } = await checkNginx(adapt(await deployed('nginx.conf'), place))
-      expect(stderr).toContain('test is successful')
-      expect(stderr).not.toMatch(/\[(warn|emerg)\]/)
-      expect(code).toBe(0)
+)('deploy/nginx.conf', () => {
+  let certificates: Certificates
+  let place: Place
+  let registry: ServeRegistry
+  let nginx: Nginx
+  let ca: string
+  let data: string
+  let token: string
+  const start = (): Promise<ServeRegistry> =>
+    startServeOn(minio as RunningS3Server, {
+      data,
+      port: place.ports.registry,
+      prefix: 'nginx',
+      // one port for both: nginx tells them apart by name
+      publicEndpoint: `https://${place.storeName}:${place.ports.tls}`,
+      args: ['--public-url', `https://${place.registryName}:${place.ports.tls}`],
     })
 
-    it('redirects http to https, keeping method and path', async () => {
-      const response = await fetch(`http://127.0.0.1:${place.ports.plain}/v1//images/x?arch=amd64`, { method: 'POST', redirect: 'manual' })
-      expect(response.status).toBe(308)
-      expect(response.headers.get('location')).toBe('https://127.0.0.1/v1//images/x?arch=amd64')
-    })
+  beforeAll(async () => {
+    certificates = await makeCertificates()
+    ca = await readFile(certificates.ca, 'utf8')
+    data = await mkdtemp(join(tmpdir(), 'sif-library-nginx-data-'))
+    const ports = {
+      tls: await freePort(),
+      plain: await freePort(),
+      registry: await freePort(),
+      store: minio?.port ?? 0,
+    }
+    // the two names that every machine has
+    place = { registryName: '127.0.0.1', storeName: 'localhost', certificates, ports }
+    nginx = await startNginx({ config: adapt(await deployed('nginx.conf'), place), port: ports.tls })
+    registry = await start()
+    token = await registry.tokenOf('alice')
+  })
+  afterAll(async () => {
+    await registry?.stop()
+    await nginx?.stop()
+    await certificates?.remove()
+    await rm(data, { recursive: true, force: true })
+  })
+  const get = (path: string): Promise<RawAnswer> => rawGet({ port: place.ports.tls, path, ca })
 
-    describeWhen(goMissing(), 'real clients through nginx').each(generationsOf('scs-0.5.5', 'scs-1.4.16'))('$name', (generation) => {
+  it('passes nginx -t', async () => {
+    const { code, stderr } = await checkNginx(adapt(await deployed('nginx.conf'), place))
+    expect(stderr).toContain('test is successful')
+    expect(stderr).not.toMatch(/\[(warn|emerg)\]/)
+    expect(code).toBe(0)
+  })
+
+  it('redirects http to https, keeping method and path', async () => {
+    const response = await fetch(`http://127.0.0.1:${place.ports.plain}/v1//images/x?arch=amd64`, {
+      method: 'POST',
+      redirect: 'manual',
+    })
+    expect(response.status).toBe(308)
+    expect(response.headers.get('location')).toBe('https://127.0.0.1/v1//images/x?arch=amd64')
+  })
+
+  describeWhen(goMissing(), 'real clients through nginx').each(generationsOf('scs-0.5.5', 'scs-1.4.16'))(
+    '$name',
+    (generation) => {
       let images: ImageFolder
       let client: Client
       beforeAll(async () => {
@@ -142,39 +154,50 @@ describeWhen(nginxMissing() ?? opensslMissing() ?? (minio === undefined ? 'MinIO
         const pulled = await client.run(['pull', reference, out, '--arch', 'amd64'])
         expect(pulled).toMatchObject({ ok: true, hash: image.hash, size })
         expect(await hashFile(out)).toBe(image.hash)
-        for (const { url } of [...pushed.requests, ...pulled.requests]) expect(new URL(url).port).toBe(String(place.ports.tls))
+        for (const { url } of [...pushed.requests, ...pulled.requests])
+          expect(new URL(url).port).toBe(String(place.ports.tls))
         expect(pulled.requests.some(({ url }) => new URL(url).hostname === place.storeName)).toBe(true)
       })
 
       it('shows the maintenance answer while the registry is down, and goes on after it', async () => {
         await registry.kill()
-        expect((await client.run(['get', 'alice/nginx/none:1', '--arch', 'amd64'])).error).toContain('down for maintenance')
+        expect((await client.run(['get', 'alice/nginx/none:1', '--arch', 'amd64'])).error).toContain(
+          'down for maintenance',
+        )
         const down = await get('/version')
         expect(down.status).toBe(503)
         expect(down.headers['content-type']).toContain('application/json')
         expect(down.headers['retry-after']).toBe('30')
-        expect(JSON.parse(down.text)).toMatchObject({ error: { code: 503, message: expect.stringContaining('maintenance') } })
+        expect(JSON.parse(down.text)).toMatchObject({
+          error: { code: 503, message: expect.stringContaining('maintenance') },
+        })
         registry = await start()
         expect((await get('/version')).status).toBe(200)
       })
-    })
+    },
+  )
 
-    it('passes paths on as they came', async () => {
-      const seen: string[] = []
-      await registry.stop()
-      const mirror = createServer((incoming, outgoing) => {
-        seen.push(incoming.url ?? '')
-        outgoing.end()
-      })
-      await new Promise<void>((resolve) => mirror.listen(place.ports.registry, '127.0.0.1', resolve))
-      const paths = ['/v1/images///alpine:latest', '//version', '/v1/imagefile/a/b/c:1?arch%3Damd64', '/v1/images/a%2Fb/c/d:x%3Ay', '/v1/x/../y']
-      for (const path of paths) await get(path)
-      mirror.closeAllConnections()
-      await new Promise((resolve) => mirror.close(resolve))
-      expect(seen).toEqual(paths)
+  it('passes paths on as they came', async () => {
+    const seen: string[] = []
+    await registry.stop()
+    const mirror = createServer((incoming, outgoing) => {
+      seen.push(incoming.url ?? '')
+      outgoing.end()
     })
-  },
-)
+    await new Promise<void>((resolve) => mirror.listen(place.ports.registry, '127.0.0.1', resolve))
+    const paths = [
+      '/v1/images///alpine:latest',
+      '//version',
+      '/v1/imagefile/a/b/c:1?arch%3Damd64',
+      '/v1/images/a%2Fb/c/d:x%3Ay',
+      '/v1/x/../y',
+    ]
+    for (const path of paths) await get(path)
+    mirror.closeAllConnections()
+    await new Promise((resolve) => mirror.close(resolve))
+    expect(seen).toEqual(paths)
+  })
+})
 
 interface Compose {
   readonly services: Readonly<Record<string, ComposeService>>

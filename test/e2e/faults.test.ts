@@ -39,7 +39,8 @@ describeWhen(goMissing(), 'real clients behind a faulty network')('real clients 
   /** Spoils the nth PUT of bytes. */
   function spoilTransfer(nth: number, fault: { readonly status: number } | 'cut'): void {
     let count = 0
-    proxy.fault = ({ method, path }) => (method === 'PUT' && path.startsWith('/transfers/') && ++count === nth ? fault : undefined)
+    proxy.fault = ({ method, path }) =>
+      method === 'PUT' && path.startsWith('/transfers/') && ++count === nth ? fault : undefined
   }
 
   async function expectNothingThenPush(client: Client, reference: string): Promise<void> {
@@ -82,28 +83,37 @@ describeWhen(goMissing(), 'real clients behind a faulty network')('real clients 
   )
 })
 
-describeWhen(goMissing(), 'real clients against a server without multipart')('real clients against a server without multipart', () => {
-  let images: ImageFolder
-  let registry: Registry
-  beforeAll(async () => {
-    images = await makeImageFolder()
-    registry = await startServe({ args: ['--no-multipart'] })
-  })
-  afterAll(async () => {
-    await registry?.stop()
-    await images.close()
-  })
+describeWhen(goMissing(), 'real clients against a server without multipart')(
+  'real clients against a server without multipart',
+  () => {
+    let images: ImageFolder
+    let registry: Registry
+    beforeAll(async () => {
+      images = await makeImageFolder()
+      registry = await startServe({ args: ['--no-multipart'] })
+    })
+    afterAll(async () => {
+      await registry?.stop()
+      await images.close()
+    })
 
-  it.each(generations)('$name falls back to one PUT', async (generation) => {
-    const client = await makeClient({ generation, url: registry.url, token: registry.token })
-    const large = await images.fresh({ size: LARGE, arch: 'amd64' })
-    const reference = `admin/single/${generation.name.replaceAll('.', '-')}:1.0`
-    const pushed = await client.run(['push', large.file, reference, '--arch', 'amd64'])
-    expect(pushed.error ?? '').toBe('')
-    expect(pushed.requests.filter(({ url }) => url.includes('/_multipart')).map(({ status }) => status)).toEqual([404])
-    const out = images.target()
-    expect(await client.run(['pull', reference, out, '--arch', 'amd64'])).toMatchObject({ ok: true, hash: large.hash, size: LARGE })
-    await images.remove(out)
-    await images.remove(large.file)
-  })
-})
+    it.each(generations)('$name falls back to one PUT', async (generation) => {
+      const client = await makeClient({ generation, url: registry.url, token: registry.token })
+      const large = await images.fresh({ size: LARGE, arch: 'amd64' })
+      const reference = `admin/single/${generation.name.replaceAll('.', '-')}:1.0`
+      const pushed = await client.run(['push', large.file, reference, '--arch', 'amd64'])
+      expect(pushed.error ?? '').toBe('')
+      expect(pushed.requests.filter(({ url }) => url.includes('/_multipart')).map(({ status }) => status)).toEqual([
+        404,
+      ])
+      const out = images.target()
+      expect(await client.run(['pull', reference, out, '--arch', 'amd64'])).toMatchObject({
+        ok: true,
+        hash: large.hash,
+        size: LARGE,
+      })
+      await images.remove(out)
+      await images.remove(large.file)
+    })
+  },
+)

@@ -39,7 +39,8 @@ describe.each(HOSTS)('Singularity 3.0-3.2 against $name', ({ start }) => {
   })
 
   it('pulls by default tag and by tag', async () => {
-    for (const selector of ['', ':latest', ':1.0', ':1.1']) expect((await anonymous.pull(`alice/tools/samtools${selector}`)).equals(amd64)).toBe(true)
+    for (const selector of ['', ':latest', ':1.0', ':1.1'])
+      expect((await anonymous.pull(`alice/tools/samtools${selector}`)).equals(amd64)).toBe(true)
   })
 
   it('pulls an image of two parts and of one, with empty segments for what is missing', async () => {
@@ -65,7 +66,9 @@ describe.each(HOSTS)('Singularity 3.0-3.2 against $name', ({ start }) => {
 
   it('is refused without a token, with a wrong one, and in a foreign namespace', async () => {
     await expect(anonymous.push(file('amd64.sif'), 'alice/tools/other')).rejects.toThrow('401')
-    await expect(makeOldClient({ url: registry.url, token: 'wrong' }).push(file('amd64.sif'), 'alice/tools/other')).rejects.toThrow('401')
+    await expect(
+      makeOldClient({ url: registry.url, token: 'wrong' }).push(file('amd64.sif'), 'alice/tools/other'),
+    ).rejects.toThrow('401')
     await expect(alice.push(file('amd64.sif'), 'bob/tools/other')).rejects.toThrow('403')
   })
 
@@ -85,6 +88,8 @@ describe.each(HOSTS)('Singularity 3.0-3.2 against $name', ({ start }) => {
       body: new Uint8Array(amd64),
     })
     expect(sent.status).toBe(422)
-    await expect(alice.pull(`alice/tools/samtools:sha256.${'ab'.repeat(32)}`)).rejects.toThrow(/does not exist|was not found/)
+    await expect(alice.pull(`alice/tools/samtools:sha256.${'ab'.repeat(32)}`)).rejects.toThrow(
+      /does not exist|was not found/,
+    )
   })
 })

@@ -51,7 +51,12 @@ describeWhen(goMissing() ?? opensslMissing(), 'real clients over HTTP/2')('real 
     describe.each(generationsOf('scs-0.4.4', 'container-1.4.12'))('$name ($cli)', (generation) => {
       let client: Client
       beforeAll(async () => {
-        client = await makeClient({ generation, url: registry.url, token: await registry.tokenOf('alice'), env: { SSL_CERT_FILE: certificates.ca } })
+        client = await makeClient({
+          generation,
+          url: registry.url,
+          token: await registry.tokenOf('alice'),
+          env: { SSL_CERT_FILE: certificates.ca },
+        })
       })
 
       it.each([

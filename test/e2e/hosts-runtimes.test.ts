@@ -11,6 +11,8 @@ for (const name of ['Bun', 'Deno'] as const) {
   const missing = typeof runtime === 'string' ? runtime : goMissing()
   describeWhen(missing, `real clients on ${name}`)(`real clients on ${name}`, () => {
     if (typeof runtime === 'string') return
-    describeClientMatrix([{ name, start: () => startHost(runtime) }], { generations: generationsOf('scs-0.4.4', 'container-1.4.12') })
+    describeClientMatrix([{ name, start: () => startHost(runtime) }], {
+      generations: generationsOf('scs-0.4.4', 'container-1.4.12'),
+    })
   })
 }

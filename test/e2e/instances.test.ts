@@ -17,7 +17,11 @@ async function expectBytes(pulled: Promise<Buffer | undefined>, expected: Buffer
   expect((await pulled)?.equals(expected)).toBe(true)
 }
 
-const grounds: readonly { readonly name: string; readonly missing: string | undefined; readonly open: () => Promise<Ground> }[] = [
+const grounds: readonly {
+  readonly name: string
+  readonly missing: string | undefined
+  readonly open: () => Promise<Ground>
+}[] = [
   { name: 'one folder with SQLite', missing: undefined, open: sharedFolder },
   { name: 'PostgreSQL and MinIO', missing: await servicesMissing(), open: sharedServices },
 ]
@@ -95,7 +99,8 @@ for (const { name, missing, open } of grounds) {
         client.push({ path: 'admin/fleet/race', tag: `t${index}`, kind: kinds[index % 3] ?? 'single', image }),
       )
       expect((await Promise.allSettled(pushes)).filter(({ status }) => status === 'rejected')).toEqual([])
-      for (let index = 0; index < 12; index += 1) await expectBytes(client.pull(`admin/fleet/race:t${index}`), image.bytes)
+      for (let index = 0; index < 12; index += 1)
+        await expectBytes(client.pull(`admin/fleet/race:t${index}`), image.bytes)
     })
 
     it('a rolling restart during 40 pushes and 40 pulls loses nothing, and whoever failed succeeds by trying again', async () => {
@@ -115,7 +120,12 @@ for (const { name, missing, open } of grounds) {
       const pushOne = (number: number): Promise<void> => {
         const kind = number % 4 === 0 ? 'multipart' : number % 4 === 1 ? 'direct' : 'single'
         return persist(() =>
-          client.push({ path: 'admin/rolling/tool', tag: `t${number}`, kind, image: images(number, kind === 'multipart' ? 6 * MiB : 200_000) }),
+          client.push({
+            path: 'admin/rolling/tool',
+            tag: `t${number}`,
+            kind,
+            image: images(number, kind === 'multipart' ? 6 * MiB : 200_000),
+          }),
         )
       }
       const pullOne = async (): Promise<void> => {
@@ -132,13 +142,18 @@ for (const { name, missing, open } of grounds) {
       const workers = Promise.all(Array.from({ length: 5 }, work))
       await Promise.all([fleet.rollingRestart(), workers])
       for (const number of numbers) {
-        await expectBytes(client.pull(`admin/rolling/tool:t${number}`), images(number, number % 4 === 0 ? 6 * MiB : 200_000).bytes)
+        await expectBytes(
+          client.pull(`admin/rolling/tool:t${number}`),
+          images(number, number % 4 === 0 ? 6 * MiB : 200_000).bytes,
+        )
       }
       // the servers drain and the proxy passes over what refuses: next to nothing fails at all
       expect(again).toBeLessThanOrEqual(8)
     })
 
-    const generations = GENERATIONS.filter(({ name: generation }) => ['scs-0.4.4', 'scs-1.4.16', 'container-1.4.12'].includes(generation))
+    const generations = GENERATIONS.filter(({ name: generation }) =>
+      ['scs-0.4.4', 'scs-1.4.16', 'container-1.4.12'].includes(generation),
+    )
     describeWhen(goMissing(), 'real clients at three instances')('real clients', () => {
       it.each(generations)('$cli ($name) pushes and pulls', async (generation) => {
         const folder = await makeImageFolder()

@@ -31,7 +31,11 @@ async function withServer(stack: Stack, work: (running: Running) => Promise<void
   try {
     const token = (await readFile(join(stack.data, 'admin-token'), 'utf8')).trim()
     const pull: Running['pull'] = async ({ reference, arch }, as) => {
-      const { status, headers } = await http.send('GET', `${server.url}/v1/imagefile/${reference}?arch=${arch}`, as === 'admin' ? { token } : {})
+      const { status, headers } = await http.send(
+        'GET',
+        `${server.url}/v1/imagefile/${reference}?arch=${arch}`,
+        as === 'admin' ? { token } : {},
+      )
       if (status === 404) return undefined
       expect(status).toBe(303)
       return (await http.send('GET', String(headers.location))).bytes
@@ -50,9 +54,15 @@ interface Kept {
   readonly public: boolean
 }
 
-async function tagAs(client: RegistryClient, path: string, tag: { readonly arch: string; readonly name: string; readonly image: TestImage }): Promise<void> {
+async function tagAs(
+  client: RegistryClient,
+  path: string,
+  tag: { readonly arch: string; readonly name: string; readonly image: TestImage },
+): Promise<void> {
   const { data } = await client.call('GET', `/v1/images/${path}:sha256.${tag.image.digest}`)
-  const answer = await client.call('POST', `/v2/tags/${data.container}`, { json: { Arch: tag.arch, Tag: tag.name, ImageID: data.id } })
+  const answer = await client.call('POST', `/v2/tags/${data.container}`, {
+    json: { Arch: tag.arch, Tag: tag.name, ImageID: data.id },
+  })
   expect(answer.status).toBe(200)
 }
 
@@ -104,7 +114,9 @@ async function loseAndRebuild(stack: Stack, loseDatabase: () => Promise<void>): 
   await withServer(stack, async ({ client, pull }) => {
     for (const each of kept) {
       expect((await pull(each, 'admin'))?.equals(each.image.bytes), `${each.reference} ${each.arch}`).toBe(true)
-      expect((await pull(each, 'nobody'))?.equals(each.image.bytes) ?? false, `${each.reference} ${each.arch}`).toBe(each.public)
+      expect((await pull(each, 'nobody'))?.equals(each.image.bytes) ?? false, `${each.reference} ${each.arch}`).toBe(
+        each.public,
+      )
     }
     expect(await client.look('admin/tools/gone:latest')).toBe('absent')
     // life goes on

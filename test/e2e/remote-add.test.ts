@@ -44,7 +44,12 @@ describe.each(COMMAND_LINES)('$name', (cli) => {
       const word = cli.program.toUpperCase()
       const configuration = join(home, `.${cli.program}`)
       await mkdir(configuration, { mode: 0o700 })
-      const env = { HOME: home, [`${word}_CONFIGDIR`]: configuration, [`${word}_CACHEDIR`]: join(home, 'cache'), [`${word}_TMPDIR`]: home }
+      const env = {
+        HOME: home,
+        [`${word}_CONFIGDIR`]: configuration,
+        [`${word}_CACHEDIR`]: join(home, 'cache'),
+        [`${word}_TMPDIR`]: home,
+      }
       const cliRun = (args: readonly string[]): Promise<string> => runOk(program, { args, env, cwd: home })
       const tokenFile = join(home, 'token')
       await writeFile(tokenFile, await registry.tokenOf('alice'), { mode: 0o600 })

@@ -21,15 +21,31 @@ test('every snippet is looked at here', () => {
 /** What TypeScript says of a file that is not there. */
 function complaintsAbout(text: string): readonly string[] {
   const file = join(PACKAGE, 'test/examples/auth-doc-types.ts')
-  const { options } = ts.parseJsonConfigFileContent(ts.readConfigFile(join(PACKAGE, 'tsconfig.json'), ts.sys.readFile).config, ts.sys, PACKAGE)
-  const settings = { ...options, noEmit: true, isolatedDeclarations: false, declaration: false, noUnusedLocals: false, noUnusedParameters: false }
+  const { options } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(join(PACKAGE, 'tsconfig.json'), ts.sys.readFile).config,
+    ts.sys,
+    PACKAGE,
+  )
+  const settings = {
+    ...options,
+    noEmit: true,
+    isolatedDeclarations: false,
+    declaration: false,
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+  }
   const host = ts.createCompilerHost(settings)
   const { readFile, fileExists } = host
   host.readFile = (name) => (name === file ? text : readFile(name))
   host.fileExists = (name) => name === file || fileExists(name)
   const getSourceFile = host.getSourceFile.bind(host)
-  host.getSourceFile = (name, version, ...rest) => (name === file ? ts.createSourceFile(name, text, version) : getSourceFile(name, version, ...rest))
-  const program = ts.createProgram([file], { ...settings, paths: { 'sif-library': [join(PACKAGE, 'src/core/index.ts')] } }, host)
+  host.getSourceFile = (name, version, ...rest) =>
+    name === file ? ts.createSourceFile(name, text, version) : getSourceFile(name, version, ...rest)
+  const program = ts.createProgram(
+    [file],
+    { ...settings, paths: { 'sif-library': [join(PACKAGE, 'src/core/index.ts')] } },
+    host,
+  )
   const source = program.getSourceFile(file)
   const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
   return found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))
@@ -58,7 +74,9 @@ export const department = (principal: Principal): string | undefined => principa
 
 test('users that a middleware hung on the request', async () => {
   const library = open({ auth: await runSnippet<AuthHooks>(snippets('js')[0] ?? '', {}, 'auth') })
-  const user = (login: string, role = 'user'): Asked => ({ native: { user: { id: `id-${login}`, login, groups: ['genomics'], role } } })
+  const user = (login: string, role = 'user'): Asked => ({
+    native: { user: { id: `id-${login}`, login, groups: ['genomics'], role } },
+  })
   expect((await makeEntity(library, 'alice', user('alice'))).status).toBe(201)
   expect((await makeEntity(library, 'genomics', user('alice'))).status).toBe(201)
   expect((await makeEntity(library, 'bob', user('alice'))).status).toBe(403)
@@ -67,10 +85,14 @@ test('users that a middleware hung on the request', async () => {
 })
 
 test('tokens that a function checks', async () => {
-  const lookUp = async (token: string): Promise<object | undefined> => (token === 'good' ? { id: '1', login: 'alice', groups: [] } : undefined)
+  const lookUp = async (token: string): Promise<object | undefined> =>
+    token === 'good' ? { id: '1', login: 'alice', groups: [] } : undefined
   const library = open({ auth: await runSnippet<AuthHooks>(snippets('js')[1] ?? '', { lookUp }, 'auth') })
   expect((await makeEntity(library, 'alice', { token: 'good' })).status).toBe(201)
-  expect(await makeEntity(library, 'alice', { token: 'bad' })).toMatchObject({ status: 401, message: 'the token is not valid (any more)' })
+  expect(await makeEntity(library, 'alice', { token: 'bad' })).toMatchObject({
+    status: 401,
+    message: 'the token is not valid (any more)',
+  })
   expect((await makeEntity(library, 'alice', {})).status).toBe(401)
 })
 
@@ -79,7 +101,9 @@ test('the built-in accounts', async () => {
   const token = await runSnippet<string>(snippets('js')[2] ?? '', { library }, 'token')
   expect(token).toHaveLength(Number(/Tokens are (\d+) characters long/.exec(page)?.[1]))
   expect((await makeEntity(library, 'genomics', { token })).status).toBe(201)
-  const named = [...(/^`library\.accounts`: ([\s\S]*?)\. A token/m.exec(page)?.[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name)
+  const named = [...(/^`library\.accounts`: ([\s\S]*?)\. A token/m.exec(page)?.[1] ?? '').matchAll(/`(\w+)`/g)].map(
+    ([, name]) => name,
+  )
   expect(named.sort()).toEqual(Object.keys(library.accounts).sort())
 })
 
@@ -88,11 +112,16 @@ test('a bent policy', async () => {
   const auth = await runSnippet<Required<AuthHooks>>(snippets('js')[3] ?? '', { authenticate }, 'auth')
   const request = { method: 'DELETE', path: '/', query: '', headers: {}, body: { kind: 'none' } } as const
   const may = (action: Action, entity: string): boolean | Promise<boolean> =>
-    auth.authorize({ principal: authenticate(), action, resource: { kind: 'image', path: entity, entity, private: true, owner: null }, request })
-  expect([await may('delete', 'release'), await may('push', 'release'), await may('delete', 'alice'), await may('delete', 'bob')]).toEqual([
-    false,
-    true,
-    true,
-    false,
-  ])
+    auth.authorize({
+      principal: authenticate(),
+      action,
+      resource: { kind: 'image', path: entity, entity, private: true, owner: null },
+      request,
+    })
+  expect([
+    await may('delete', 'release'),
+    await may('push', 'release'),
+    await may('delete', 'alice'),
+    await may('delete', 'bob'),
+  ]).toEqual([false, true, true, false])
 })

@@ -5,7 +5,7 @@ import { afterEach } from 'vitest'
 import type { Library, LibraryOptions, LibraryResponse } from '../../src/core/index.js'
 import { createLibrary } from '../../src/core/index.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { PACKAGE } from '../e2e/harness/paths.js'
 
 export const page: string = readFileSync(join(PACKAGE, 'docs/auth.md'), 'utf8')
@@ -64,8 +64,12 @@ export async function ask(library: Library, line: string, { token, native, body 
     body: body === undefined ? { kind: 'none' } : { kind: 'bytes', bytes: Buffer.from(JSON.stringify(body)) },
     native,
   })) as LibraryResponse
-  const { data = {}, error = {} } = JSON.parse(String(answer.body ?? '') || '{}') as { data?: Record<string, string>; error?: { message?: string } }
+  const { data = {}, error = {} } = JSON.parse(String(answer.body ?? '') || '{}') as {
+    data?: Record<string, string>
+    error?: { message?: string }
+  }
   return { status: answer.status, message: error.message ?? '', data }
 }
 
-export const makeEntity = (library: Library, name: string, asked: Asked): Promise<Answered> => ask(library, 'POST /v1/entities', { ...asked, body: { name } })
+export const makeEntity = (library: Library, name: string, asked: Asked): Promise<Answered> =>
+  ask(library, 'POST /v1/entities', { ...asked, body: { name } })

@@ -26,7 +26,14 @@ async function useEverything(library: Library, asked: Asked): Promise<void> {
     })(),
     length: bytes.length,
   } as const
-  const put = await library.handle({ method: 'POST', path: `/v1/imagefile/${image}`, query: '', headers: {}, body: sent, native: asked.native })
+  const put = await library.handle({
+    method: 'POST',
+    path: `/v1/imagefile/${image}`,
+    query: '',
+    headers: {},
+    body: sent,
+    native: asked.native,
+  })
   expect(put?.status).toBe(200)
   await make(`POST /v2/tags/${container}`, { Arch: 'amd64', Tag: 'latest', ImageID: image })
   for (const path of [
@@ -57,7 +64,9 @@ test('the table of actions is what `authorize` is asked', async () => {
   const documented = rows('| action | asked for |').flatMap(([action = '', kinds = '']) =>
     kinds.split(', ').flatMap((kind) => (kind === '' ? [] : [`${action.replaceAll('`', '')} ${kind}`])),
   )
-  expect([...new Set(asked.map(({ action, resource }) => `${action} ${resource.kind}`))].sort()).toEqual([...new Set(documented)].sort())
+  expect([...new Set(asked.map(({ action, resource }) => `${action} ${resource.kind}`))].sort()).toEqual(
+    [...new Set(documented)].sort(),
+  )
 })
 
 test('the table of answers is what a library answers', async () => {
@@ -79,7 +88,8 @@ test('the table of answers is what a library answers', async () => {
   const library = open({ auth: policy, hooks })
   const alice = { token: 'alice' }
   const bob = { token: 'bob' }
-  const id = async (line: string, body: object): Promise<string> => (await ask(library, line, { ...alice, body })).data.id ?? ''
+  const id = async (line: string, body: object): Promise<string> =>
+    (await ask(library, line, { ...alice, body })).data.id ?? ''
   const entity = await id('POST /v1/entities', { name: 'alice' })
   const hidden = await id('POST /v1/collections', { name: 'hidden', entity, private: true })
   const shown = await id('POST /v1/collections', { name: 'shown', entity })
@@ -88,20 +98,34 @@ test('the table of answers is what a library answers', async () => {
   await library.visibility('alice/hidden', 'private')
   const see = (path: string, asked: Asked = {}): Promise<Answered> => ask(library, `GET /v1/containers/${path}`, asked)
   const tag = (container: string, asked: Asked): Promise<Answered> =>
-    ask(library, `POST /v2/tags/${container}`, { ...asked, body: { Arch: 'amd64', Tag: 'latest', ImageID: '0'.repeat(24) } })
-  const collect = (name: string, asked: Asked): Promise<Answered> => ask(library, 'POST /v1/collections', { ...asked, body: { name, entity } })
-  const statuses = (...answers: Promise<Answered>[]): Promise<number[]> => Promise.all(answers.map(async (answer) => (await answer).status))
+    ask(library, `POST /v2/tags/${container}`, {
+      ...asked,
+      body: { Arch: 'amd64', Tag: 'latest', ImageID: '0'.repeat(24) },
+    })
+  const collect = (name: string, asked: Asked): Promise<Answered> =>
+    ask(library, 'POST /v1/collections', { ...asked, body: { name, entity } })
+  const statuses = (...answers: Promise<Answered>[]): Promise<number[]> =>
+    Promise.all(answers.map(async (answer) => (await answer).status))
   const publicRoutes = ['GET /version', 'GET /healthz', 'GET /assets/config/config.prod.json']
 
   const proofs: Record<string, () => Promise<number[]>> = {
     'anybody | `authorize` says yes': () => statuses(see('alice/shown/tools'), see('alice/hidden/tools', alice)),
-    'nobody | `pull` of what is private or is not there': () => statuses(see('alice/hidden/tools'), see('alice/nothing/tools'), see('nobody/x/y')),
-    'nobody | `push`, `delete`': () => statuses(tag(shownTools, {}), collect('new', {}), ask(library, 'DELETE /v1/images/alice/shown/tools:latest?arch=amd64')),
-    'somebody | may not, and may not `pull` it either': () => statuses(see('alice/hidden/tools', bob), tag(hiddenTools, bob)),
+    'nobody | `pull` of what is private or is not there': () =>
+      statuses(see('alice/hidden/tools'), see('alice/nothing/tools'), see('nobody/x/y')),
+    'nobody | `push`, `delete`': () =>
+      statuses(
+        tag(shownTools, {}),
+        collect('new', {}),
+        ask(library, 'DELETE /v1/images/alice/shown/tools:latest?arch=amd64'),
+      ),
+    'somebody | may not, and may not `pull` it either': () =>
+      statuses(see('alice/hidden/tools', bob), tag(hiddenTools, bob)),
     'somebody | may not, but may `pull` it': () => statuses(tag(shownTools, bob)),
     'somebody | may not make it in an entity that they see': () => statuses(collect('new', bob)),
-    'bad, expired or revoked token | anything but public routes': () => statuses(see('alice/shown/tools', { token: 'bad' }), tag(shownTools, { token: 'bad' })),
-    'bad token | `v1/token-status`, which `remote login` asks': () => statuses(ask(library, 'GET /v1/token-status', { token: 'bad' })),
+    'bad, expired or revoked token | anything but public routes': () =>
+      statuses(see('alice/shown/tools', { token: 'bad' }), tag(shownTools, { token: 'bad' })),
+    'bad token | `v1/token-status`, which `remote login` asks': () =>
+      statuses(ask(library, 'GET /v1/token-status', { token: 'bad' })),
     "`authenticate` throws `LibraryError('unavailable', …)` | anything but public routes": () =>
       statuses(see('alice/shown/tools', { token: 'down' }), ask(library, 'GET /v1/token-status', { token: 'down' })),
     "a hook refuses by `LibraryError('refused', reason)` |": () => statuses(collect('refused', alice)),

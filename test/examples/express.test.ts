@@ -117,7 +117,10 @@ test('the roles of the portal decide', async () => {
   expect((await pull(bob, `${path}:latest`)).equals(image), 'a reader of the group pulls').toBe(true)
   expect(await refusal(push(bob, { path, bytes: makeSif({ seed: 2 }) })), 'and may not push').toBe(403)
   await push(bob, { path: 'imaging/tools/itk', bytes: makeSif({ seed: 3 }) })
-  expect((await ask(bob, 'DELETE', '/v1/images/imaging/tools/itk:latest?arch=amd64')).status, 'a writer deletes nothing').toBe(403)
+  expect(
+    (await ask(bob, 'DELETE', '/v1/images/imaging/tools/itk:latest?arch=amd64')).status,
+    'a writer deletes nothing',
+  ).toBe(403)
 
   const alice = registryOf(await makeToken(await signIn('alice')))
   expect(await refusal(pull(alice, 'imaging/tools/itk:latest')), 'others do not see it').toBe(404)
@@ -127,7 +130,9 @@ test('the roles of the portal decide', async () => {
   expect([await found(bob), await found(alice), await found(registryOf())]).toEqual([1, 0, 0])
 
   const carol = registryOf(await makeToken(await signIn('carol')))
-  expect((await ask(carol, 'DELETE', '/v1/images/imaging/tools/itk:latest?arch=amd64')).status, 'the admin may').toBe(200)
+  expect((await ask(carol, 'DELETE', '/v1/images/imaging/tools/itk:latest?arch=amd64')).status, 'the admin may').toBe(
+    200,
+  )
 })
 
 test('a token that may only pull does only that', async () => {

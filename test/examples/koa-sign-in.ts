@@ -14,12 +14,20 @@ export interface Client {
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 
 async function post(url: string, form: Record<string, string>): Promise<Record<string, unknown>> {
-  const response = await fetch(url, { method: 'POST', body: new URLSearchParams({ client_id: 'registry-cli', ...form }) })
+  const response = await fetch(url, {
+    method: 'POST',
+    body: new URLSearchParams({ client_id: 'registry-cli', ...form }),
+  })
   return (await response.json()) as Record<string, unknown>
 }
 
 const attributesOf = (tag: string): Record<string, string> =>
-  Object.fromEntries([...tag.matchAll(/([a-z-]+)="([^"]*)"/g)].map(([, name, value]) => [name ?? '', (value ?? '').replaceAll('&amp;', '&')]))
+  Object.fromEntries(
+    [...tag.matchAll(/([a-z-]+)="([^"]*)"/g)].map(([, name, value]) => [
+      name ?? '',
+      (value ?? '').replaceAll('&amp;', '&'),
+    ]),
+  )
 
 /** Opens the address, and fills in and sends every form that it is shown, until there is none. */
 export async function approve(address: string, person: string): Promise<string> {
@@ -28,7 +36,12 @@ export async function approve(address: string, person: string): Promise<string> 
   let form: URLSearchParams | undefined
   for (let step = 0; step < 30; step += 1) {
     const headers = { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') }
-    const response = await fetch(url, { method: form === undefined ? 'GET' : 'POST', headers, redirect: 'manual', ...(form && { body: form }) })
+    const response = await fetch(url, {
+      method: form === undefined ? 'GET' : 'POST',
+      headers,
+      redirect: 'manual',
+      ...(form && { body: form }),
+    })
     for (const line of response.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
       if (value === '') cookies.delete(name)

@@ -18,7 +18,8 @@ describeWhen(worldMissing() ?? opensslMissing(), 'tokens at the Koa example')('t
   afterAll(() => world?.close())
 
   /** Asks for what does not exist: 404 with a good token, 401 with a bad one. */
-  const status = async (token: string): Promise<number> => (await ask({ url: world.url, token }, 'GET', '/v1/entities/alice')).status
+  const status = async (token: string): Promise<number> =>
+    (await ask({ url: world.url, token }, 'GET', '/v1/entities/alice')).status
   const claims = (): JWTPayload => ({
     iss: world.issuer.issuer,
     aud: audience,
@@ -33,7 +34,10 @@ describeWhen(worldMissing() ?? opensslMissing(), 'tokens at the Koa example')('t
   test('the good ones', async () => {
     expect(await status(await world.tokenOf('alice'))).toBe(404)
     expect(await status(await sign().sign(key))).toBe(404)
-    expect(await status(await sign({ exp: Math.floor(Date.now() / 1000) - 2 }).sign(key)), 'a clock may be off by a little').toBe(404)
+    expect(
+      await status(await sign({ exp: Math.floor(Date.now() / 1000) - 2 }).sign(key)),
+      'a clock may be off by a little',
+    ).toBe(404)
   })
 
   test('tokens of the provider that are not for us', async () => {
@@ -70,7 +74,8 @@ describeWhen(worldMissing() ?? opensslMissing(), 'tokens at the Koa example')('t
       { aud: undefined },
       { iss: undefined },
     ]
-    for (const change of changes) expect(await status(await sign(change as JWTPayload).sign(key)), JSON.stringify(change)).toBe(401)
+    for (const change of changes)
+      expect(await status(await sign(change as JWTPayload).sign(key)), JSON.stringify(change)).toBe(401)
   })
 
   test('signatures that are none', async () => {
@@ -79,14 +84,20 @@ describeWhen(worldMissing() ?? opensslMissing(), 'tokens at the Koa example')('t
     expect(await status(`${none}AAAA`), 'alg none with something behind it').toBe(401)
     const good = await sign().sign(key)
     const [header, , signature] = good.split('.')
-    expect(await status(`${header}.${encode({ ...claims(), preferred_username: 'carol' })}.${signature}`), 'other claims').toBe(401)
+    expect(
+      await status(`${header}.${encode({ ...claims(), preferred_username: 'carol' })}.${signature}`),
+      'other claims',
+    ).toBe(401)
     expect(await status(`${good.slice(0, -8)}AAAAAAAA`), 'another signature').toBe(401)
     expect(await status('no JWT')).toBe(401)
   })
 
   test('HS256 signed with the public key', async () => {
     const publicKey = createPublicKey({ key: world.key, format: 'jwk' })
-    for (const secret of [publicKey.export({ type: 'spki', format: 'pem' }), JSON.stringify(publicKey.export({ format: 'jwk' }))]) {
+    for (const secret of [
+      publicKey.export({ type: 'spki', format: 'pem' }),
+      JSON.stringify(publicKey.export({ format: 'jwk' })),
+    ]) {
       expect(await status(await sign({}, { alg: 'HS256' }).sign(new TextEncoder().encode(String(secret))))).toBe(401)
     }
   })
@@ -94,7 +105,9 @@ describeWhen(worldMissing() ?? opensslMissing(), 'tokens at the Koa example')('t
   test('a token that brings its own key', async () => {
     const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
     const jwk = pair.publicKey.export({ format: 'jwk' })
-    expect(await status(await sign({}, { jwk, jku: 'http://127.0.0.1:1/', kid: 'mine' }).sign(pair.privateKey))).toBe(401)
+    expect(await status(await sign({}, { jwk, jku: 'http://127.0.0.1:1/', kid: 'mine' }).sign(pair.privateKey))).toBe(
+      401,
+    )
   })
 
   test('a provider that is gone is no fault of the token', async () => {

@@ -55,7 +55,9 @@ export const startIssuer = async (options: object = {}): Promise<Issuer> =>
 
 /** What the tests lack here; undefined when nothing. Root installs slapd where it is missing. */
 export function worldMissing(): string | undefined {
-  return findSlapd() !== undefined || process.getuid?.() === 0 ? undefined : 'slapd is not installed (Debian: apt-get install slapd)'
+  return findSlapd() !== undefined || process.getuid?.() === 0
+    ? undefined
+    : 'slapd is not installed (Debian: apt-get install slapd)'
 }
 
 async function startDirectory(certificates: Certificates): Promise<ThrowawayDirectory> {
@@ -82,19 +84,29 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   }
 }
 
-async function begin({ ldap = {}, rules = {} }: WorldOptions, ends: (() => Promise<unknown>)[]): Promise<Omit<World, 'close'>> {
+async function begin(
+  { ldap = {}, rules = {} }: WorldOptions,
+  ends: (() => Promise<unknown>)[],
+): Promise<Omit<World, 'close'>> {
   const folder = await mkdtemp(join(tmpdir(), 'sif-library-koa-'))
   ends.push(() => rm(folder, { recursive: true }))
   const certificates = await makeCertificates()
   ends.push(() => certificates.remove())
   const slapd = await startDirectory(certificates)
   ends.push(() => slapd.stop())
-  const key = { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }), kid: 'one', alg: 'RS256', use: 'sig' }
+  const key = {
+    ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }),
+    kid: 'one',
+    alg: 'RS256',
+    use: 'sig',
+  }
   const issuer = await startIssuer({ key })
   ends.push(() => issuer.close())
   const audit: Record<string, unknown>[] = []
   let later = 0
-  const { buildApp } = (await load('app.mjs')) as { buildApp(options: BuildOptions): Example & { app: { callback(): RequestListener } } }
+  const { buildApp } = (await load('app.mjs')) as {
+    buildApp(options: BuildOptions): Example & { app: { callback(): RequestListener } }
+  }
   const { app, library } = buildApp({
     publicUrl: ({ headers }) => `http://${String(headers.host)}/library`,
     directory: folder,
@@ -120,7 +132,9 @@ async function begin({ ldap = {}, rules = {} }: WorldOptions, ends: (() => Promi
   const url = `${running.origin}/library`
   const tokens = new Map<string, Promise<string>>()
   const tokenOf = (person: string): Promise<string> => {
-    const token = tokens.get(person) ?? signIn(person, { issuer: issuer.issuer, audience }).then(({ access_token }) => String(access_token))
+    const token =
+      tokens.get(person) ??
+      signIn(person, { issuer: issuer.issuer, audience }).then(({ access_token }) => String(access_token))
     tokens.set(person, token)
     return token
   }
@@ -143,5 +157,8 @@ async function begin({ ldap = {}, rules = {} }: WorldOptions, ends: (() => Promi
 export const outcome = (step: Promise<unknown>): Promise<string> =>
   step.then(
     () => 'done',
-    (error: unknown) => (error instanceof StepError ? `${error.status} ${String((error.answer.json().error as { message: string }).message)}` : String(error)),
+    (error: unknown) =>
+      error instanceof StepError
+        ? `${error.status} ${String((error.answer.json().error as { message: string }).message)}`
+        : String(error),
   )

@@ -14,7 +14,9 @@ import { audience, outcome, startWorld, type World, worldMissing } from './koa-w
 describeWhen(worldMissing() ?? opensslMissing(), 'the Koa example')('the Koa example', () => {
   let world: World
   beforeAll(async () => {
-    world = await startWorld({ rules: { 'genomics/tools/bwa': { push: ['genomics', 'imaging'] }, 'genomics/secret': { pull: ['release'] } } })
+    world = await startWorld({
+      rules: { 'genomics/tools/bwa': { push: ['genomics', 'imaging'] }, 'genomics/secret': { pull: ['release'] } },
+    })
   })
   afterAll(() => world?.close())
 
@@ -22,7 +24,10 @@ describeWhen(worldMissing() ?? opensslMissing(), 'the Koa example')('the Koa exa
     const bytes = makeSif()
     await push(await world.as('alice'), { path: 'genomics/tools/bwa', bytes })
     expect((await pull(await world.as('bob'), 'genomics/tools/bwa:latest')).equals(bytes)).toBe(true)
-    expect((await pull({ url: world.url }, 'genomics/tools/bwa:latest')).equals(bytes), 'what is public is for everybody').toBe(true)
+    expect(
+      (await pull({ url: world.url }, 'genomics/tools/bwa:latest')).equals(bytes),
+      'what is public is for everybody',
+    ).toBe(true)
   })
 
   test('a machine pushes with a token of its own', async () => {
@@ -37,7 +42,11 @@ describeWhen(worldMissing() ?? opensslMissing(), 'the Koa example')('the Koa exa
 
   test('token.mjs prints a token that the command lines take', async () => {
     const env = { OIDC_ISSUER: world.issuer.issuer, OIDC_AUDIENCE: audience }
-    const child = spawn(process.execPath, ['examples/koa/token.mjs'], { cwd: PACKAGE, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, ['examples/koa/token.mjs'], {
+      cwd: PACKAGE,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let token = ''
     let told = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -57,10 +66,15 @@ describeWhen(worldMissing() ?? opensslMissing(), 'the Koa example')('the Koa exa
     // what `remote login --tokenfile` takes (protocol 6.3)
     expect(token.trim().length).toBeGreaterThanOrEqual(200)
     expect(token.trim().length).toBeLessThanOrEqual(4096)
-    const login = (given: string): Promise<number> => ask({ url: world.url, token: given }, 'GET', '/v1/token-status').then(({ status }) => status)
+    const login = (given: string): Promise<number> =>
+      ask({ url: world.url, token: given }, 'GET', '/v1/token-status').then(({ status }) => status)
     expect([await login(token.trim()), await login(`${token.trim()}x`)]).toEqual([200, 404])
 
-    const { code, stdout, stderr } = await run(process.execPath, { args: ['examples/koa/token.mjs'], cwd: PACKAGE, env: { ...env, OIDC_CLIENT: 'nobody' } })
+    const { code, stdout, stderr } = await run(process.execPath, {
+      args: ['examples/koa/token.mjs'],
+      cwd: PACKAGE,
+      env: { ...env, OIDC_CLIENT: 'nobody' },
+    })
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toContain('the provider refuses: invalid_client')
   })
@@ -74,10 +88,14 @@ describeWhen(worldMissing() ?? opensslMissing(), 'the Koa example')('the Koa exa
     expect(await outcome(pull({ url: world.url }, 'genomics/inner/plan:latest'))).toMatch(/^404/)
     // the client does not see the collection and tries to make it: the answer is that for one that is not there
     for (const collection of ['inner', 'nothing']) {
-      const refused = outcome(push(await world.as('bob'), { path: `genomics/${collection}/plan`, bytes: makeSif({ seed: 5 }) }))
+      const refused = outcome(
+        push(await world.as('bob'), { path: `genomics/${collection}/plan`, bytes: makeSif({ seed: 5 }) }),
+      )
       expect(await refused).toBe(`403 bob may not push genomics/${collection}`)
     }
-    expect(await outcome(push(await world.as('bob'), { path: 'genomics/tools/other', bytes }))).toMatch(/^403 bob may not push/)
+    expect(await outcome(push(await world.as('bob'), { path: 'genomics/tools/other', bytes }))).toMatch(
+      /^403 bob may not push/,
+    )
     await push(await world.as('carol'), { path: 'imaging/tools/itk', bytes })
   })
 
@@ -87,23 +105,34 @@ describeWhen(worldMissing() ?? opensslMissing(), 'the Koa example')('the Koa exa
     await push(await world.as('alice'), { path: 'genomics/secret/plan', bytes })
     expect(await outcome(pull(await world.as('bob'), 'genomics/secret/plan:latest'))).toMatch(/^404/)
     const seen = async (registry: Registry): Promise<number> =>
-      ((await ask(registry, 'GET', '/v1/search?value=plan')).json().data as { container: { collectionName: string }[] }).container.length
+      ((await ask(registry, 'GET', '/v1/search?value=plan')).json().data as { container: { collectionName: string }[] })
+        .container.length
     expect([await seen(await world.as('bob')), await seen(await world.as('alice'))]).toEqual([0, 2])
   })
 
   test('what the hooks refuse is told to the client and never becomes visible', async () => {
     const bob = await world.as('bob')
-    expect(await outcome(push(bob, { path: 'bob/a/text', bytes: randomBytes(1000) }))).toBe('403 bob/a/text: only SIF images are kept here')
-    expect(await outcome(push(bob, { path: 'bob/a/large', bytes: makeSif({ size: 200_001 }) }))).toContain('403 bob/a/large: 200001 bytes are more')
+    expect(await outcome(push(bob, { path: 'bob/a/text', bytes: randomBytes(1000) }))).toBe(
+      '403 bob/a/text: only SIF images are kept here',
+    )
+    expect(await outcome(push(bob, { path: 'bob/a/large', bytes: makeSif({ size: 200_001 }) }))).toContain(
+      '403 bob/a/large: 200001 bytes are more',
+    )
     expect(await outcome(pull(bob, 'bob/a/text:latest'))).toMatch(/^404/)
-    expect(await outcome(push(bob, { path: 'bob/a/b', bytes: makeSif({ seed: 3 }), tag: 'stable' }))).toBe('403 only the release group moves the tag stable')
+    expect(await outcome(push(bob, { path: 'bob/a/b', bytes: makeSif({ seed: 3 }), tag: 'stable' }))).toBe(
+      '403 only the release group moves the tag stable',
+    )
     await push(await world.as('alice'), { path: 'alice/a/b', bytes: makeSif({ seed: 3 }), tag: 'stable' })
   })
 
   test('the audit trail tells who did what, and holds no secret', async () => {
     const alice = `${world.issuer.issuer}#alice`
-    expect(world.audit).toContainEqual(expect.objectContaining({ action: 'publish', path: 'genomics/tools/bwa', principal: alice }))
-    expect(world.audit).toContainEqual(expect.objectContaining({ action: 'pull', path: 'genomics/tools/bwa', principal: `${world.issuer.issuer}#bob` }))
+    expect(world.audit).toContainEqual(
+      expect.objectContaining({ action: 'publish', path: 'genomics/tools/bwa', principal: alice }),
+    )
+    expect(world.audit).toContainEqual(
+      expect.objectContaining({ action: 'pull', path: 'genomics/tools/bwa', principal: `${world.issuer.issuer}#bob` }),
+    )
     expect(world.audit).toContainEqual(expect.objectContaining({ action: 'tag', tag: 'stable', principal: alice }))
     expect(world.audit).toContainEqual(expect.objectContaining({ action: 'refused', code: 'refused', status: 403 }))
     const text = JSON.stringify(world.audit)

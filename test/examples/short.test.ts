@@ -18,7 +18,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-const publicUrl = ({ headers }: { headers: Record<string, unknown> }): string => `http://${String(headers.host)}/library`
+const publicUrl = ({ headers }: { headers: Record<string, unknown> }): string =>
+  `http://${String(headers.host)}/library`
 const load = <T>(name: string): Promise<T> => import(`../../examples/${name}/app.mjs`) as Promise<T>
 const bytes = makeSif()
 
@@ -33,7 +34,9 @@ test('Fastify', async () => {
   expect((await pull({ url: alice.url }, 'alice/tools/bwa:latest')).equals(bytes)).toBe(true)
   expect((await fetch(origin)).status).toBe(200)
   await app.close()
-  expect((await library.handle({ method: 'GET', path: '/version', query: '', headers: {}, body: { kind: 'none' } }))?.status).toBe(503)
+  expect(
+    (await library.handle({ method: 'GET', path: '/version', query: '', headers: {}, body: { kind: 'none' } }))?.status,
+  ).toBe(503)
 })
 
 test('Hono', async () => {

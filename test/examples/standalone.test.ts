@@ -24,7 +24,8 @@ let folder: string
 let server: ServerProcess | undefined
 
 /** The values of a key of the unit. */
-const unitValues = (key: string): string[] => unit.split('\n').flatMap((line) => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []))
+const unitValues = (key: string): string[] =>
+  unit.split('\n').flatMap((line) => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []))
 
 function startUnit(): Promise<ServerProcess> {
   const [program = '', ...args] = (unitValues('ExecStart')[0] ?? '').split(' ')
@@ -32,7 +33,10 @@ function startUnit(): Promise<ServerProcess> {
   return startProcess({ program, args, env })
 }
 
-const registryOf = (token?: string): { url: string; token?: string } => ({ url, ...(token === undefined ? {} : { token }) })
+const registryOf = (token?: string): { url: string; token?: string } => ({
+  url,
+  ...(token === undefined ? {} : { token }),
+})
 const adminToken = async (): Promise<string> => (await readFile(join(folder, 'data/admin-token'), 'utf8')).trim()
 
 beforeAll(async () => {
@@ -40,11 +44,17 @@ beforeAll(async () => {
   folder = consumer.folder
   url = `http://127.0.0.1:${await freePort()}`
   place = (text) =>
-    text.replaceAll('/opt/sif-library', folder).replaceAll('/etc/sif-library', join(folder, 'etc')).replaceAll('/var/lib/sif-library', join(folder, 'data'))
+    text
+      .replaceAll('/opt/sif-library', folder)
+      .replaceAll('/etc/sif-library', join(folder, 'etc'))
+      .replaceAll('/var/lib/sif-library', join(folder, 'data'))
   unit = place(await readFile(join(example, 'sif-library.service'), 'utf8'))
   await mkdir(join(folder, 'etc'))
   const config = place(await readFile(join(example, 'sif-library.yaml'), 'utf8'))
-  await consumer.write('etc/sif-library.yaml', config.replace('port: 8080', `port: ${new URL(url).port}`).replace('https://registry.example', url))
+  await consumer.write(
+    'etc/sif-library.yaml',
+    config.replace('port: 8080', `port: ${new URL(url).port}`).replace('https://registry.example', url),
+  )
   server = await startUnit()
 })
 afterAll(() => server?.kill())
@@ -61,11 +71,15 @@ test('the server of the unit takes a push by its configuration', async () => {
   await push(admin, { path: 'admin/tools/bwa', bytes })
   expect((await pull(admin, 'admin/tools/bwa:latest')).equals(bytes)).toBe(true)
   await expect(pull(registryOf(), 'admin/tools/bwa:latest'), 'default-private holds').rejects.toThrow('404')
-  await expect(push(admin, { path: 'admin/tools/bwa', bytes: randomBytes(1000) }), 'require-sif holds').rejects.toThrow('422')
+  await expect(push(admin, { path: 'admin/tools/bwa', bytes: randomBytes(1000) }), 'require-sif holds').rejects.toThrow(
+    '422',
+  )
 })
 
 test('users and tokens are made while it runs, by the lines of the README', async () => {
-  const lines = (await readFile(join(example, 'README.md'), 'utf8')).split('\n').filter((line) => line.startsWith('sudo -u sif-library '))
+  const lines = (await readFile(join(example, 'README.md'), 'utf8'))
+    .split('\n')
+    .filter((line) => line.startsWith('sudo -u sif-library '))
   expect(lines).toHaveLength(2)
   const [add, token] = lines.map((line) => place(line.replace('sudo -u sif-library ', '')))
   await runOk('sh', { args: ['-c', add ?? ''] })
@@ -82,20 +96,30 @@ test('SIGTERM ends it with 0, and what was pushed is there after the next start'
 })
 
 const systemdMissing =
-  spawnSync('systemd-analyze', ['--version']).status === 0 ? undefined : 'systemd-analyze is not installed (Debian: apt-get install systemd)'
+  spawnSync('systemd-analyze', ['--version']).status === 0
+    ? undefined
+    : 'systemd-analyze is not installed (Debian: apt-get install systemd)'
 
 describeWhen(systemdMissing, 'the check of the systemd unit')('systemd', () => {
   /** What systemd has to say about a unit; its words about other units of the machine are left out. */
   async function verify(text: string): Promise<string[]> {
     const file = join(folder, 'sif-library.service')
     await writeFile(file, text)
-    const { stdout, stderr } = await run('systemd-analyze', { args: ['verify', '--man=no', file], env: { SYSTEMD_LOG_LEVEL: 'warning' } })
+    const { stdout, stderr } = await run('systemd-analyze', {
+      args: ['verify', '--man=no', file],
+      env: { SYSTEMD_LOG_LEVEL: 'warning' },
+    })
     return `${stdout}\n${stderr}`.split('\n').filter((line) => line.includes('sif-library.service'))
   }
 
   test('finds no fault with the unit', async () => {
     expect(await verify(unit)).toEqual([])
-    expect((await verify(unit.replace('ProtectSystem=', 'ProtectSystm='))).join(), 'while it would see one').toContain('ProtectSystm')
-    expect((await verify(unit.replace('/.bin/sif-library', '/.bin/sif'))).join(), 'also a program that is not there').toContain('not executable')
+    expect((await verify(unit.replace('ProtectSystem=', 'ProtectSystm='))).join(), 'while it would see one').toContain(
+      'ProtectSystm',
+    )
+    expect(
+      (await verify(unit.replace('/.bin/sif-library', '/.bin/sif'))).join(),
+      'also a program that is not there',
+    ).toContain('not executable')
   })
 })

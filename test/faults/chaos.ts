@@ -28,19 +28,32 @@ const reason = (error: unknown): string => (error instanceof Error ? `${error.na
 
 async function push(context: ChaosContext, entry: Entry, kind: PushKind): Promise<void> {
   const { client, images, count } = context
-  const attempt: PushTry = { kind, tag: `t${context.nextNumber()}`, completed: false, tagged: false, failure: undefined }
+  const attempt: PushTry = {
+    kind,
+    tag: `t${context.nextNumber()}`,
+    completed: false,
+    tagged: false,
+    failure: undefined,
+  }
   entry.tries.push(attempt)
   entry.busy += 1
   count('pushes')
   try {
     const image = images(entry.number, entry.size)
-    await client.push({ path: entry.path, tag: attempt.tag, image, kind, onCompleted: () => (attempt.completed = true) })
+    await client.push({
+      path: entry.path,
+      tag: attempt.tag,
+      image,
+      kind,
+      onCompleted: () => (attempt.completed = true),
+    })
     attempt.tagged = true
     count('acknowledged')
   } catch (error) {
     attempt.failure = reason(error)
     count('interrupted')
-    if (!context.broken()) context.violation(`a push failed though nothing was broken: ${kind} ${entry.path}: ${attempt.failure}`)
+    if (!context.broken())
+      context.violation(`a push failed though nothing was broken: ${kind} ${entry.path}: ${attempt.failure}`)
   } finally {
     entry.busy -= 1
   }
@@ -75,7 +88,9 @@ async function remove({ ledger, random, client, ...context }: ChaosContext): Pro
   const [tag] = entry.tags
   try {
     const gone = await client.remove(
-      entry.tags.size === 1 && tag !== undefined && random.chance(0.5) ? `${entry.path}:${tag}` : `${entry.path}:sha256.${entry.digest}`,
+      entry.tags.size === 1 && tag !== undefined && random.chance(0.5)
+        ? `${entry.path}:${tag}`
+        : `${entry.path}:sha256.${entry.digest}`,
     )
     if (gone) entry.deleted = 'yes'
     else context.violation(`${entry.path}:sha256.${entry.digest} was not there to be deleted`)
@@ -95,9 +110,11 @@ async function pull({ ledger, random, client, images, ...context }: ChaosContext
     const bytes = await client.pull(`${entry.path}:sha256.${entry.digest}`)
     // it may have been deleted after it was picked
     if (entry.deleted !== 'no') return
-    if (bytes?.equals(images(entry.number, entry.size).bytes) !== true) context.violation(`a pull of ${entry.path} gave other bytes, or none`)
+    if (bytes?.equals(images(entry.number, entry.size).bytes) !== true)
+      context.violation(`a pull of ${entry.path} gave other bytes, or none`)
   } catch (error) {
-    if (entry.deleted === 'no' && !context.broken()) context.violation(`a pull failed though nothing was broken: ${reason(error)}`)
+    if (entry.deleted === 'no' && !context.broken())
+      context.violation(`a pull failed though nothing was broken: ${reason(error)}`)
     if (!(error instanceof Interrupted) && !context.broken() && entry.deleted === 'no') throw error
   }
 }

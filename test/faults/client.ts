@@ -39,8 +39,13 @@ export interface ClientOptions {
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 export function makeRegistryClient({ url, token, http, onStep = () => {} }: ClientOptions): RegistryClient {
-  const call: RegistryClient['call'] = (method, path, options = {}) => http.send(method, `${url}${path}`, { token, ...options })
-  const expect = async (what: string, answer: Promise<Answer>, statuses: readonly number[] = [200]): Promise<Answer> => {
+  const call: RegistryClient['call'] = (method, path, options = {}) =>
+    http.send(method, `${url}${path}`, { token, ...options })
+  const expect = async (
+    what: string,
+    answer: Promise<Answer>,
+    statuses: readonly number[] = [200],
+  ): Promise<Answer> => {
     const got = await answer
     if (!statuses.includes(got.status)) throw new Refused(what, got)
     return got
@@ -51,9 +56,14 @@ export function makeRegistryClient({ url, token, http, onStep = () => {} }: Clie
   async function sendSingle(imageId: string, { bytes, digest }: TestImage): Promise<void> {
     onStep('start')
     const path = `/v2/imagefile/${imageId}`
-    const { uploadURL } = (await expect('start', call('POST', path, { json: { filesize: bytes.length, sha256sum: digest } }))).data
+    const { uploadURL } = (
+      await expect('start', call('POST', path, { json: { filesize: bytes.length, sha256sum: digest } }))
+    ).data
     onStep('bytes')
-    await expect('PUT of the bytes', http.send('PUT', uploadURL, { bytes, headers: { 'x-amz-content-sha256': digest } }))
+    await expect(
+      'PUT of the bytes',
+      http.send('PUT', uploadURL, { bytes, headers: { 'x-amz-content-sha256': digest } }),
+    )
     onStep('complete')
     await expect('complete', call('PUT', `${path}/_complete`, { json: {} }))
   }
@@ -61,23 +71,33 @@ export function makeRegistryClient({ url, token, http, onStep = () => {} }: Clie
   async function sendParts(imageId: string, { bytes }: TestImage): Promise<void> {
     onStep('start')
     const path = `/v2/imagefile/${imageId}/_multipart`
-    const { uploadID, totalParts, partSize } = (await expect('multipart start', call('POST', path, { json: { filesize: bytes.length } }))).data
+    const { uploadID, totalParts, partSize } = (
+      await expect('multipart start', call('POST', path, { json: { filesize: bytes.length } }))
+    ).data
     const sendPart = async (partNumber: number): Promise<{ partNumber: number; token: string }> => {
       const part = bytes.subarray((partNumber - 1) * partSize, partNumber * partSize)
       const sha256sum = sha256(part)
       const json = { partSize: part.length, uploadID, partNumber, sha256sum }
       const { presignedURL } = (await expect('URL of a part', call('PUT', path, { json }))).data
       onStep('bytes')
-      const stored = await expect('PUT of a part', http.send('PUT', presignedURL, { bytes: part, headers: { 'x-amz-content-sha256': sha256sum } }))
+      const stored = await expect(
+        'PUT of a part',
+        http.send('PUT', presignedURL, { bytes: part, headers: { 'x-amz-content-sha256': sha256sum } }),
+      )
       return { partNumber, token: String(stored.headers.etag) }
     }
     const completedParts: { partNumber: number; token: string }[] = []
     // two at once: parts in and out of order
     for (let first = 1; first <= totalParts; first += 2) {
-      completedParts.push(...(await Promise.all([first, first + 1].filter((number) => number <= totalParts).map(sendPart))))
+      completedParts.push(
+        ...(await Promise.all([first, first + 1].filter((number) => number <= totalParts).map(sendPart))),
+      )
     }
     onStep('complete')
-    await expect('multipart complete', call('PUT', `/v2/imagefile/${imageId}/_multipart_complete`, { json: { uploadID, completedParts } }))
+    await expect(
+      'multipart complete',
+      call('PUT', `/v2/imagefile/${imageId}/_multipart_complete`, { json: { uploadID, completedParts } }),
+    )
   }
 
   return {
@@ -99,7 +119,10 @@ export function makeRegistryClient({ url, token, http, onStep = () => {} }: Clie
       }
       onCompleted?.()
       onStep('tag')
-      await expect('tag', call('POST', `/v2/tags/${container.id}`, { json: { Arch: 'amd64', Tag: tag, ImageID: record.id } }))
+      await expect(
+        'tag',
+        call('POST', `/v2/tags/${container.id}`, { json: { Arch: 'amd64', Tag: tag, ImageID: record.id } }),
+      )
     },
     look: async (reference) => {
       onStep('read')
@@ -115,7 +138,9 @@ export function makeRegistryClient({ url, token, http, onStep = () => {} }: Clie
     },
     remove: async (reference) => {
       onStep('delete')
-      return (await expect('DELETE image', call('DELETE', `/v1/images/${reference}?arch=amd64`), [200, 404])).status === 200
+      return (
+        (await expect('DELETE image', call('DELETE', `/v1/images/${reference}?arch=amd64`), [200, 404])).status === 200
+      )
     },
   }
 }

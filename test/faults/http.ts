@@ -48,7 +48,8 @@ export function makeHttpClient({ timeoutMs = 60_000 }: { readonly timeoutMs?: nu
   const send: HttpClient['send'] = (method, url, { token, json, bytes, headers = {} } = {}) =>
     new Promise((resolve, reject) => {
       const body = json === undefined ? bytes : Buffer.from(JSON.stringify(json))
-      const fail = (error: Error): void => reject(new Interrupted(`${method} ${new URL(url).pathname.slice(0, 60)}: ${error.message}`, { cause: error }))
+      const fail = (error: Error): void =>
+        reject(new Interrupted(`${method} ${new URL(url).pathname.slice(0, 60)}: ${error.message}`, { cause: error }))
       const outgoing = request(url, {
         method,
         agent,

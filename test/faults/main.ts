@@ -20,7 +20,10 @@ every interrupted push succeeds when repeated, and that a sweep leaves nothing b
 --disk    data folder on a tmpfs of this many MiB (needs root)
 `
 
-function openStack(name: string, options: { readonly root: string; readonly disk: string | undefined }): Promise<Stack> {
+function openStack(
+  name: string,
+  options: { readonly root: string; readonly disk: string | undefined },
+): Promise<Stack> {
   const { root, disk } = options
   const diskBytes = disk === undefined ? {} : { diskBytes: Number(disk) * MiB }
   if (name === 'filesystem') return filesystemStack({ root, ...diskBytes })

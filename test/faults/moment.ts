@@ -1,10 +1,23 @@
 import type { Step } from './client.js'
 import type { Random } from './random.js'
 
-const steps: readonly Step[] = ['create', 'start', 'bytes', 'bytes', 'complete', 'complete', 'complete', 'tag', 'delete']
+const steps: readonly Step[] = [
+  'create',
+  'start',
+  'bytes',
+  'bytes',
+  'complete',
+  'complete',
+  'complete',
+  'tag',
+  'delete',
+]
 
 /** When the fault comes: after a time, or a moment after the nth request of a kind was sent. */
-export function planMoment(random: Random, pace: number): { readonly onStep: (step: Step) => void; readonly due: Promise<void> } {
+export function planMoment(
+  random: Random,
+  pace: number,
+): { readonly onStep: (step: Step) => void; readonly due: Promise<void> } {
   let fire = (): void => {}
   const due = new Promise<void>((resolve) => (fire = resolve))
   if (random.chance(0.4)) {

@@ -9,17 +9,17 @@ const load = (root: string, file: string): Promise<unknown> => import(pathToFile
 export const loadCore = (root: string): Promise<typeof import('../../src/core/index.js')> =>
   load(root, 'dist/index.js') as Promise<typeof import('../../src/core/index.js')>
 
-export const loadFilesystem = (root: string): Promise<typeof import('../../src/storage/blob/filesystem.js')> =>
-  load(root, 'dist/storage/filesystem.js') as Promise<typeof import('../../src/storage/blob/filesystem.js')>
+export const loadFilesystem = (root: string): Promise<typeof import('../../src/storage/blob/filesystem/index.js')> =>
+  load(root, 'dist/storage/filesystem.js') as Promise<typeof import('../../src/storage/blob/filesystem/index.js')>
 
-export const loadS3 = (root: string): Promise<typeof import('../../src/storage/blob/s3.js')> =>
-  load(root, 'dist/storage/s3.js') as Promise<typeof import('../../src/storage/blob/s3.js')>
+export const loadS3 = (root: string): Promise<typeof import('../../src/storage/blob/s3/index.js')> =>
+  load(root, 'dist/storage/s3.js') as Promise<typeof import('../../src/storage/blob/s3/index.js')>
 
-export const loadSqlite = (root: string): Promise<typeof import('../../src/storage/metadata/sqlite.js')> =>
-  load(root, 'dist/metadata/sqlite.js') as Promise<typeof import('../../src/storage/metadata/sqlite.js')>
+export const loadSqlite = (root: string): Promise<typeof import('../../src/storage/metadata/sqlite/index.js')> =>
+  load(root, 'dist/metadata/sqlite.js') as Promise<typeof import('../../src/storage/metadata/sqlite/index.js')>
 
-export const loadPostgres = (root: string): Promise<typeof import('../../src/storage/metadata/postgres.js')> =>
-  load(root, 'dist/metadata/postgres.js') as Promise<typeof import('../../src/storage/metadata/postgres.js')>
+export const loadPostgres = (root: string): Promise<typeof import('../../src/storage/metadata/postgres/index.js')> =>
+  load(root, 'dist/metadata/postgres.js') as Promise<typeof import('../../src/storage/metadata/postgres/index.js')>
 
 export const loadPostgresServer = (root: string): Promise<typeof import('../../scripts/postgres.mjs')> =>
   load(root, 'scripts/postgres.mjs') as Promise<typeof import('../../scripts/postgres.mjs')>

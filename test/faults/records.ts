@@ -23,7 +23,13 @@ export interface Records {
 export async function sqliteRecords(root: string, data: string): Promise<Records> {
   await mkdir(data, { recursive: true })
   const { sqliteMetadata } = await loadSqlite(root)
-  return { name: 'SQLite', serveArgs: [], open: async () => sqliteMetadata({ file: join(data, 'registry.db') }), faults: {}, close: async () => {} }
+  return {
+    name: 'SQLite',
+    serveArgs: [],
+    open: async () => sqliteMetadata({ file: join(data, 'registry.db') }),
+    faults: {},
+    close: async () => {},
+  }
 }
 
 /** The processes that serve connections do the work: all of them are stopped. */

@@ -3,7 +3,10 @@ import type { Swept } from './settle.js'
 
 export interface FaultReport {
   kills: number
-  readonly counts: Record<'pushes' | 'acknowledged' | 'interrupted' | 'repeated' | 'deletes' | 'pulls' | 'sweepersKilled', number>
+  readonly counts: Record<
+    'pushes' | 'acknowledged' | 'interrupted' | 'repeated' | 'deletes' | 'pulls' | 'sweepersKilled',
+    number
+  >
   readonly swept: Record<keyof Swept, number>
   /** Failures that clients saw, by their words, so that a bad answer under a fault is seen. */
   readonly failures: Map<string, number>

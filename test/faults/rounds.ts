@@ -69,7 +69,12 @@ class FaultRun {
     this.#port = await freePort()
     try {
       await this.#start()
-      while (this.report.kills < kills && signal?.aborted !== true && !this.#aborted && this.report.violations.length < 20) {
+      while (
+        this.report.kills < kills &&
+        signal?.aborted !== true &&
+        !this.#aborted &&
+        this.report.violations.length < 20
+      ) {
         this.#round += 1
         await this.#chaos(this.#random.pick(faults))
         await this.#settle()
@@ -108,7 +113,17 @@ class FaultRun {
 
   async #start(): Promise<void> {
     const { root, stack } = this.#options
-    const args = [cliOf(root), 'serve', '--data', stack.data, '--port', String(this.#port), '--log-level', 'warn', ...stack.serveArgs]
+    const args = [
+      cliOf(root),
+      'serve',
+      '--data',
+      stack.data,
+      '--port',
+      String(this.#port),
+      '--log-level',
+      'warn',
+      ...stack.serveArgs,
+    ]
     const server = await startProcess({ args, env: stack.env })
     this.#server = server
     this.#ending = false
@@ -122,7 +137,12 @@ class FaultRun {
   }
 
   #client(onStep?: (step: Step) => void): RegistryClient {
-    return makeRegistryClient({ url: `http://127.0.0.1:${this.#port}`, token: this.#token, http: this.#http, ...(onStep === undefined ? {} : { onStep }) })
+    return makeRegistryClient({
+      url: `http://127.0.0.1:${this.#port}`,
+      token: this.#token,
+      http: this.#http,
+      ...(onStep === undefined ? {} : { onStep }),
+    })
   }
 
   /** A sweep without grace beside the running server. */
@@ -196,12 +216,14 @@ class FaultRun {
 
   async #settle(): Promise<void> {
     const context = this.#settleContext()
-    for (const { tries } of this.#ledger.open) for (const { failure } of tries) if (failure !== undefined) this.#countFailure(failure)
+    for (const { tries } of this.#ledger.open)
+      for (const { failure } of tries) if (failure !== undefined) this.#countFailure(failure)
     await settle(context)
     const { settled } = this.#ledger
     if (settled.length > 0) await recheck(context, [this.#random.pick(settled)])
     for (const entry of settled.slice(0, Math.max(0, settled.length - kept))) {
-      if (!(await context.client.remove(`${entry.path}:sha256.${entry.digest}`))) this.#violation(`${entry.path}: an old image is gone`)
+      if (!(await context.client.remove(`${entry.path}:sha256.${entry.digest}`)))
+        this.#violation(`${entry.path}: an old image is gone`)
       this.#ledger.forget(entry)
     }
     await this.#audit(this.#round % 50 === 0)
@@ -215,7 +237,11 @@ class FaultRun {
   /** `skip`: not every crash is swept before the server starts again. */
   async #audit(verify: boolean, skip = false): Promise<void> {
     if (skip) return
-    const swept = await sweepAndAudit(this.#options.root, { stack: this.#options.stack, violation: this.#violation, verify })
+    const swept = await sweepAndAudit(this.#options.root, {
+      stack: this.#options.stack,
+      violation: this.#violation,
+      verify,
+    })
     for (const kind of ['uploads', 'blobs', 'orphans', 'temporary'] as const) this.report.swept[kind] += swept[kind]
   }
 }

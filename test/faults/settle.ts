@@ -35,7 +35,8 @@ async function checkUnknown(context: SettleContext, entry: Entry): Promise<'ther
     await checkBytes(context, entry, selector)
     return 'there'
   }
-  if ((await context.client.pull(`${entry.path}:${selector}`)) !== undefined) context.violation(`${entry.path}:${selector} is ${seen}, and can be pulled`)
+  if ((await context.client.pull(`${entry.path}:${selector}`)) !== undefined)
+    context.violation(`${entry.path}:${selector} is ${seen}, and can be pulled`)
   return 'absent'
 }
 
@@ -102,7 +103,9 @@ export async function recheck(context: SettleContext, entries: readonly Entry[])
     try {
       await checkThere(context, entry)
     } catch (error) {
-      context.violation(`the check of ${entry.path}:sha256.${entry.digest}, which was whole before, failed: ${String(error)}`)
+      context.violation(
+        `the check of ${entry.path}:sha256.${entry.digest}, which was whole before, failed: ${String(error)}`,
+      )
     }
   }
 }
@@ -128,7 +131,12 @@ export async function sweepAndAudit(
   const { stack, violation, verify, restored = false } = options
   const { createLibrary } = await loadCore(root)
   const { storage, metadata } = await stack.open()
-  const library = createLibrary({ publicUrl: 'http://localhost', storage, metadata, clock: () => Date.now() + 2 * month })
+  const library = createLibrary({
+    publicUrl: 'http://localhost',
+    storage,
+    metadata,
+    clock: () => Date.now() + 2 * month,
+  })
   try {
     const swept = await library.sweep()
     const expected = new Map<string, number>()
@@ -150,14 +158,18 @@ export async function sweepAndAudit(
     const described = new Set<string>()
     for (const key of sidecars.filter((each) => each.startsWith('records/images/'))) {
       const id = key.split('/')[4] ?? ''
-      if (!imagesWithBytes.has(id) && !restored) violation(`left over after the sweep: ${key}, the sidecar of an image that is not there`)
+      if (!imagesWithBytes.has(id) && !restored)
+        violation(`left over after the sweep: ${key}, the sidecar of an image that is not there`)
       if (described.has(id) && !restored) violation(`left over after the sweep: an older sidecar of the image ${id}`)
       described.add(id)
     }
-    for (const id of imagesWithBytes) if (!described.has(id)) violation(`the image ${id} has no sidecar after the sweep`)
+    for (const id of imagesWithBytes)
+      if (!described.has(id)) violation(`the image ${id} has no sidecar after the sweep`)
     for (const leftover of leftovers) violation(`left over after the sweep: ${leftover}`)
-    for (const key of blobs.keys()) if (!expected.has(key)) violation(`left over after the sweep: ${key}, which no image has`)
-    for (const [key, size] of expected) if (blobs.get(key) !== size) violation(`the blob ${key} has ${blobs.get(key)} bytes instead of ${size}`)
+    for (const key of blobs.keys())
+      if (!expected.has(key)) violation(`left over after the sweep: ${key}, which no image has`)
+    for (const [key, size] of expected)
+      if (blobs.get(key) !== size) violation(`the blob ${key} has ${blobs.get(key)} bytes instead of ${size}`)
     for (const { name, usedBytes, reservedBytes } of await metadata.entities.list({ limit: 100 })) {
       const sum = used.get(name) ?? 0
       if (usedBytes !== sum) violation(`${name} counts ${usedBytes} used bytes, its images have ${sum}`)
@@ -166,7 +178,8 @@ export async function sweepAndAudit(
     const future = Date.now() + 12 * month
     for (const { id, state } of await metadata.uploads.findStale({ now: future, stuckSince: future, limit: 100 }))
       violation(`upload ${id} is ${state} after the sweep`)
-    for (const { key } of await metadata.blobs.findUnreferenced({ before: future, limit: 100 })) violation(`the record of the blob ${key} is left over`)
+    for (const { key } of await metadata.blobs.findUnreferenced({ before: future, limit: 100 }))
+      violation(`the record of the blob ${key} is left over`)
     if (verify) {
       const { damaged, unreadable } = await library.verify({ all: true })
       if (damaged + unreadable > 0) violation(`verify found ${damaged} damaged and ${unreadable} unreadable images`)

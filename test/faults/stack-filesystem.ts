@@ -14,7 +14,9 @@ const KiB = 1024
 
 async function filesOf(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
 }
 
 async function contentsOf(blobsFolder: string): Promise<StorageContents> {
@@ -26,7 +28,8 @@ async function contentsOf(blobsFolder: string): Promise<StorageContents> {
     else blobs.set(key, (await stat(join(keys, key))).size)
   }
   const leftovers = []
-  for (const name of ['tmp', 'uploads']) leftovers.push(...(await readdir(join(blobsFolder, name))).map((entry) => `${name}/${entry}`))
+  for (const name of ['tmp', 'uploads'])
+    leftovers.push(...(await readdir(join(blobsFolder, name))).map((entry) => `${name}/${entry}`))
   return { blobs, sidecars, leftovers }
 }
 
@@ -40,7 +43,8 @@ const fillDisk =
       const { bavail, bsize } = await statfs(folder)
       const size = Math.max(0, bavail * bsize - random.between(0, 2048) * KiB)
       // what is written in the meantime takes room too: whatever fits is enough
-      for (let written = 0; written < size; written += 256 * KiB) await handle.write(Buffer.alloc(Math.min(256 * KiB, size - written)))
+      for (let written = 0; written < size; written += 256 * KiB)
+        await handle.write(Buffer.alloc(Math.min(256 * KiB, size - written)))
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error
     } finally {
@@ -56,7 +60,11 @@ export interface FilesystemStackOptions extends PackageRoot {
   readonly records?: 'sqlite' | 'postgres'
 }
 
-export async function filesystemStack({ root, diskBytes, records: wanted = 'sqlite' }: FilesystemStackOptions): Promise<Stack & { readonly records: Records }> {
+export async function filesystemStack({
+  root,
+  diskBytes,
+  records: wanted = 'sqlite',
+}: FilesystemStackOptions): Promise<Stack & { readonly records: Records }> {
   const data = await mkdtemp(join(tmpdir(), 'sif-library-faults-'))
   const mounted = diskBytes !== undefined
   if (mounted) await run('mount', ['-t', 'tmpfs', '-o', `size=${diskBytes},mode=0700`, 'tmpfs', data])

@@ -25,7 +25,10 @@ async function partsOnDisk(directory: string): Promise<readonly string[]> {
     .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
 }
 
-export async function minioStack({ root, records: wanted }: PackageRoot & { readonly records: 'sqlite' | 'postgres' }): Promise<Stack> {
+export async function minioStack({
+  root,
+  records: wanted,
+}: PackageRoot & { readonly records: 'sqlite' | 'postgres' }): Promise<Stack> {
   const { startMinio } = await loadS3Servers(root)
   const data = await mkdtemp(join(tmpdir(), 'sif-library-faults-'))
   const directory = join(data, 'minio')
@@ -39,7 +42,12 @@ export async function minioStack({ root, records: wanted }: PackageRoot & { read
   const direct = `s3://${BUCKET}?endpoint=${minio.endpoint}&region=us-east-1&pathStyle=true`
 
   const contents = async (): Promise<StorageContents> => {
-    const client = new S3Client({ endpoint: minio.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: keys })
+    const client = new S3Client({
+      endpoint: minio.endpoint,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: keys,
+    })
     const blobs = new Map<string, number>()
     const sidecars: string[] = []
     const leftovers = [...(await partsOnDisk(directory))]

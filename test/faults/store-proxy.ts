@@ -22,10 +22,18 @@ function fail(outgoing: ServerResponse, status: number, code: string): void {
 
 function pass(
   target: string,
-  exchange: { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse; readonly mishap: StoreMishap | undefined },
+  exchange: {
+    readonly incoming: IncomingMessage
+    readonly outgoing: ServerResponse
+    readonly mishap: StoreMishap | undefined
+  },
 ): void {
   const { incoming, outgoing, mishap } = exchange
-  const onward = request(new URL(incoming.url ?? '/', target), { method: incoming.method ?? 'GET', headers: incoming.headers, agent: false })
+  const onward = request(new URL(incoming.url ?? '/', target), {
+    method: incoming.method ?? 'GET',
+    headers: incoming.headers,
+    agent: false,
+  })
   onward.on('error', () => outgoing.destroy())
   incoming.on('error', () => onward.destroy())
   onward.on('response', (answer) => {
@@ -34,7 +42,9 @@ function pass(
     // `pipeline` ends the answer where the store is killed in the middle of it
     if (mishap !== 'half-answer') return pipeline(answer, outgoing, () => {})
     // the head says how much is due; the connection ends before that
-    answer.once('data', (chunk: Buffer) => outgoing.write(chunk.subarray(0, chunk.length >> 1), () => outgoing.destroy()))
+    answer.once('data', (chunk: Buffer) =>
+      outgoing.write(chunk.subarray(0, chunk.length >> 1), () => outgoing.destroy()),
+    )
     answer.on('close', () => outgoing.destroy())
   })
   incoming.pipe(onward)
@@ -46,7 +56,8 @@ export async function startStoreProxy(target: string): Promise<StoreProxy> {
   const server = createServer((incoming, outgoing) => {
     const mishap = random?.chance(share) === true ? random.pick(mishaps) : undefined
     // of a request without a body `incoming.destroy()` leaves the connection open, and nobody would ever answer on it
-    if (mishap === 'reset') incoming.once('data', () => incoming.socket.destroy()).once('end', () => incoming.socket.destroy())
+    if (mishap === 'reset')
+      incoming.once('data', () => incoming.socket.destroy()).once('end', () => incoming.socket.destroy())
     else if (mishap === 'error-500') incoming.resume().on('end', () => fail(outgoing, 500, 'InternalError'))
     else if (mishap === 'slow-down') incoming.resume().on('end', () => fail(outgoing, 503, 'SlowDown'))
     else pass(target, { incoming, outgoing, mishap })

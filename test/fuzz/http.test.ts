@@ -17,5 +17,6 @@ test('3,000 hostile requests: no 5xx, no hang, nothing left behind', { timeout: 
   expect(result.after.heapUsed - result.before.heapUsed).toBeLessThan(16 * MiB)
   expect(result.requests).toBeGreaterThanOrEqual(3000)
   // it got past the door: hits, refusals and every kind of miss
-  for (const status of [200, 400, 401, 403, 404, 405, 422]) expect(result.statuses[status] ?? 0, String(status)).toBeGreaterThan(0)
+  for (const status of [200, 400, 401, 403, 404, 405, 422])
+    expect(result.statuses[status] ?? 0, String(status)).toBeGreaterThan(0)
 })

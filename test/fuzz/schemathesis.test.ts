@@ -13,7 +13,8 @@ import { seed, timeout } from './settings.js'
 
 const script = fileURLToPath(new URL('../../scripts/schemathesis.sh', import.meta.url))
 const required = process.env.SIF_LIBRARY_TEST_REQUIRE_ALL === '1'
-const installed = (): boolean => existsSync(fileURLToPath(new URL('../../.cache/schemathesis/bin/schemathesis', import.meta.url)))
+const installed = (): boolean =>
+  existsSync(fileURLToPath(new URL('../../.cache/schemathesis/bin/schemathesis', import.meta.url)))
 
 interface Ran {
   readonly code: number | null
@@ -37,8 +38,15 @@ let config = ''
 
 /** Real names and ids for the parameters, so that requests get past the 404s. */
 async function prepare({ url }: FuzzServer): Promise<string> {
-  const ask = async (method: string, path: string, body?: object | Uint8Array): Promise<{ id: string; uploadURL: string }> => {
-    const sent = body === undefined ? {} : { body: body instanceof Uint8Array ? (body as unknown as string) : JSON.stringify(body) }
+  const ask = async (
+    method: string,
+    path: string,
+    body?: object | Uint8Array,
+  ): Promise<{ id: string; uploadURL: string }> => {
+    const sent =
+      body === undefined
+        ? {}
+        : { body: body instanceof Uint8Array ? (body as unknown as string) : JSON.stringify(body) }
     const response = await fetch(url + path, { method, headers: { authorization: `Bearer ${token}` }, ...sent })
     const text = await response.text()
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
@@ -56,12 +64,20 @@ async function prepare({ url }: FuzzServer): Promise<string> {
   const pending = (await ask('POST', '/v1/images', { hash: `sha256.${'0'.repeat(64)}`, container })).id
   const upload = (await ask('POST', `/v2/imagefile/${pending}`, { filesize: 2000 })).uploadURL
   const pull = (await fetch(`${url}/v1/imagefile/thing:v1`, { redirect: 'manual' })).headers.get('location') ?? ''
-  const common = { entity: 'library', collection: 'default', container: 'thing', containerId: container, imageId: pending, ref: 'thing:v1' }
+  const common = {
+    entity: 'library',
+    collection: 'default',
+    container: 'thing',
+    containerId: container,
+    imageId: pending,
+    ref: 'thing:v1',
+  }
   const table = (values: object): string =>
     `{ ${Object.entries(values)
       .map(([name, value]) => `${name} = ${JSON.stringify(value)}`)
       .join(', ')} }`
-  const operation = (name: string, values: object): string => `[[operations]]\ninclude-operation-id = ${JSON.stringify(name)}\nparameters = ${table(values)}\n`
+  const operation = (name: string, values: object): string =>
+    `[[operations]]\ninclude-operation-id = ${JSON.stringify(name)}\nparameters = ${table(values)}\n`
   return [
     `parameters = ${table(common)}\n`,
     // the first one removes the tag, and the image stays for the others
@@ -94,12 +110,20 @@ test.each([
   ['signed in, real names', true, true],
 ])('%s', { timeout: timeout(300_000) }, async (_name, signedIn, realNames) => {
   if (server === undefined) {
-    console.warn('SKIPPED schemathesis: it is not installed; scripts/schemathesis.sh --install does that (Python 3.10 or newer with pip)')
+    console.warn(
+      'SKIPPED schemathesis: it is not installed; scripts/schemathesis.sh --install does that (Python 3.10 or newer with pip)',
+    )
     expect(required, 'SIF_LIBRARY_TEST_REQUIRE_ALL=1, but schemathesis could not be installed').toBe(false)
     return
   }
   const examples = Math.ceil(10 * timeout(1))
-  const { code, output } = await run([server.url, signedIn ? token : '', String(Math.min(examples, 1000)), String(seed), realNames ? config : ''])
+  const { code, output } = await run([
+    server.url,
+    signedIn ? token : '',
+    String(Math.min(examples, 1000)),
+    String(seed),
+    realNames ? config : '',
+  ])
   const summary = output.slice(output.indexOf('=== FAILURES')).slice(0, 6000)
   expect(code, summary).toBe(0)
   // all but the row of the document itself, which it reads first

@@ -9,7 +9,9 @@ const uploadSeconds = 86_400
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /** Four files of one part, of two, and of exactly two and three. */
-export const contents: readonly Buffer[] = [700, 1500, 2000, 3000].map((length, index) => Buffer.alloc(length, `file ${index} `))
+export const contents: readonly Buffer[] = [700, 1500, 2000, 3000].map((length, index) =>
+  Buffer.alloc(length, `file ${index} `),
+)
 export const containers = ['one', 'two'] as const
 export type Pusher = Extract<TestUser, 'bob' | 'admin'>
 
@@ -44,15 +46,54 @@ interface Aimed {
 
 export type Operation =
   | { readonly kind: 'create'; readonly user: Pusher; readonly container: number; readonly content: number }
-  | (Aimed & { readonly kind: 'start'; readonly user: Pusher; readonly container: number; readonly content: number; readonly multipart: boolean })
+  | (Aimed & {
+      readonly kind: 'start'
+      readonly user: Pusher
+      readonly container: number
+      readonly content: number
+      readonly multipart: boolean
+    })
   | (Aimed & { readonly kind: 'put'; readonly upload: number; readonly bytes: 'good' | 'other' | 'short' })
-  | (Aimed & { readonly kind: 'completeSingle'; readonly user: Pusher; readonly container: number; readonly content: number })
-  | (Aimed & { readonly kind: 'part'; readonly upload: number; readonly part: number; readonly bytes: 'good' | 'damaged' | 'other'; readonly oldUrl: boolean })
-  | (Aimed & { readonly kind: 'completeMultipart'; readonly upload: number; readonly parts: 'all' | 'fewer' | 'wrong etag'; readonly foreign: boolean })
+  | (Aimed & {
+      readonly kind: 'completeSingle'
+      readonly user: Pusher
+      readonly container: number
+      readonly content: number
+    })
+  | (Aimed & {
+      readonly kind: 'part'
+      readonly upload: number
+      readonly part: number
+      readonly bytes: 'good' | 'damaged' | 'other'
+      readonly oldUrl: boolean
+    })
+  | (Aimed & {
+      readonly kind: 'completeMultipart'
+      readonly upload: number
+      readonly parts: 'all' | 'fewer' | 'wrong etag'
+      readonly foreign: boolean
+    })
   | (Aimed & { readonly kind: 'abort'; readonly upload: number; readonly foreign: boolean })
-  | (Aimed & { readonly kind: 'direct'; readonly user: Pusher; readonly container: number; readonly content: number; readonly good: boolean })
-  | (Aimed & { readonly kind: 'tag'; readonly container: number; readonly content: number; readonly tag: number; readonly foreign: boolean })
-  | (Aimed & { readonly kind: 'delete'; readonly container: number; readonly content: number; readonly tag: number | undefined })
+  | (Aimed & {
+      readonly kind: 'direct'
+      readonly user: Pusher
+      readonly container: number
+      readonly content: number
+      readonly good: boolean
+    })
+  | (Aimed & {
+      readonly kind: 'tag'
+      readonly container: number
+      readonly content: number
+      readonly tag: number
+      readonly foreign: boolean
+    })
+  | (Aimed & {
+      readonly kind: 'delete'
+      readonly container: number
+      readonly content: number
+      readonly tag: number | undefined
+    })
   | (Aimed & { readonly kind: 'stranger'; readonly container: number; readonly content: number; readonly call: number })
   | { readonly kind: 'wait'; readonly milliseconds: number }
   | { readonly kind: 'sweep'; readonly graceSeconds: number }
@@ -74,11 +115,15 @@ export class Model {
   // ------------------------------------------------------------ bookkeeping
 
   get used(): number {
-    return [...this.images.values()].filter(({ published }) => published).reduce((sum, { content }) => sum + (contents[content] as Buffer).length, 0)
+    return [...this.images.values()]
+      .filter(({ published }) => published)
+      .reduce((sum, { content }) => sum + (contents[content] as Buffer).length, 0)
   }
 
   get reserved(): number {
-    return this.uploads.filter(({ state }) => state === 'open').reduce((sum, { image }) => sum + (contents[image.content] as Buffer).length, 0)
+    return this.uploads
+      .filter(({ state }) => state === 'open')
+      .reduce((sum, { image }) => sum + (contents[image.content] as Buffer).length, 0)
   }
 
   #fits(content: number): boolean {
@@ -87,7 +132,9 @@ export class Model {
 
   /** Where the quota has no room, the user's own uploads of the image give way, the oldest first. */
   #makeRoom(user: string, image: ModelImage): boolean {
-    const own = this.uploads.filter((upload) => upload.state === 'open' && upload.user === user && upload.image === image)
+    const own = this.uploads.filter(
+      (upload) => upload.state === 'open' && upload.user === user && upload.image === image,
+    )
     own.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
     for (const upload of own) {
       if (this.#fits(image.content)) return true
@@ -121,7 +168,9 @@ export class Model {
   #check(operation: Operation, answer: Answer, ...statuses: readonly number[]): number {
     this.#meet(`${operation.kind} ${answer.status}`)
     if (!statuses.includes(answer.status)) {
-      throw new Error(`${JSON.stringify(operation)}: ${answer.status} instead of ${statuses.join(' or ')}: ${answer.text.slice(0, 200)}`)
+      throw new Error(
+        `${JSON.stringify(operation)}: ${answer.status} instead of ${statuses.join(' or ')}: ${answer.text.slice(0, 200)}`,
+      )
     }
     return answer.status
   }
@@ -133,13 +182,19 @@ export class Model {
       return { ...operation, container: Number(key[0]), tag: Number(key.at(-1)) }
     }
     if (operation.kind === 'completeSingle') {
-      const ready = this.uploads.filter((upload) => upload.kind === 'single' && upload.state === 'open' && upload.arrived)
+      const ready = this.uploads.filter(
+        (upload) => upload.kind === 'single' && upload.state === 'open' && upload.arrived,
+      )
       const { user, image } = ready[operation.content % ready.length] ?? {}
-      if (user !== undefined && image !== undefined) return { ...operation, user, container: image.container, content: image.content }
+      if (user !== undefined && image !== undefined)
+        return { ...operation, user, container: image.container, content: image.content }
     }
     if (!('content' in operation) || this.images.size === 0) return operation
-    const images = [...this.images.values()].filter(({ published }) => operation.kind !== 'tag' || published || operation.aim < 3)
-    const { container, content } = images[(operation.container * contents.length + operation.content) % images.length] ?? operation
+    const images = [...this.images.values()].filter(
+      ({ published }) => operation.kind !== 'tag' || published || operation.aim < 3,
+    )
+    const { container, content } =
+      images[(operation.container * contents.length + operation.content) % images.length] ?? operation
     return { ...operation, container, content }
   }
 
@@ -184,7 +239,10 @@ export class Model {
     const elsewhere = this.#image(1 - container, content)?.published === true
     const adopts = elsewhere && known?.published !== true
     const hash = `sha256.${sha256(contents[content] as Buffer)}`
-    const answer = await this.registry.call('POST', '/v1/images', { token: user, body: { hash, container: this.containerIds[container] } })
+    const answer = await this.registry.call('POST', '/v1/images', {
+      token: user,
+      body: { hash, container: this.containerIds[container] },
+    })
     // bytes that are shared count like others
     if (adopts && !this.#fits(content)) return void this.#check(operation, answer, 403)
     this.#check(operation, answer, known === undefined ? 201 : 200)
@@ -208,14 +266,30 @@ export class Model {
     const { uploadURL = '', uploadID } = answer.json.data
     const now = this.clock.now
     // the capability is signed, not sealed: it names the upload
-    const id = uploadID ?? JSON.parse(Buffer.from(uploadURL.split('/').at(-1).split('.')[0], 'base64url').toString()).uploadId
+    const id =
+      uploadID ?? JSON.parse(Buffer.from(uploadURL.split('/').at(-1).split('.')[0], 'base64url').toString()).uploadId
     const kind = multipart ? 'multipart' : 'single'
     const times = { createdAt: now, expiresAt: now + uploadSeconds * 1000 }
-    this.uploads.push({ id, kind, user, image, url: uploadURL, ...times, state: 'open', arrived: false, parts: new Map(), urls: new Map() })
-    if (multipart) expect(answer.json.data).toMatchObject({ totalParts: Math.ceil(filesize / partBytes), partSize: partBytes })
+    this.uploads.push({
+      id,
+      kind,
+      user,
+      image,
+      url: uploadURL,
+      ...times,
+      state: 'open',
+      arrived: false,
+      parts: new Map(),
+      urls: new Map(),
+    })
+    if (multipart)
+      expect(answer.json.data).toMatchObject({ totalParts: Math.ceil(filesize / partBytes), partSize: partBytes })
   }
 
-  #pick({ upload: index, aim }: { readonly upload: number } & Aimed, kind: ModelUpload['kind']): ModelUpload | undefined {
+  #pick(
+    { upload: index, aim }: { readonly upload: number } & Aimed,
+    kind: ModelUpload['kind'],
+  ): ModelUpload | undefined {
     const all = this.uploads.filter((upload) => upload.kind === kind)
     const open = all.filter((upload) => this.#open(upload))
     const uploads = aim > 1 && open.length > 0 ? open : all
@@ -226,7 +300,12 @@ export class Model {
     const upload = this.#pick(operation, 'single')
     if (upload === undefined) return
     const good = contents[upload.image.content] as Buffer
-    const body = operation.bytes === 'good' ? good : operation.bytes === 'short' ? good.subarray(1) : Buffer.alloc(good.length, 'other')
+    const body =
+      operation.bytes === 'good'
+        ? good
+        : operation.bytes === 'short'
+          ? good.subarray(1)
+          : Buffer.alloc(good.length, 'other')
     const answer = await this.registry.call('PUT', upload.url, { body })
     if (!this.#open(upload)) return void this.#check(operation, answer, 410)
     this.#check(operation, answer, operation.bytes === 'good' ? 200 : 422)
@@ -238,10 +317,18 @@ export class Model {
   async #completeSingle(operation: Extract<Operation, { kind: 'completeSingle' }>): Promise<void> {
     const { user, container, content } = operation
     const image = this.#image(container, content)
-    const answer = await this.registry.call('PUT', `/v2/imagefile/${image?.id ?? '0'.repeat(24)}/_complete`, { token: user, body: {} })
+    const answer = await this.registry.call('PUT', `/v2/imagefile/${image?.id ?? '0'.repeat(24)}/_complete`, {
+      token: user,
+      body: {},
+    })
     if (image === undefined) return void this.#check(operation, answer, 404)
     const candidates = this.uploads.filter(
-      (upload) => upload.kind === 'single' && upload.state === 'open' && upload.arrived && upload.image === image && upload.user === user,
+      (upload) =>
+        upload.kind === 'single' &&
+        upload.state === 'open' &&
+        upload.arrived &&
+        upload.image === image &&
+        upload.user === user,
     )
     const newest = candidates.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1))[0]
     if (newest === undefined) return void this.#check(operation, answer, image.published ? 200 : 409)
@@ -255,14 +342,17 @@ export class Model {
     if (upload === undefined) return
     const whole = contents[upload.image.content] as Buffer
     const total = Math.ceil(whole.length / partBytes)
-    const missing = Array.from({ length: total }, (_, index) => index + 1).find((one) => upload.parts.get(one)?.good !== true)
+    const missing = Array.from({ length: total }, (_, index) => index + 1).find(
+      (one) => upload.parts.get(one)?.good !== true,
+    )
     const number = operation.aim > 2 && missing !== undefined ? missing : 1 + (operation.part % total)
     const good = whole.subarray((number - 1) * partBytes, number * partBytes)
     const old = operation.oldUrl ? upload.urls.get(number) : undefined
     const url = old ?? (await this.#presign(operation, upload, number, good))
     if (url === undefined) return
     upload.urls.set(number, url)
-    const bound = JSON.parse(Buffer.from(url.split('/').at(-1)?.split('.')[0] ?? '', 'base64url').toString()).sha256 !== undefined
+    const bound =
+      JSON.parse(Buffer.from(url.split('/').at(-1)?.split('.')[0] ?? '', 'base64url').toString()).sha256 !== undefined
     const body = operation.bytes === 'good' ? good : Buffer.alloc(good.length, 'bad!')
     const answer = await this.registry.call('PUT', url, { body })
     if (!this.#open(upload)) return void this.#check(operation, answer, 410)
@@ -277,10 +367,23 @@ export class Model {
     upload.expiresAt = this.clock.now + uploadSeconds * 1000
   }
 
-  async #presign(operation: Extract<Operation, { kind: 'part' }>, upload: ModelUpload, partNumber: number, good: Buffer): Promise<string | undefined> {
+  async #presign(
+    operation: Extract<Operation, { kind: 'part' }>,
+    upload: ModelUpload,
+    partNumber: number,
+    good: Buffer,
+  ): Promise<string | undefined> {
     // other bytes are only taken where the client named no hash
-    const body = { uploadID: upload.id, partNumber, partSize: good.length, sha256sum: operation.bytes === 'other' ? '' : sha256(good) }
-    const answer = await this.registry.call('PUT', `/v2/imagefile/${upload.image.id}/_multipart`, { token: upload.user, body })
+    const body = {
+      uploadID: upload.id,
+      partNumber,
+      partSize: good.length,
+      sha256sum: operation.bytes === 'other' ? '' : sha256(good),
+    }
+    const answer = await this.registry.call('PUT', `/v2/imagefile/${upload.image.id}/_multipart`, {
+      token: upload.user,
+      body,
+    })
     if (!this.#alive(upload)) this.#check(operation, answer, 404)
     else this.#check(operation, answer, this.#open(upload) ? 200 : 410)
     return answer.status === 200 ? answer.json.data.presignedURL : undefined
@@ -293,7 +396,10 @@ export class Model {
     const count = operation.parts === 'fewer' ? total - 1 : total
     const completedParts = Array.from({ length: count }, (_, index) => ({
       partNumber: index + 1,
-      token: operation.parts === 'wrong etag' && index === count - 1 ? '"nonsense"' : (upload.parts.get(index + 1)?.etag ?? '""'),
+      token:
+        operation.parts === 'wrong etag' && index === count - 1
+          ? '"nonsense"'
+          : (upload.parts.get(index + 1)?.etag ?? '""'),
     }))
     const token = operation.foreign ? (upload.user === 'bob' ? 'admin' : 'bob') : upload.user
     const path = `/v2/imagefile/${upload.image.id}/_multipart_complete`
@@ -301,8 +407,10 @@ export class Model {
     if (!this.#alive(upload)) return void this.#check(operation, answer, 404)
     // an upload that ended long ago is forgotten
     if (operation.foreign) return void this.#check(operation, answer, ...(upload.state === 'open' ? [404] : [404, 410]))
-    if (operation.parts === 'fewer') return void this.#check(operation, answer, ...(upload.state === 'open' ? [400] : [400, 410]))
-    if (upload.state === 'completed') return void this.#check(operation, answer, operation.parts === 'wrong etag' ? 409 : 200, 410)
+    if (operation.parts === 'fewer')
+      return void this.#check(operation, answer, ...(upload.state === 'open' ? [400] : [400, 410]))
+    if (upload.state === 'completed')
+      return void this.#check(operation, answer, operation.parts === 'wrong etag' ? 409 : 200, 410)
     if (!this.#open(upload)) return void this.#check(operation, answer, 410)
     const parts = Array.from({ length: total }, (_, index) => upload.parts.get(index + 1))
     if (operation.parts === 'wrong etag' || parts.includes(undefined)) return void this.#check(operation, answer, 400)
@@ -318,7 +426,10 @@ export class Model {
     const upload = this.#pick(operation, 'multipart')
     if (upload === undefined) return
     const token = operation.foreign ? (upload.user === 'bob' ? 'admin' : 'bob') : upload.user
-    const answer = await this.registry.call('PUT', `/v2/imagefile/${upload.image.id}/_multipart_abort`, { token, body: { uploadID: upload.id } })
+    const answer = await this.registry.call('PUT', `/v2/imagefile/${upload.image.id}/_multipart_abort`, {
+      token,
+      body: { uploadID: upload.id },
+    })
     if (!this.#alive(upload)) return void this.#check(operation, answer, 404)
     this.#check(operation, answer, operation.foreign ? 404 : 200, ...(upload.state === 'open' ? [] : [410]))
     if (!operation.foreign && upload.state === 'open') upload.state = 'ended'
@@ -329,7 +440,10 @@ export class Model {
     const image = this.#image(container, content)
     const bytes = contents[content] as Buffer
     const body = good ? bytes : Buffer.alloc(bytes.length, 'other')
-    const answer = await this.registry.call('POST', `/v1/imagefile/${image?.id ?? '0'.repeat(24)}`, { token: user, body })
+    const answer = await this.registry.call('POST', `/v1/imagefile/${image?.id ?? '0'.repeat(24)}`, {
+      token: user,
+      body,
+    })
     if (image === undefined) return void this.#check(operation, answer, 404)
     if (!this.#makeRoom(user, image)) return void this.#check(operation, answer, 403)
     this.#check(operation, answer, good ? 200 : 422)
@@ -343,18 +457,26 @@ export class Model {
     const body = { Tag: `t${tag}`, Arch: 'amd64', ImageID: image?.id ?? '0'.repeat(24) }
     const answer = await this.registry.call('POST', `/v2/tags/${this.containerIds[target]}`, { token: 'bob', body })
     if (image === undefined || foreign) return void this.#check(operation, answer, 404)
-    if (this.#check(operation, answer, image.published ? 200 : 409) === 200) this.tags.set(`${container}/t${tag}`, image)
+    if (this.#check(operation, answer, image.published ? 200 : 409) === 200)
+      this.tags.set(`${container}/t${tag}`, image)
   }
 
   async #delete(operation: Extract<Operation, { kind: 'delete' }>): Promise<void> {
     const { container, content, tag } = operation
     const selector = tag === undefined ? `sha256.${sha256(contents[content] as Buffer)}` : `t${tag}`
-    const answer = await this.registry.call('DELETE', `/v1/images/bob/c/${containers[container]}:${selector}?arch=amd64`, { token: 'bob' })
+    const answer = await this.registry.call(
+      'DELETE',
+      `/v1/images/bob/c/${containers[container]}:${selector}?arch=amd64`,
+      { token: 'bob' },
+    )
     const image = tag === undefined ? this.#image(container, content) : this.tags.get(`${container}/t${tag}`)
     if (image === undefined) return void this.#check(operation, answer, 404)
     this.#check(operation, answer, 200)
     if (tag === undefined && image.published) this.#meet('deleted by hash while published')
-    if (tag === undefined && this.uploads.some((one) => one.image === image && one.state === 'open' && one.parts.size > 0)) {
+    if (
+      tag === undefined &&
+      this.uploads.some((one) => one.image === image && one.state === 'open' && one.parts.size > 0)
+    ) {
       this.#meet('deleted by hash while parts were sent')
     }
     if (tag !== undefined) this.tags.delete(`${container}/t${tag}`)
@@ -376,7 +498,11 @@ export class Model {
       ['POST', `/v1/imagefile/${id}`, contents[content] as Buffer],
     ]
     const [method, path, body] = calls[operation.call % calls.length] as (typeof calls)[number]
-    this.#check(operation, await this.registry.call(method, path, { token: 'mallory', body }), image === undefined ? 404 : 403)
+    this.#check(
+      operation,
+      await this.registry.call(method, path, { token: 'mallory', body }),
+      image === undefined ? 404 : 403,
+    )
   }
 
   async #sweep({ graceSeconds }: Extract<Operation, { kind: 'sweep' }>): Promise<void> {
@@ -405,7 +531,9 @@ export class Model {
     expect([entity?.usedBytes, entity?.reservedBytes]).toEqual([this.used, this.reserved])
     for (const [container, id] of this.containerIds.entries()) {
       const tags = Object.fromEntries((await metadata.tags.list(id)).map(({ tag, imageId }) => [tag, imageId]))
-      const expected = [...this.tags].filter(([key]) => key.startsWith(`${container}/`)).map(([key, image]) => [key.slice(2), image.id])
+      const expected = [...this.tags]
+        .filter(([key]) => key.startsWith(`${container}/`))
+        .map(([key, image]) => [key.slice(2), image.id])
       expect(tags).toEqual(Object.fromEntries(expected))
     }
   }
@@ -417,16 +545,21 @@ export class Model {
     await this.#sweep({ kind: 'sweep', graceSeconds: 0 })
     await this.check()
     expect(this.reserved).toBe(0)
-    const wanted = new Set((await metadata.images.list({ limit: 1000 })).map(({ image }) => image.blobKey).filter((key) => key !== null))
+    const wanted = new Set(
+      (await metadata.images.list({ limit: 1000 })).map(({ image }) => image.blobKey).filter((key) => key !== null),
+    )
     const keys: string[] = []
     for await (const { key } of storage.list('blobs/')) keys.push(key)
     expect(keys.sort()).toEqual([...wanted].sort())
     // one sidecar of each image with bytes, and none of another
     const described: string[] = []
     for await (const { key } of storage.list('records/images/')) described.push(key.split('/')[4] ?? '')
-    const withBytes = (await metadata.images.list({ limit: 1000 })).filter(({ image }) => image.blobKey !== null).map(({ image }) => image.id)
+    const withBytes = (await metadata.images.list({ limit: 1000 }))
+      .filter(({ image }) => image.blobKey !== null)
+      .map(({ image }) => image.id)
     expect(described.sort()).toEqual(withBytes.sort())
-    for await (const upload of storage.multipart?.listUploads() ?? []) throw new Error(`left in the storage: ${JSON.stringify(upload)}`)
+    for await (const upload of storage.multipart?.listUploads() ?? [])
+      throw new Error(`left in the storage: ${JSON.stringify(upload)}`)
     // a second one finds nothing to do
     const again = await library.sweep({ graceSeconds: 0 })
     expect(again).toEqual({ uploads: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 })

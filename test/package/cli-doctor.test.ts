@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningS3Server, startMinio, startVersitygw } from '../../scripts/s3-servers.mjs'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { ensureBuilt } from '../e2e/harness/build.js'
 import { runOk } from '../e2e/harness/run.js'
 import { freePort } from '../e2e/harness/server.js'
@@ -18,7 +18,13 @@ cleanUpAfterEach()
 
 interface Report {
   readonly ok: boolean
-  readonly findings: readonly { readonly check: string; readonly state: string; readonly found: string; readonly cause?: string; readonly fix?: string }[]
+  readonly findings: readonly {
+    readonly check: string
+    readonly state: string
+    readonly found: string
+    readonly cause?: string
+    readonly fix?: string
+  }[]
 }
 
 async function examine(
@@ -33,11 +39,13 @@ async function examine(
 /** The one finding whose check starts so. */
 function finding({ findings }: Report, check: string): Report['findings'][number] {
   const found = findings.filter((each) => each.check.startsWith(check))
-  if (found.length !== 1) throw new Error(`${found.length} findings for ${check} in ${JSON.stringify(findings, null, 1)}`)
+  if (found.length !== 1)
+    throw new Error(`${found.length} findings for ${check} in ${JSON.stringify(findings, null, 1)}`)
   return found[0] as Report['findings'][number]
 }
 
-const failures = ({ findings }: Report): readonly string[] => findings.filter(({ state }) => state === 'failed').map(({ check }) => check)
+const failures = ({ findings }: Report): readonly string[] =>
+  findings.filter(({ state }) => state === 'failed').map(({ check }) => check)
 
 /** A data folder on which serve ran. */
 async function usedFolder(args: readonly string[] = []): Promise<string> {
@@ -84,7 +92,8 @@ describe('on this machine', () => {
     chmodSync(join(data, 'secret'), 0o644)
     const report = await examine(['--data', data])
     expect([report.code, failures(report)]).toEqual([1, [`data folder ${data}`, `secret in ${join(data, 'secret')}`]])
-    for (const { fix = '' } of report.findings.filter(({ state }) => state === 'failed')) await runOk('sh', { args: ['-c', fix] })
+    for (const { fix = '' } of report.findings.filter(({ state }) => state === 'failed'))
+      await runOk('sh', { args: ['-c', fix] })
     expect(await succeed(['doctor', '--data', data])).toContain('all is well')
   })
 
@@ -102,12 +111,18 @@ describe('on this machine', () => {
       [1, 2].map(async () => {
         const folder = await temporaryFolder()
         const server = await serve(folder)
-        await clientOf(server.url, readFileSync(join(folder, 'admin-token'), 'utf8').trim()).push('admin/demo/hello', Buffer.from('hello'))
+        await clientOf(server.url, readFileSync(join(folder, 'admin-token'), 'utf8').trim()).push(
+          'admin/demo/hello',
+          Buffer.from('hello'),
+        )
         await server.stop()
         return folder
       }),
     )
-    expect(finding(await examine(['--data', data]), check)).toMatchObject({ state: 'ok', found: 'both have the same mark' })
+    expect(finding(await examine(['--data', data]), check)).toMatchObject({
+      state: 'ok',
+      found: 'both have the same mark',
+    })
     const empty = await examine(['--data', data, '--storage', `filesystem:${join(await temporaryFolder(), 'empty')}`])
     expect([empty.code, failures(empty)]).toEqual([1, [check]])
     expect(finding(empty, check).cause).toContain('not mounted')
@@ -118,7 +133,10 @@ describe('on this machine', () => {
       fix: expect.stringContaining('--accept-storage'),
     })
     // one without images has nothing to miss
-    expect(finding(await examine(['--data', await newFolder(), '--storage', `filesystem:${join(other, 'blobs')}`]), check).state).toBe('ok')
+    expect(
+      finding(await examine(['--data', await newFolder(), '--storage', `filesystem:${join(other, 'blobs')}`]), check)
+        .state,
+    ).toBe('ok')
   })
 
   it('a metadata store that is none', async () => {
@@ -151,7 +169,10 @@ describe('on this machine', () => {
         ],
       })
     const state = async (): Promise<string> =>
-      finding(await examine(['--data', folder, '--tls-cert', join(folder, 'cert'), '--tls-key', join(folder, 'key')]), 'certificate').state
+      finding(
+        await examine(['--data', folder, '--tls-cert', join(folder, 'cert'), '--tls-key', join(folder, 'key')]),
+        'certificate',
+      ).state
     await make(90)
     expect(await state()).toBe('ok')
     await make(5)
@@ -163,14 +184,17 @@ describe('on this machine', () => {
   it('the public URL: answers, answers for another one, is something else, is not there', async () => {
     const data = await temporaryFolder()
     const server = await serve(data)
-    const ask = async (...args: readonly string[]) => finding(await examine(['--data', data, '--check-public-url', ...args]), 'discovery')
+    const ask = async (...args: readonly string[]) =>
+      finding(await examine(['--data', data, '--check-public-url', ...args]), 'discovery')
     expect(await ask()).toMatchObject({ state: 'ok' })
     expect(await ask('--public-url', server.url.replace('127.0.0.1', 'localhost'))).toMatchObject({
       state: 'failed',
       cause: 'serve runs with another public URL',
     })
 
-    const other = createServer((_request, response) => response.writeHead(301, { location: 'https://a.example' }).end()).listen(0, '127.0.0.1')
+    const other = createServer((_request, response) =>
+      response.writeHead(301, { location: 'https://a.example' }).end(),
+    ).listen(0, '127.0.0.1')
     await once(other, 'listening')
     const { port } = other.address() as AddressInfo
     expect(await ask('--public-url', `http://127.0.0.1:${port}`)).toMatchObject({
@@ -179,7 +203,10 @@ describe('on this machine', () => {
       cause: expect.stringContaining('redirect'),
     })
     other.close()
-    expect(await ask('--public-url', `http://127.0.0.1:${await freePort()}`)).toMatchObject({ state: 'failed', found: expect.stringContaining('ECONNREFUSED') })
+    expect(await ask('--public-url', `http://127.0.0.1:${await freePort()}`)).toMatchObject({
+      state: 'failed',
+      found: expect.stringContaining('ECONNREFUSED'),
+    })
   })
 })
 
@@ -190,8 +217,12 @@ afterAll(async () => {
   await versitygw?.stop()
 })
 
-const keysOf = (server: RunningS3Server) => ({ AWS_ACCESS_KEY_ID: server.accessKeyId, AWS_SECRET_ACCESS_KEY: server.secretAccessKey })
-const urlOf = (server: RunningS3Server, more = ''): string => `s3://doctor-bucket/some/prefix?endpoint=${server.endpoint}${more}`
+const keysOf = (server: RunningS3Server) => ({
+  AWS_ACCESS_KEY_ID: server.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
+})
+const urlOf = (server: RunningS3Server, more = ''): string =>
+  `s3://doctor-bucket/some/prefix?endpoint=${server.endpoint}${more}`
 
 describeOn(minio, 'on MinIO', (server) => {
   const on = async (storage: string, env: Readonly<Record<string, string>> = keysOf(server)) =>
@@ -212,9 +243,17 @@ describeOn(minio, 'on MinIO', (server) => {
     ])
       expect(finding(report, check), check).toMatchObject({ state: 'ok' })
     const parts = report.findings.filter(({ check }) => check.startsWith('presigned part'))
-    expect(parts.map(({ found }) => found)).toEqual(['accepted', expect.stringMatching(/^refused/), expect.stringMatching(/^refused/)])
-    expect(finding(report, 'store profile')).toMatchObject({ state: 'ok', found: 'MinIO; it holds URLs to the SHA-256 of their bytes, as expected' })
-    for (const secret of [...Object.values(keysOf(server)), 'X-Amz-Signature', 'uploadId']) expect(report.text).not.toContain(secret)
+    expect(parts.map(({ found }) => found)).toEqual([
+      'accepted',
+      expect.stringMatching(/^refused/),
+      expect.stringMatching(/^refused/),
+    ])
+    expect(finding(report, 'store profile')).toMatchObject({
+      state: 'ok',
+      found: 'MinIO; it holds URLs to the SHA-256 of their bytes, as expected',
+    })
+    for (const secret of [...Object.values(keysOf(server)), 'X-Amz-Signature', 'uploadId'])
+      expect(report.text).not.toContain(secret)
     const { findings } = await on(urlOf(server))
     expect(findings.every(({ state }) => state === 'ok')).toBe(true)
   })
@@ -241,8 +280,20 @@ describeOn(minio, 'on MinIO', (server) => {
       'storage (s3): prepare',
       /--storage/,
     ],
-    ['https to an http port', () => urlOf(server).replace('http:', 'https:'), () => keysOf(server), 'storage (s3): prepare', /http:\/\//],
-    ['a region that is not the store’s', () => urlOf(server, '&region=eu-north-1'), () => keysOf(server), 'storage (s3): prepare', /region=/],
+    [
+      'https to an http port',
+      () => urlOf(server).replace('http:', 'https:'),
+      () => keysOf(server),
+      'storage (s3): prepare',
+      /http:\/\//,
+    ],
+    [
+      'a region that is not the store’s',
+      () => urlOf(server, '&region=eu-north-1'),
+      () => keysOf(server),
+      'storage (s3): prepare',
+      /region=/,
+    ],
   ])('%s is named, with the option to change', async (_, url, env, check, fix) => {
     const report = await on(url(), env())
     expect(report.code).toBe(1)
@@ -253,7 +304,9 @@ describeOn(minio, 'on MinIO', (server) => {
   it('a bucket that is missing, without the right to create it', async () => {
     const policy = {
       Version: '2012-10-17',
-      Statement: [{ Effect: 'Allow', Action: ['s3:ListBucket', 's3:GetObject', 's3:PutObject'], Resource: 'arn:aws:s3:::*' }],
+      Statement: [
+        { Effect: 'Allow', Action: ['s3:ListBucket', 's3:GetObject', 's3:PutObject'], Resource: 'arn:aws:s3:::*' },
+      ],
     }
     const { accessKeyId, secretAccessKey, sessionToken = '' } = await assumeRole(server, policy)
     const report = await on(urlOf(server).replace('doctor-bucket', 'not-allowed-bucket'), {
@@ -275,7 +328,10 @@ describeOn(minio, 'on MinIO', (server) => {
     ['behind', -3_600_000],
     ['ahead', 3_600_000],
   ])('a clock that is an hour %s', async (_, shift) => {
-    const clock = { NODE_OPTIONS: `--import ${new URL('shifted-clock.mjs', import.meta.url).href}`, TEST_CLOCK_SHIFT_MS: `${shift}` }
+    const clock = {
+      NODE_OPTIONS: `--import ${new URL('shifted-clock.mjs', import.meta.url).href}`,
+      TEST_CLOCK_SHIFT_MS: `${shift}`,
+    }
     const report = await on(urlOf(server), { ...keysOf(server), ...clock })
     expect(report.code).toBe(1)
     expect(finding(report, 'clock')).toMatchObject({
@@ -293,18 +349,26 @@ describeOn(minio, 'on MinIO', (server) => {
 
   it('a store behind a proxy that gives another name is known by what it does', async () => {
     const proxy = createServer((incoming, outgoing) => {
-      const forward = httpRequest(new URL(incoming.url ?? '/', server.endpoint), { method: incoming.method, headers: incoming.headers }, (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, server: 'nginx' })
-        answer.pipe(outgoing)
-      })
+      const forward = httpRequest(
+        new URL(incoming.url ?? '/', server.endpoint),
+        { method: incoming.method, headers: incoming.headers },
+        (answer) => {
+          outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, server: 'nginx' })
+          answer.pipe(outgoing)
+        },
+      )
       forward.once('error', () => outgoing.destroy())
       incoming.pipe(forward)
     }).listen(0, '127.0.0.1')
     await once(proxy, 'listening')
     try {
-      const report = await on(urlOf(server, `&publicEndpoint=http://127.0.0.1:${(proxy.address() as AddressInfo).port}`))
+      const report = await on(
+        urlOf(server, `&publicEndpoint=http://127.0.0.1:${(proxy.address() as AddressInfo).port}`),
+      )
       expect([report.code, failures(report)]).toEqual([0, []])
-      expect(finding(report, 'store profile').found).toBe('it calls itself "nginx"; it holds URLs to the SHA-256 of their bytes, as MinIO and s3proxy')
+      expect(finding(report, 'store profile').found).toBe(
+        'it calls itself "nginx"; it holds URLs to the SHA-256 of their bytes, as MinIO and s3proxy',
+      )
     } finally {
       proxy.close()
     }
@@ -312,12 +376,18 @@ describeOn(minio, 'on MinIO', (server) => {
 
   it('a closed port', async () => {
     const report = await on(`s3://doctor-bucket?endpoint=http://127.0.0.1:${await freePort()}`)
-    expect(finding(report, 'storage (s3): prepare')).toMatchObject({ state: 'failed', cause: expect.stringContaining('nothing listens there') })
+    expect(finding(report, 'storage (s3): prepare')).toMatchObject({
+      state: 'failed',
+      cause: expect.stringContaining('nothing listens there'),
+    })
   })
 
   it('a public endpoint that nothing listens on, and one that is another store', async () => {
     const closed = await on(urlOf(server, `&publicEndpoint=http://127.0.0.1:${await freePort()}`))
-    expect(finding(closed, 'presigned part')).toMatchObject({ state: 'failed', fix: expect.stringContaining('publicEndpoint') })
+    expect(finding(closed, 'presigned part')).toMatchObject({
+      state: 'failed',
+      fix: expect.stringContaining('publicEndpoint'),
+    })
     const other = await startMinio()
     try {
       const report = await on(urlOf(server, `&publicEndpoint=${other.endpoint}`))
@@ -342,7 +412,9 @@ describeOn(minio, 'on MinIO', (server) => {
     }).listen(0, '127.0.0.1')
     await once(proxy, 'listening')
     try {
-      const report = await on(urlOf(server, `&publicEndpoint=http://127.0.0.1:${(proxy.address() as AddressInfo).port}`))
+      const report = await on(
+        urlOf(server, `&publicEndpoint=http://127.0.0.1:${(proxy.address() as AddressInfo).port}`),
+      )
       expect(finding(report, 'presigned part')).toMatchObject({
         state: 'failed',
         found: expect.stringContaining('SignatureDoesNotMatch'),
@@ -358,7 +430,22 @@ describeOn(minio, 'on MinIO', (server) => {
     const [cert, key] = [join(folder, 'public.crt'), join(folder, 'private.key')]
     const subject = ['-subj', '/CN=store', '-addext', 'subjectAltName=IP:127.0.0.1']
     await runOk('openssl', {
-      args: ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', ...subject, '-out', cert, '-keyout', key],
+      args: [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:prime256v1',
+        '-nodes',
+        '-days',
+        '2',
+        ...subject,
+        '-out',
+        cert,
+        '-keyout',
+        key,
+      ],
     })
     const secure = await startMinio({ certsDirectory: folder })
     try {
@@ -368,7 +455,10 @@ describeOn(minio, 'on MinIO', (server) => {
       })
       const report = await on(urlOf(secure, `&ca=${cert}`), keysOf(secure))
       expect([report.code, failures(report)]).toEqual([0, []])
-      expect(finding(report, 'certificate of https://127.0.0.1')).toMatchObject({ state: 'warning', fix: expect.stringContaining('clients must trust it') })
+      expect(finding(report, 'certificate of https://127.0.0.1')).toMatchObject({
+        state: 'warning',
+        fix: expect.stringContaining('clients must trust it'),
+      })
     } finally {
       await secure.stop()
     }
@@ -402,7 +492,11 @@ describeOn(minio, 'on MinIO', (server) => {
       requestId: expect.any(String),
       ms: expect.any(Number),
     })
-    for (const secret of [new URL(uploadUrl).searchParams.get('X-Amz-Signature'), server.secretAccessKey, server.accessKeyId])
+    for (const secret of [
+      new URL(uploadUrl).searchParams.get('X-Amz-Signature'),
+      server.secretAccessKey,
+      server.accessKeyId,
+    ])
       expect(running.logs()).not.toContain(secret)
   })
 })
@@ -415,6 +509,8 @@ describeOn(versitygw, 'on versitygw', (server) => {
       expect.objectContaining({ found: 'this store does not hold a URL to the SHA-256 of its bytes' }),
     ])
     expect(finding(report, 'presigned ranged GET')).toMatchObject({ state: 'ok' })
-    expect(finding(report, 'store profile').found).toBe('versitygw; it does not hold URLs to the SHA-256 of their bytes, as expected')
+    expect(finding(report, 'store profile').found).toBe(
+      'versitygw; it does not hold URLs to the SHA-256 of their bytes, as expected',
+    )
   })
 })

@@ -7,7 +7,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { ensureBuilt } from '../e2e/harness/build.js'
 import { runOk } from '../e2e/harness/run.js'
 import { cleanUpAfterEach, clientOf, command, serve, succeed, temporaryFolder } from './cli-support.js'
@@ -25,7 +25,9 @@ describe('the first start and the next one', () => {
     expect(server.logs()).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n/)
     await expect.poll(() => server.logs(), { timeout: 5000 }).toContain(`remote --user admin --write --data ${data}`)
     expect(mode(data)).toBe('700')
-    expect(readdirSync(data).sort()).toEqual(expect.arrayContaining(['admin-token', 'blobs', 'registry.db', 'secret', 'server.json']))
+    expect(readdirSync(data).sort()).toEqual(
+      expect.arrayContaining(['admin-token', 'blobs', 'registry.db', 'secret', 'server.json']),
+    )
     for (const file of readdirSync(data)) expect(mode(join(data, file)), file).toBe(file === 'blobs' ? '700' : '600')
 
     const token = read(join(data, 'admin-token')).trim()
@@ -59,7 +61,10 @@ describe('the first start and the next one', () => {
     renameSync(join(data, 'blobs'), join(data, 'volume'))
     for (const words of [['serve', '--port', '0'], ['sweep'], ['verify', '--all'], ['reindex']]) {
       const { code, stderr } = await command([...words, '--data', data])
-      expect([code, stderr]).toEqual([1, expect.stringMatching(/not the storage of this registry.*mounted.*--accept-storage/s)])
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/not the storage of this registry.*mounted.*--accept-storage/s),
+      ])
     }
     rmSync(join(data, 'blobs'), { recursive: true })
     renameSync(join(data, 'volume'), join(data, 'blobs'))
@@ -75,7 +80,10 @@ describe('the first start and the next one', () => {
     const before = await serve(data)
     const port = new URL(before.url).port
     const bytes = randomBytes(1000)
-    const { uploadUrl } = await clientOf(before.url, read(join(data, 'admin-token')).trim()).startPush('admin/demo/hello', bytes)
+    const { uploadUrl } = await clientOf(before.url, read(join(data, 'admin-token')).trim()).startPush(
+      'admin/demo/hello',
+      bytes,
+    )
     await before.stop()
     await serve(data, ['--port', port])
     expect((await fetch(uploadUrl, { method: 'PUT', body: bytes })).status).toBe(200)
@@ -83,33 +91,39 @@ describe('the first start and the next one', () => {
 })
 
 describe('after a crash between publishing and proof', () => {
-  it.each([[[]], [['--no-sweep']]])('two instances that start prove the image; what is damaged is hidden (%j)', async (options) => {
-    const data = await temporaryFolder()
-    const before = await serve(data)
-    const client = clientOf(before.url, read(join(data, 'admin-token')).trim())
-    const names = ['whole', 'damaged'] as const
-    for (const name of names) await client.push(`admin/demo/${name}`, Buffer.from(name))
-    await before.kill()
-    const metadata = sqliteMetadata({ file: join(data, 'registry.db') })
-    const find = (container: string) =>
-      metadata.images.findByPath({ entity: 'admin', collection: 'demo', container }, { tag: 'latest', arch: 'amd64' }).then((found) => found?.image)
-    const states = async (): Promise<unknown[]> => Promise.all(names.map(async (name) => (await find(name))?.state))
-    for (const name of names) await metadata.images.setState((await find(name))?.id ?? '', ['published'], 'unproven', Date.now())
-    const damaged = join(data, 'blobs', 'keys', (await find('damaged'))?.blobKey ?? '')
-    chmodSync(damaged, 0o600)
-    writeFileSync(damaged, 'DAMAGED')
-    expect(await states()).toEqual(['unproven', 'unproven'])
+  it.each([[[]], [['--no-sweep']]])(
+    'two instances that start prove the image; what is damaged is hidden (%j)',
+    async (options) => {
+      const data = await temporaryFolder()
+      const before = await serve(data)
+      const client = clientOf(before.url, read(join(data, 'admin-token')).trim())
+      const names = ['whole', 'damaged'] as const
+      for (const name of names) await client.push(`admin/demo/${name}`, Buffer.from(name))
+      await before.kill()
+      const metadata = sqliteMetadata({ file: join(data, 'registry.db') })
+      const find = (container: string) =>
+        metadata.images
+          .findByPath({ entity: 'admin', collection: 'demo', container }, { tag: 'latest', arch: 'amd64' })
+          .then((found) => found?.image)
+      const states = async (): Promise<unknown[]> => Promise.all(names.map(async (name) => (await find(name))?.state))
+      for (const name of names)
+        await metadata.images.setState((await find(name))?.id ?? '', ['published'], 'unproven', Date.now())
+      const damaged = join(data, 'blobs', 'keys', (await find('damaged'))?.blobKey ?? '')
+      chmodSync(damaged, 0o600)
+      writeFileSync(damaged, 'DAMAGED')
+      expect(await states()).toEqual(['unproven', 'unproven'])
 
-    const servers = [await serve(data, options), await serve(data, options)]
-    await expect.poll(states, { timeout: 20_000, interval: 250 }).toEqual(['published', 'damaged'])
-    await metadata.close()
-    for (const server of servers) {
-      expect((await clientOf(server.url).pull('admin/demo/whole:latest')).bytes.toString()).toBe('whole')
-      expect((await clientOf(server.url).pull('admin/demo/damaged:latest')).status).toBe(404)
-      expect(await server.stop()).toBe(0)
-    }
-    expect(servers.map((server) => server.logs()).join('')).toContain('image damaged')
-  })
+      const servers = [await serve(data, options), await serve(data, options)]
+      await expect.poll(states, { timeout: 20_000, interval: 250 }).toEqual(['published', 'damaged'])
+      await metadata.close()
+      for (const server of servers) {
+        expect((await clientOf(server.url).pull('admin/demo/whole:latest')).bytes.toString()).toBe('whole')
+        expect((await clientOf(server.url).pull('admin/demo/damaged:latest')).status).toBe(404)
+        expect(await server.stop()).toBe(0)
+      }
+      expect(servers.map((server) => server.logs()).join('')).toContain('image damaged')
+    },
+  )
 })
 
 describe('options of serve', () => {
@@ -121,7 +135,9 @@ describe('options of serve', () => {
     const server = await serve(join(folder, 'from-flag'), ['--config', config], { SIF_LIBRARY_DEFAULT_PRIVATE: 'true' })
     const client = clientOf(server.url, read(join(folder, 'from-flag', 'admin-token')).trim())
     const { imageId } = await client.startPush('admin/demo/hello', Buffer.from('hello'))
-    expect((await client.call('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: 100_000_000 })).status).toBe(404)
+    expect((await client.call('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: 100_000_000 })).status).toBe(
+      404,
+    )
     expect((await client.call('GET', '/v1/entities/admin')).data.defaultPrivate).toBe(true)
   })
 
@@ -146,7 +162,10 @@ describe('options of serve', () => {
     const server = await serve(await temporaryFolder())
     for (const path of ['/', '/pks/lookup?op=get&search=0x1', '/v9/nothing']) {
       const response = await fetch(`${server.url}${path}`)
-      expect([response.status, await response.json()]).toEqual([404, { error: { code: 404, message: expect.any(String) } }])
+      expect([response.status, await response.json()]).toEqual([
+        404,
+        { error: { code: 404, message: expect.any(String) } },
+      ])
     }
   })
 })
@@ -158,7 +177,10 @@ describe('stopping', () => {
     url: string,
   ): Promise<{ readonly upload: ClientRequest; readonly bytes: Buffer; readonly answer: Promise<IncomingMessage> }> {
     const bytes = randomBytes(2_000_000)
-    const { uploadUrl } = await clientOf(url, read(join(data, 'admin-token')).trim()).startPush('admin/demo/hello', bytes)
+    const { uploadUrl } = await clientOf(url, read(join(data, 'admin-token')).trim()).startPush(
+      'admin/demo/hello',
+      bytes,
+    )
     const upload = request(uploadUrl, { method: 'PUT', headers: { 'content-length': bytes.length } })
     const answer = once(upload, 'response').then(([response]) => response as IncomingMessage)
     answer.catch(() => {})
@@ -185,23 +207,26 @@ describe('stopping', () => {
     })
   }
 
-  it.each(['SIGTERM', 'SIGINT'] as const)('%s: no new connection, the upload under way ends well, exit code 0', async (signal) => {
-    const data = await temporaryFolder()
-    const server = await serve(data)
-    const { upload, bytes, answer } = await halfAnUpload(data, server.url)
-    const { pid } = JSON.parse(read(join(data, 'server.json'))) as { pid: number }
-    process.kill(pid, signal)
-    await expect.poll(() => refuses(server.url), { timeout: 5000 }).toBe(true)
-    upload.end(bytes.subarray(1_000_000))
-    const response = await answer
-    expect(response.statusCode).toBe(200)
-    expect(response.headers.connection).toBe('close')
-    response.resume()
-    // stop() sends a SIGTERM, which as the second one would end it at once: so only after it has ended
-    await expect.poll(() => isRunning(pid), { timeout: 5000 }).toBe(false)
-    expect(await server.stop()).toBe(0)
-    expect(server.logs()).toContain('"msg":"stopped"')
-  })
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    '%s: no new connection, the upload under way ends well, exit code 0',
+    async (signal) => {
+      const data = await temporaryFolder()
+      const server = await serve(data)
+      const { upload, bytes, answer } = await halfAnUpload(data, server.url)
+      const { pid } = JSON.parse(read(join(data, 'server.json'))) as { pid: number }
+      process.kill(pid, signal)
+      await expect.poll(() => refuses(server.url), { timeout: 5000 }).toBe(true)
+      upload.end(bytes.subarray(1_000_000))
+      const response = await answer
+      expect(response.statusCode).toBe(200)
+      expect(response.headers.connection).toBe('close')
+      response.resume()
+      // stop() sends a SIGTERM, which as the second one would end it at once: so only after it has ended
+      await expect.poll(() => isRunning(pid), { timeout: 5000 }).toBe(false)
+      expect(await server.stop()).toBe(0)
+      expect(server.logs()).toContain('"msg":"stopped"')
+    },
+  )
 
   it('connections without a request do not hold it up: neither kept alive nor never used', async () => {
     const server = await serve(await temporaryFolder())
@@ -233,12 +258,27 @@ describe('stopping', () => {
 describe('https', () => {
   async function certificate(folder: string, name: string): Promise<readonly [string, string]> {
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-    const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', `/CN=${name}`]
+    const args = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      `/CN=${name}`,
+    ]
     await runOk('openssl', { args: [...args, '-addext', 'subjectAltName=IP:127.0.0.1', '-out', cert, '-keyout', key] })
     return [cert, key]
   }
 
-  const ask = (url: string, ca: string): Promise<{ readonly status: number | undefined; readonly subject: PeerCertificate['subject'] }> =>
+  const ask = (
+    url: string,
+    ca: string,
+  ): Promise<{ readonly status: number | undefined; readonly subject: PeerCertificate['subject'] }> =>
     new Promise((resolve, reject) => {
       httpsGet(`${url}/version`, { ca, agent: false }, (response) => {
         resolve({ status: response.statusCode, subject: (response.socket as TLSSocket).getPeerCertificate().subject })
@@ -274,11 +314,24 @@ describe('https', () => {
     const [cert] = await certificate(folder, 'one')
     const data = join(folder, 'data')
     const alone = await command(['serve', '--data', data, '--port', '0', '--tls-cert', cert])
-    expect([alone.code, alone.stderr]).toEqual([2, 'sif-library: --tls-cert and --tls-key belong together: one of them is missing\n'])
+    expect([alone.code, alone.stderr]).toEqual([
+      2,
+      'sif-library: --tls-cert and --tls-key belong together: one of them is missing\n',
+    ])
     const twice = await command(['serve', '--data', data, '--port', '0', '--tls-cert', cert, '--tls-key', cert])
     expect(twice.code).toBe(1)
     expect(twice.stderr).toMatch(/^sif-library: the certificate .* do not work: .*\n$/)
-    const missing = await command(['serve', '--data', data, '--port', '0', '--tls-cert', cert, '--tls-key', join(folder, 'nix')])
+    const missing = await command([
+      'serve',
+      '--data',
+      data,
+      '--port',
+      '0',
+      '--tls-cert',
+      cert,
+      '--tls-key',
+      join(folder, 'nix'),
+    ])
     expect(missing.code).toBe(1)
     expect(missing.stderr).toMatch(/^sif-library: --tls-key: cannot read .*nix: ENOENT.*\n$/)
   })
@@ -304,9 +357,12 @@ describe('the log', () => {
     expect(await server.stop()).toBe(0)
 
     const log = server.logs()
-    for (const secret of [token, wrong, capability, read(join(data, 'secret')).trim()]) expect(log).not.toContain(secret)
+    for (const secret of [token, wrong, capability, read(join(data, 'secret')).trim()])
+      expect(log).not.toContain(secret)
     const lines = log.split('\n').filter((line) => line.startsWith('{'))
-    const requests = lines.map((line) => JSON.parse(line) as { msg: string; requestId?: string }).filter(({ msg }) => msg === 'request')
+    const requests = lines
+      .map((line) => JSON.parse(line) as { msg: string; requestId?: string })
+      .filter(({ msg }) => msg === 'request')
     expect(requests.length).toBeGreaterThan(15)
     expect(new Set(requests.map(({ requestId }) => requestId)).size).toBe(requests.length)
     expect(requests.some(({ requestId }) => requestId === 'asked-by-test')).toBe(true)

@@ -42,7 +42,11 @@ export async function succeed(args: readonly string[], options: CallOptions = {}
 }
 
 /** Starts `serve` on a free port. */
-export async function serve(data: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+export async function serve(
+  data: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
   const server = await startProcess({ args: [CLI, 'serve', '--data', data, '--port', '0', ...args], env })
   cleanups.push(() => server.kill())
   return server
@@ -53,9 +57,16 @@ export type Json = any
 
 export interface Client {
   /** The status and the `data` of the answer. */
-  readonly call: (method: string, path: string, body?: object) => Promise<{ readonly status: number; readonly data: Json }>
+  readonly call: (
+    method: string,
+    path: string,
+    body?: object,
+  ) => Promise<{ readonly status: number; readonly data: Json }>
   /** Makes entity, collection, container and image, and starts a single upload: the URL that the bytes go to. */
-  readonly startPush: (path: string, bytes: Uint8Array) => Promise<{ readonly imageId: string; readonly uploadUrl: string; readonly hash: string }>
+  readonly startPush: (
+    path: string,
+    bytes: Uint8Array,
+  ) => Promise<{ readonly imageId: string; readonly uploadUrl: string; readonly hash: string }>
   /** Pushes bytes with the tag `latest`. */
   readonly push: (path: string, bytes: Uint8Array) => Promise<string>
   readonly pull: (reference: string) => Promise<{ readonly status: number; readonly bytes: Buffer }>
@@ -85,7 +96,10 @@ export function clientOf(url: string, token?: string): Client {
       return (found.status === 404 ? await ok('POST', `/v1/${kind}`, body) : found.data).id
     }
     const entityId = await findOrMake('entities', `${entity}`, { name: entity })
-    const collectionId = await findOrMake('collections', `${entity}/${collection}`, { name: collection, entity: entityId })
+    const collectionId = await findOrMake('collections', `${entity}/${collection}`, {
+      name: collection,
+      entity: entityId,
+    })
     const containerId = await findOrMake('containers', path, { name: container, collection: collectionId })
     const { id: imageId } = await ok('POST', '/v1/images', { hash: `sha256.${hex}`, container: containerId })
     const { uploadURL } = await ok('POST', `/v2/imagefile/${imageId}`, { filesize: bytes.length, sha256sum: hex })
@@ -97,9 +111,14 @@ export function clientOf(url: string, token?: string): Client {
     push: async (path, bytes) => {
       const { imageId, uploadUrl, hash } = await startPush(path, bytes)
       // as the real clients: only where the signature asks for it
-      const bound = new URL(uploadUrl).searchParams.get('X-Amz-SignedHeaders')?.includes('x-amz-content-sha256') === true
+      const bound =
+        new URL(uploadUrl).searchParams.get('X-Amz-SignedHeaders')?.includes('x-amz-content-sha256') === true
       const headers = bound ? { 'x-amz-content-sha256': hash.slice('sha256.'.length) } : undefined
-      const stored = await fetch(uploadUrl, { method: 'PUT', body: bytes as Uint8Array<ArrayBuffer>, ...(headers && { headers }) })
+      const stored = await fetch(uploadUrl, {
+        method: 'PUT',
+        body: bytes as Uint8Array<ArrayBuffer>,
+        ...(headers && { headers }),
+      })
       if (stored.status !== 200) throw new Error(`the upload answered ${stored.status}`)
       await ok('PUT', `/v2/imagefile/${imageId}/_complete`, {})
       const { data: image } = await call('GET', `/v1/images/${path}:${hash}`)
@@ -107,7 +126,10 @@ export function clientOf(url: string, token?: string): Client {
       return hash
     },
     pull: async (reference) => {
-      const response = await fetch(`${url}/v1/imagefile/${reference}?arch=amd64`, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
+      const response = await fetch(
+        `${url}/v1/imagefile/${reference}?arch=amd64`,
+        token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
+      )
       return { status: response.status, bytes: Buffer.from(await response.arrayBuffer()) }
     },
   }

@@ -16,7 +16,8 @@ describe('exit codes and words', () => {
   it('0 for help and version, on stdout', async () => {
     const { code, stdout, stderr } = await command(['--help'])
     expect([code, stderr]).toEqual([0, ''])
-    for (const name of ['serve', 'user', 'token', 'visibility', 'remote', 'doctor', 'sweep', 'verify']) expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'))
+    for (const name of ['serve', 'user', 'token', 'visibility', 'remote', 'doctor', 'sweep', 'verify'])
+      expect(stdout).toMatch(new RegExp(`^  ${name}\\b`, 'm'))
     expect(await succeed(['--version'])).toMatch(/^\d+\.\d+\.\d+/)
     expect(await succeed(['serve', '--help'])).toContain('SIF_LIBRARY_DATA')
   })
@@ -34,9 +35,15 @@ describe('exit codes and words', () => {
     [['remote'], /--user is missing/],
     [['user', 'add'], /missing required argument 'name'/],
     [['verify', '--rate', '0B'], /^sif-library: --rate: expected a size such as .*, and more than 0, not "0B"/],
-    [['sweep', '--upload-time', '0s'], /^sif-library: --upload-time: expected a time such as .*, and more than 0, not "0s"/],
+    [
+      ['sweep', '--upload-time', '0s'],
+      /^sif-library: --upload-time: expected a time such as .*, and more than 0, not "0s"/,
+    ],
     [['serve', '--part-size', '0B'], /--part-size: expected a size/],
-    [['visibility', 'a', 'secret'], /'secret' is invalid for argument 'visibility'. Allowed choices are private, public/],
+    [
+      ['visibility', 'a', 'secret'],
+      /'secret' is invalid for argument 'visibility'. Allowed choices are private, public/,
+    ],
     [[], /Usage: sif-library/],
   ])('2 for wrong usage: %j', async (args, words) => {
     const folder = await temporaryFolder()
@@ -48,7 +55,10 @@ describe('exit codes and words', () => {
 
   it('2 for an unknown environment variable', async () => {
     const { code, stderr } = await command(['user', 'list'], { env: { SIF_LIBRARY_DATTA: 'x' } })
-    expect([code, stderr]).toEqual([2, 'sif-library: unknown environment variable SIF_LIBRARY_DATTA: did you mean SIF_LIBRARY_DATA?\n'])
+    expect([code, stderr]).toEqual([
+      2,
+      'sif-library: unknown environment variable SIF_LIBRARY_DATTA: did you mean SIF_LIBRARY_DATA?\n',
+    ])
   })
 
   it('1 with one line when the work fails', async () => {
@@ -66,11 +76,26 @@ describe('exit codes and words', () => {
       ['serve', '--data', data, '--port', new URL(server.url).port],
       /^sif-library: port \d+ of 127\.0\.0\.1 is in use: choose another one with --port/,
     )
-    await fails(['serve', '--data', join(folder, 'file'), '--port', '0'], /^sif-library: cannot create the data folder .*file: EEXIST/)
-    await fails(['serve', '--data', join(folder, 'file', 'below'), '--port', '0'], /^sif-library: cannot create the data folder .*: ENOTDIR/)
-    await fails(['serve', '--data', data, '--port', '0', '--host', '192.0.2.1'], /^sif-library: 192\.0\.2\.1 is no address of this machine/)
-    await fails(['serve', '--data', data, '--port', '0', '--secret-file', join(folder, 'nix')], /^sif-library: cannot read the secret: ENOENT/)
-    await fails(['user', 'list', '--data', join(folder, 'typo')], /^sif-library: there is no registry in .*typo: run "sif-library serve" on it first/)
+    await fails(
+      ['serve', '--data', join(folder, 'file'), '--port', '0'],
+      /^sif-library: cannot create the data folder .*file: EEXIST/,
+    )
+    await fails(
+      ['serve', '--data', join(folder, 'file', 'below'), '--port', '0'],
+      /^sif-library: cannot create the data folder .*: ENOTDIR/,
+    )
+    await fails(
+      ['serve', '--data', data, '--port', '0', '--host', '192.0.2.1'],
+      /^sif-library: 192\.0\.2\.1 is no address of this machine/,
+    )
+    await fails(
+      ['serve', '--data', data, '--port', '0', '--secret-file', join(folder, 'nix')],
+      /^sif-library: cannot read the secret: ENOENT/,
+    )
+    await fails(
+      ['user', 'list', '--data', join(folder, 'typo')],
+      /^sif-library: there is no registry in .*typo: run "sif-library serve" on it first/,
+    )
     await fails(['user', 'add', 'admin', '--data', data], /^sif-library: there is a user admin already/)
     await fails(['user', 'remove', 'nobody', '--data', data], /^sif-library: no such user: nobody/)
     await fails(['token', 'create', '--user', 'nobody', '--data', data], /^sif-library: no such user: nobody/)
@@ -93,7 +118,8 @@ describe('accounts beside a running server', () => {
     const data = await temporaryFolder()
     const { url } = await serve(data)
     const at = ['--data', data]
-    const works = async (token: string): Promise<boolean> => (await clientOf(url, token).call('GET', '/v1/token-status')).status === 200
+    const works = async (token: string): Promise<boolean> =>
+      (await clientOf(url, token).call('GET', '/v1/token-status')).status === 200
 
     expect(await succeed(['user', 'add', 'alice', '--group', 'lab', '--group', 'hpc,tools', ...at])).toBe('added alice')
     const { stdout, stderr } = await command(['token', 'create', '--user', 'alice', '--label', 'laptop', ...at])
@@ -104,7 +130,15 @@ describe('accounts beside a running server', () => {
     await clientOf(url, token).push('lab/demo/hello', Buffer.from('of the lab'))
 
     const listed = JSON.parse(await succeed(['token', 'list', '--user', 'alice', '--json', ...at]))
-    expect(listed).toEqual([expect.objectContaining({ userName: 'alice', label: 'laptop', scopes: [], expiresAt: null, lastUsedAt: expect.any(Number) })])
+    expect(listed).toEqual([
+      expect.objectContaining({
+        userName: 'alice',
+        label: 'laptop',
+        scopes: [],
+        expiresAt: null,
+        lastUsedAt: expect.any(Number),
+      }),
+    ])
     expect(JSON.stringify(listed)).not.toContain('hash')
     expect(await succeed(['token', 'list', ...at])).toMatch(/^ID +USER +LABEL .*LAST USE\n.*alice +laptop/)
     expect(await succeed(['token', 'revoke', listed[0].id, ...at])).toBe(`revoked ${listed[0].id}`)
@@ -113,7 +147,9 @@ describe('accounts beside a running server', () => {
     const second = await succeed(['token', 'create', '--user', 'alice', ...at])
     expect(await works(second)).toBe(true)
     expect(JSON.parse(await succeed(['user', 'list', '--json', ...at]))).toEqual(
-      expect.arrayContaining([expect.objectContaining({ name: 'alice', admin: false, groups: ['lab', 'hpc', 'tools'] })]),
+      expect.arrayContaining([
+        expect.objectContaining({ name: 'alice', admin: false, groups: ['lab', 'hpc', 'tools'] }),
+      ]),
     )
     await succeed(['user', 'remove', 'alice', ...at])
     expect(await works(second)).toBe(false)
@@ -124,9 +160,15 @@ describe('accounts beside a running server', () => {
     const { url } = await serve(data)
     const at = ['--data', data]
     await succeed(['user', 'add', 'alice', ...at])
-    const scoped = clientOf(url, await succeed(['token', 'create', '--user', 'alice', '--scope', 'push:alice/tools', ...at]))
+    const scoped = clientOf(
+      url,
+      await succeed(['token', 'create', '--user', 'alice', '--scope', 'push:alice/tools', ...at]),
+    )
     // the entity itself is above the scope
-    await clientOf(url, await succeed(['token', 'create', '--user', 'alice', ...at])).push('alice/tools/first', Buffer.from('1'))
+    await clientOf(url, await succeed(['token', 'create', '--user', 'alice', ...at])).push(
+      'alice/tools/first',
+      Buffer.from('1'),
+    )
     await expect(scoped.push('alice/tools/hello', Buffer.from('hello'))).resolves.toMatch(/^sha256\./)
     await expect(scoped.push('alice/other/hello', Buffer.from('hello'))).rejects.toThrow(/answered 40[134]/)
 
@@ -153,7 +195,12 @@ describe('visibility', () => {
     expect(await anonymous()).not.toBe(200)
     await succeed(['visibility', path, 'public', ...at])
     await succeed(['visibility', 'admin/demo', 'private', ...at])
-    expect(JSON.parse(await succeed(['visibility', path, '--json', ...at]))).toEqual({ kind: 'container', path, private: false, privateByCollection: true })
+    expect(JSON.parse(await succeed(['visibility', path, '--json', ...at]))).toEqual({
+      kind: 'container',
+      path,
+      private: false,
+      privateByCollection: true,
+    })
     expect(await anonymous()).not.toBe(200)
     await succeed(['visibility', 'admin/demo', 'public', ...at])
     expect(await anonymous()).toBe(200)
@@ -161,14 +208,21 @@ describe('visibility', () => {
 })
 
 describe('remote', () => {
-  const other = 'Active: cloud\nRemotes:\n  cloud:\n    URI: cloud.example.org\n    System: true\n    Exclusive: false\n'
+  const other =
+    'Active: cloud\nRemotes:\n  cloud:\n    URI: cloud.example.org\n    System: true\n    Exclusive: false\n'
 
   it('prints an entry whose token works', async () => {
     const data = await temporaryFolder()
     const { url } = await serve(data)
     const { Active, Remotes } = parse(await succeed(['remote', 'local', '--user', 'admin', '--data', data]))
     expect(Active).toBe('local')
-    expect(Remotes.local).toEqual({ URI: url, Token: expect.stringMatching(/^\S{200,}$/), System: false, Exclusive: false, Insecure: true })
+    expect(Remotes.local).toEqual({
+      URI: url,
+      Token: expect.stringMatching(/^\S{200,}$/),
+      System: false,
+      Exclusive: false,
+      Insecure: true,
+    })
     expect((await clientOf(url, Remotes.local.Token).call('GET', '/v1/token-status')).status).toBe(200)
   })
 
@@ -181,7 +235,10 @@ describe('remote', () => {
     const files = ['.singularity', '.apptainer'].map((folder) => join(home, folder, 'remote.yaml'))
     const [singularity, apptainer] = files.map((file) => parse(readFileSync(file, 'utf8')))
     const entry = { URI: url, Token: expect.any(String), System: false, Exclusive: false, Insecure: true }
-    expect(singularity).toEqual({ Active: 'sif-library', Remotes: { cloud: parse(other).Remotes.cloud, 'sif-library': entry } })
+    expect(singularity).toEqual({
+      Active: 'sif-library',
+      Remotes: { cloud: parse(other).Remotes.cloud, 'sif-library': entry },
+    })
     expect(apptainer).toEqual({ Active: 'sif-library', Remotes: { 'sif-library': entry } })
     for (const file of files) expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(readFileSync(`${files[0]}.bak`, 'utf8')).toBe(other)
@@ -192,15 +249,22 @@ describe('remote', () => {
     const tokens = async () => JSON.parse(await succeed(['token', 'list', '--json', '--data', data])).length
     const made = await tokens()
     writeFileSync(files[1] ?? '', 'Remotes: [')
-    const { code, stderr } = await command(['remote', 'third', '--user', 'admin', '--write', '--data', data], { env: { HOME: home } })
-    expect([code, stderr]).toEqual([1, `sif-library: ${files[1]} was left as it is: it is no valid YAML file of remotes\n`])
+    const { code, stderr } = await command(['remote', 'third', '--user', 'admin', '--write', '--data', data], {
+      env: { HOME: home },
+    })
+    expect([code, stderr]).toEqual([
+      1,
+      `sif-library: ${files[1]} was left as it is: it is no valid YAML file of remotes\n`,
+    ])
     expect(await tokens()).toBe(made)
     expect(readFileSync(files[0] ?? '', 'utf8')).not.toContain('third')
     writeFileSync(files[1] ?? '', 'Active: sif-library\n')
 
     const elsewhere = join(home, 'elsewhere')
     const env = { HOME: home, APPTAINER_CONFIGDIR: elsewhere }
-    expect(await succeed(['remote', 'second', '--user', 'admin', '--write', '--data', data], { env })).toContain(`wrote ${join(elsewhere, 'remote.yaml')}`)
+    expect(await succeed(['remote', 'second', '--user', 'admin', '--write', '--data', data], { env })).toContain(
+      `wrote ${join(elsewhere, 'remote.yaml')}`,
+    )
     expect(parse(readFileSync(files[1] ?? '', 'utf8')).Active).toBe('sif-library')
   })
 
@@ -214,7 +278,10 @@ describe('remote', () => {
     expect(await uri('--url', 'https://other.example.org:8443/')).toBe('https://other.example.org:8443')
     rmSync(join(data, 'server.json'))
     const { code, stderr } = await command(['remote', '--user', 'admin', '--data', data])
-    expect([code, stderr]).toEqual([1, 'sif-library: serve has not run on this data folder yet: say where the registry is with --url\n'])
+    expect([code, stderr]).toEqual([
+      1,
+      'sif-library: serve has not run on this data folder yet: say where the registry is with --url\n',
+    ])
   })
 })
 
@@ -224,7 +291,10 @@ describe('a registry that is not there', () => {
     const file = join(data, 'typo', 'registry.db')
     for (const words of [['user', 'add', 'alice'], ['sweep'], ['verify']]) {
       const { code, stderr } = await command([...words, '--data', data, '--metadata', `sqlite:${file}`])
-      expect([code, stderr]).toEqual([1, `sif-library: there is no registry in ${file}: is --metadata that of serve?\n`])
+      expect([code, stderr]).toEqual([
+        1,
+        `sif-library: there is no registry in ${file}: is --metadata that of serve?\n`,
+      ])
     }
     expect(existsSync(join(data, 'typo'))).toBe(false)
   })
@@ -244,7 +314,9 @@ describe('a registry that is not there', () => {
 describe('sweep and verify', () => {
   const blobsOf = async (data: string): Promise<readonly string[]> => {
     const entries = await readdir(join(data, 'blobs'), { recursive: true, withFileTypes: true })
-    return entries.filter((entry) => entry.isFile() && entry.parentPath.includes('sha256')).map((entry) => join(entry.parentPath, entry.name))
+    return entries
+      .filter((entry) => entry.isFile() && entry.parentPath.includes('sha256'))
+      .map((entry) => join(entry.parentPath, entry.name))
   }
 
   it('a dry run explains, a sweep deletes what no image refers to, and nothing else', async () => {
@@ -258,7 +330,9 @@ describe('sweep and verify', () => {
     expect(await blobsOf(data)).toHaveLength(2)
     expect(await succeed(['sweep', ...at])).toMatch(/^0 uploads, 0 blobs/)
     const dry = await succeed(['sweep', '--dry-run', '--grace', '0s', ...at])
-    expect(dry).toMatch(/^would remove blob blobs\/sha256\/\S+ \(4 bytes\): no image refers to it since .*\n0 uploads, 1 blobs/)
+    expect(dry).toMatch(
+      /^would remove blob blobs\/sha256\/\S+ \(4 bytes\): no image refers to it since .*\n0 uploads, 1 blobs/,
+    )
     expect(await blobsOf(data)).toHaveLength(2)
     expect(JSON.parse(await succeed(['sweep', '--grace', '0s', '--json', ...at]))).toMatchObject({
       blobs: 1,
@@ -279,7 +353,11 @@ describe('sweep and verify', () => {
     // a manifest that is a folder
     mkdirSync(join(data, 'blobs', 'uploads', 'odd', 'upload.json'), { recursive: true })
     const { code, stdout, stderr } = await command(['sweep', '--grace', '0s', '--json', '--data', data])
-    expect(JSON.parse(stdout)).toMatchObject({ dryRun: false, items: [{ kind: 'blob', bytes: 4 }], error: expect.stringContaining('EISDIR') })
+    expect(JSON.parse(stdout)).toMatchObject({
+      dryRun: false,
+      items: [{ kind: 'blob', bytes: 4 }],
+      error: expect.stringContaining('EISDIR'),
+    })
     expect([code, stderr]).toEqual([1, expect.stringContaining('EISDIR')])
     expect(await blobsOf(data)).toHaveLength(0)
   })
@@ -298,7 +376,10 @@ describe('sweep and verify', () => {
     expect(stdout).toMatch(/^damaged admin\/demo\/hello sha256\.[0-9a-f]{64}: .*\n0 proven, 1 damaged/)
     expect((await client.pull('admin/demo/hello:latest')).status).toBe(404)
     writeFileSync(blob, 'hello')
-    expect(JSON.parse(await succeed(['verify', '--json', ...at]))).toMatchObject({ healed: 1, items: [{ outcome: 'healed', path: 'admin/demo/hello' }] })
+    expect(JSON.parse(await succeed(['verify', '--json', ...at]))).toMatchObject({
+      healed: 1,
+      items: [{ outcome: 'healed', path: 'admin/demo/hello' }],
+    })
     expect((await client.pull('admin/demo/hello:latest')).bytes.toString()).toBe('hello')
   })
 
@@ -310,15 +391,23 @@ describe('sweep and verify', () => {
     for (const blob of await blobsOf(data)) writeFileSync(blob, 'bad')
     const at = ['--data', data]
     // after the first image it waits for three seconds
-    const stopped = await command(['verify', '--all', '--rate', '1B', ...at], { signal: { name: 'SIGINT', when: 'damaged ' } })
+    const stopped = await command(['verify', '--all', '--rate', '1B', ...at], {
+      signal: { name: 'SIGINT', when: 'damaged ' },
+    })
     expect(stopped.code).toBe(130)
     expect(stopped.stdout).toMatch(/\n0 proven, 1 damaged, 0 healed, 0 unreadable; 3 bytes read\n$/)
     const [, id = ''] = /to go on from here: --after ([0-9a-f]{24})\n$/.exec(stopped.stderr) ?? []
-    expect(await command(['verify', '--all', '--after', id, ...at])).toMatchObject({ code: 1, stdout: expect.stringMatching(/\n0 proven, 1 damaged/) })
+    expect(await command(['verify', '--all', '--after', id, ...at])).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/\n0 proven, 1 damaged/),
+    })
     expect((await client.pull('admin/demo/one:latest')).status).toBe(404)
     expect((await client.pull('admin/demo/two:latest')).status).toBe(404)
     const wrong = await command(['verify', '--after', 'admin/demo/one', ...at])
-    expect([wrong.code, wrong.stderr]).toEqual([2, 'sif-library: --after: expected the id of an image, 24 hex digits\n'])
+    expect([wrong.code, wrong.stderr]).toEqual([
+      2,
+      'sif-library: --after: expected the id of an image, 24 hex digits\n',
+    ])
   })
 
   /** From now on the database fails at this. */
@@ -346,7 +435,9 @@ describe('sweep and verify', () => {
       error: expect.stringContaining('the disk is gone'),
     })
     const words = await command(['verify', '--all', ...at])
-    expect(words.stdout).toMatch(/^damaged admin\/demo\/\S+ sha256.*\n0 proven, 1 damaged, 0 healed, 0 unreadable; \d+ bytes read\n$/)
+    expect(words.stdout).toMatch(
+      /^damaged admin\/demo\/\S+ sha256.*\n0 proven, 1 damaged, 0 healed, 0 unreadable; \d+ bytes read\n$/,
+    )
     for (const { code, stderr } of [json, words]) {
       expect(code).toBe(1)
       expect(stderr).toMatch(new RegExp(`to go on from here: --after ${first?.id}\\nsif-library: .*the disk is gone`))
@@ -365,7 +456,9 @@ describe('sweep and verify', () => {
     const { code, stdout, stderr } = await command(['reindex', '--json', '--data', data])
     expect(JSON.parse(stdout)).toEqual({
       dryRun: false,
-      items: ['entity', 'collection', 'container'].map((kind) => expect.objectContaining({ kind, outcome: 'restored' })),
+      items: ['entity', 'collection', 'container'].map((kind) =>
+        expect.objectContaining({ kind, outcome: 'restored' }),
+      ),
       error: expect.stringContaining('the disk is gone'),
     })
     expect([code, stderr]).toEqual([1, expect.stringContaining('the disk is gone')])

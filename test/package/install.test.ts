@@ -131,7 +131,11 @@ describe('installed', () => {
 
   test.each([
     ['ESM', 'use.mjs', `${esm}\n${use}\nawait use({ ${names} })`],
-    ['CJS', 'use.cjs', `${cjs}\n${use}\nuse({ ${names} }).catch((error) => { console.error(error); process.exitCode = 1 })`],
+    [
+      'CJS',
+      'use.cjs',
+      `${cjs}\n${use}\nuse({ ${names} }).catch((error) => { console.error(error); process.exitCode = 1 })`,
+    ],
   ])('every door is used from %s', async (_, file, text) => {
     await consumer.write(file, text)
     expect(await runOk(process.execPath, { args: [file], cwd: consumer.folder })).toContain('all doors open')
@@ -156,7 +160,10 @@ describe('installed', () => {
   })
 
   test('the command answers', async () => {
-    const output = await runOk(process.execPath, { args: ['node_modules/sif-library/dist/cli/main.js', '--help'], cwd: consumer.folder })
+    const output = await runOk(process.execPath, {
+      args: ['node_modules/sif-library/dist/cli/main.js', '--help'],
+      cwd: consumer.folder,
+    })
     expect(output).toContain('serve')
   })
 })
@@ -182,7 +189,10 @@ describe('types', () => {
         esModuleInterop: true,
         skipLibCheck: true,
       }
-      await consumer.write('tsconfig.json', JSON.stringify({ compilerOptions: { ...config, preserveSymlinks: false }, files: [file] }))
+      await consumer.write(
+        'tsconfig.json',
+        JSON.stringify({ compilerOptions: { ...config, preserveSymlinks: false }, files: [file] }),
+      )
       const { code, stdout } = await run(process.execPath, { args: [tsc, '-p', 'tsconfig.json'], cwd: consumer.folder })
       if (code !== 0) return `${file}: ${stdout}`
     }

@@ -8,7 +8,12 @@ import { run } from '../e2e/harness/run.js'
 import { type Packed, pack, readJson } from './packed.js'
 
 interface Manifest {
-  readonly exports: Readonly<Record<string, string | Readonly<Record<'import' | 'require', { readonly types: string; readonly default: string }>>>>
+  readonly exports: Readonly<
+    Record<
+      string,
+      string | Readonly<Record<'import' | 'require', { readonly types: string; readonly default: string }>>
+    >
+  >
   readonly bin: Readonly<Record<string, string>>
   readonly dependencies: Readonly<Record<string, string>>
   readonly peerDependencies: Readonly<Record<string, string>>
@@ -37,12 +42,14 @@ test('entries.json, the exports of package.json and the tarball say the same', (
     })
     for (const ending of ['.js', '.cjs', '.d.ts', '.d.cts']) expect(packed.files).toContain(`dist/${file}${ending}`)
   }
-  for (const [door, file] of Object.entries(manifest.exports)) if (typeof file === 'string') expect(packed.files, door).toContain(file.slice(2))
+  for (const [door, file] of Object.entries(manifest.exports))
+    if (typeof file === 'string') expect(packed.files, door).toContain(file.slice(2))
   for (const file of Object.values(manifest.bin)) expect(packed.files).toContain(file.replace(/^\.\//, ''))
 })
 
 test('the tarball holds what is needed and nothing else', () => {
-  const known = /^(dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|package\.json|config\.schema\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+  const known =
+    /^(dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|package\.json|config\.schema\.json|README\.md|CHANGELOG\.md|LICENSE)$/
   expect(packed.files.filter((file) => !known.test(file))).toEqual([])
   expect(packed.files.filter((file) => /test\.|spec|fixture|example/i.test(file))).toEqual([])
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) expect(packed.files).toContain(file)
@@ -50,11 +57,13 @@ test('the tarball holds what is needed and nothing else', () => {
 })
 
 test('the command can be run as it is', async () => {
-  for (const file of Object.values(manifest.bin)) expect((await readFile(join(PACKAGE, file), 'utf8')).startsWith('#!/usr/bin/env node\n')).toBe(true)
+  for (const file of Object.values(manifest.bin))
+    expect((await readFile(join(PACKAGE, file), 'utf8')).startsWith('#!/usr/bin/env node\n')).toBe(true)
 })
 
 test('every peer is optional: nobody installs a database for a backend that they do not use', () => {
-  for (const peer of Object.keys(manifest.peerDependencies)) expect(manifest.peerDependenciesMeta[peer]).toEqual({ optional: true })
+  for (const peer of Object.keys(manifest.peerDependencies))
+    expect(manifest.peerDependenciesMeta[peer]).toEqual({ optional: true })
 })
 
 test('publint finds nothing', async () => {
@@ -63,7 +72,10 @@ test('publint finds nothing', async () => {
 })
 
 test('attw: the types resolve from ESM, from CJS and for bundlers', async () => {
-  const { code, stdout, stderr } = await run('npx', { args: ['attw', packed.tarball, '--profile', 'node16', '--no-color'], cwd: PACKAGE })
+  const { code, stdout, stderr } = await run('npx', {
+    args: ['attw', packed.tarball, '--profile', 'node16', '--no-color'],
+    cwd: PACKAGE,
+  })
   expect([code, code === 0 ? '' : stdout + stderr]).toEqual([0, ''])
 })
 

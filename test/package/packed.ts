@@ -30,9 +30,16 @@ export interface Packed {
 export async function pack(): Promise<Packed> {
   await ensureBuilt()
   const folder = await temporaryFolder()
-  const output = await runOk('npm', { args: ['pack', '--json', '--ignore-scripts', '--silent', '--pack-destination', folder], cwd: PACKAGE })
+  const output = await runOk('npm', {
+    args: ['pack', '--json', '--ignore-scripts', '--silent', '--pack-destination', folder],
+    cwd: PACKAGE,
+  })
   const [made] = JSON.parse(output) as [{ filename: string; files: { path: string }[]; unpackedSize: number }]
-  return { tarball: join(folder, made.filename), files: made.files.map(({ path }) => path), unpackedSize: made.unpackedSize }
+  return {
+    tarball: join(folder, made.filename),
+    files: made.files.map(({ path }) => path),
+    unpackedSize: made.unpackedSize,
+  }
 }
 
 export interface Consumer {
@@ -44,10 +51,22 @@ export interface Consumer {
  * An empty project that installed the tarball, with packages of the registry beside it. Peers and types (`linked`) come from this checkout: some of them take a minute to
  * compile.
  */
-export async function install(packed: Packed, options: { readonly linked: readonly string[]; readonly packages?: readonly string[] }): Promise<Consumer> {
+export async function install(
+  packed: Packed,
+  options: { readonly linked: readonly string[]; readonly packages?: readonly string[] },
+): Promise<Consumer> {
   const folder = await temporaryFolder()
   await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true }))
-  const args = ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', packed.tarball, ...(options.packages ?? [])]
+  const args = [
+    'install',
+    '--prefer-offline',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--no-package-lock',
+    packed.tarball,
+    ...(options.packages ?? []),
+  ]
   await runOk('npm', { args, cwd: folder })
   for (const name of options.linked) {
     const link = join(folder, 'node_modules', name)

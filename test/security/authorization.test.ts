@@ -3,7 +3,7 @@
  * were written from the protocol and not from the code; a new row without an entry fails.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ownerPolicy } from '../../src/core/auth.js'
+import { ownerPolicy } from '../../src/core/auth/policy.js'
 import { routes } from '../../src/core/routes.js'
 import { expectStatus, hashOf, makeContainer, makeImage, push, sha256 } from '../support/push.js'
 import { type Answer, type CallOptions, createTestRegistry, type TestRegistry } from '../support/registry.js'
@@ -33,7 +33,11 @@ const noId = 'f'.repeat(24)
 
 // ---------------------------------------------------------------- the rule
 
-function may(who: Who, action: 'pull' | 'push' | 'delete', at: { readonly seen: Seen; readonly level: Level }): boolean {
+function may(
+  who: Who,
+  action: 'pull' | 'push' | 'delete',
+  at: { readonly seen: Seen; readonly level: Level },
+): boolean {
   switch (who) {
     case 'writer':
     case 'group member':
@@ -89,8 +93,16 @@ interface Cell {
 }
 
 type Entry =
-  | { readonly kind: 'public'; readonly status: (who: Who, seen: Seen) => number; readonly request: (cell: Cell) => Request | Promise<Request> }
-  | { readonly kind: 'filtered'; readonly request: (cell: Cell) => Promise<Request>; readonly check: (cell: Cell, answer: Answer) => void }
+  | {
+      readonly kind: 'public'
+      readonly status: (who: Who, seen: Seen) => number
+      readonly request: (cell: Cell) => Request | Promise<Request>
+    }
+  | {
+      readonly kind: 'filtered'
+      readonly request: (cell: Cell) => Promise<Request>
+      readonly check: (cell: Cell, answer: Answer) => void
+    }
   | {
       readonly kind: 'asked'
       readonly action: 'pull' | 'push' | 'delete'
@@ -101,7 +113,11 @@ type Entry =
       readonly request: (cell: Cell) => Request | Promise<Request>
     }
 
-const always = (status: number, path: string): Entry => ({ kind: 'public', status: () => status, request: () => ['GET', path] })
+const always = (status: number, path: string): Entry => ({
+  kind: 'public',
+  status: () => status,
+  request: () => ['GET', path],
+})
 
 /** The id of a published image with a tag of its own. */
 async function published(cell: Cell): Promise<{ readonly id: string; readonly tag: string; readonly hash: string }> {
@@ -119,15 +135,21 @@ async function pending(cell: Cell): Promise<string> {
 }
 
 /** An upload of the principal where it may have one; otherwise one of the admin's: who is refused is refused before it is looked at. */
-async function upload(cell: Cell): Promise<{ readonly id: string; readonly uploadID: string; readonly part: (token: string) => Promise<string> }> {
+async function upload(
+  cell: Cell,
+): Promise<{ readonly id: string; readonly uploadID: string; readonly part: (token: string) => Promise<string> }> {
   const id = await pending(cell)
   if (cell.seen === 'absent') return { id, uploadID: noId, part: async () => '' }
   const token = (cell.pushes ? cell.token : undefined) ?? cell.admin
-  const start = await cell.registry.call('POST', `/v2/imagefile/${id}/_multipart`, { token, body: { filesize: cell.bytes.length } })
+  const start = await cell.registry.call('POST', `/v2/imagefile/${id}/_multipart`, {
+    token,
+    body: { filesize: cell.bytes.length },
+  })
   const { uploadID } = expectStatus(start, 200).json.data
   const part = async (): Promise<string> => {
     const body = { uploadID, partNumber: 1, partSize: cell.bytes.length, sha256sum: sha256(cell.bytes) }
-    const url = expectStatus(await cell.registry.call('PUT', `/v2/imagefile/${id}/_multipart`, { token, body }), 200).json.data.presignedURL
+    const url = expectStatus(await cell.registry.call('PUT', `/v2/imagefile/${id}/_multipart`, { token, body }), 200)
+      .json.data.presignedURL
     return expectStatus(await cell.registry.call('PUT', url, { body: cell.bytes }), 200).headers.etag ?? ''
   }
   return { id, uploadID, part }
@@ -168,7 +190,11 @@ const table: Readonly<Record<string, Entry>> = {
     request: async (cell) => {
       const { hash } = await published(cell)
       if (cell.seen === 'absent') return ['GET', '/transfers/abc.def']
-      return ['GET', (await cell.registry.call('GET', `/v1/imagefile/${cell.path}:${hash}`, { token: cell.admin })).headers.location ?? '']
+      return [
+        'GET',
+        (await cell.registry.call('GET', `/v1/imagefile/${cell.path}:${hash}`, { token: cell.admin })).headers
+          .location ?? '',
+      ]
     },
   },
   'transfers.put': {
@@ -176,7 +202,10 @@ const table: Readonly<Record<string, Entry>> = {
     status: (_, seen) => (seen === 'absent' ? 403 : 200),
     request: async (cell) => {
       if (cell.seen === 'absent') return ['PUT', '/transfers/abc.def', { body: cell.bytes }]
-      const start = await cell.registry.call('POST', `/v2/imagefile/${await pending(cell)}`, { token: cell.admin, body: { filesize: cell.bytes.length } })
+      const start = await cell.registry.call('POST', `/v2/imagefile/${await pending(cell)}`, {
+        token: cell.admin,
+        body: { filesize: cell.bytes.length },
+      })
       return ['PUT', start.json.data.uploadURL, { body: cell.bytes }]
     },
   },
@@ -217,9 +246,19 @@ const table: Readonly<Record<string, Entry>> = {
     // the one that is there: the scoped token is good for its path only
     request: ({ ids }) => ['POST', '/v1/containers', { body: { name: 'n', collection: ids.collectionId } }],
   },
-  'images.get': pulls('container', async (cell) => ['GET', `/v1/images/${cell.path}:${(await published(cell)).tag}?arch=amd64`]),
-  'images.pull': pulls('container', async (cell) => ['GET', `/v1/imagefile/${cell.path}:${(await published(cell)).hash}`], 303),
-  'images.create': pushes(({ ids, bytes }) => ['POST', '/v1/images', { body: { hash: hashOf(bytes), container: ids.containerId } }], [201]),
+  'images.get': pulls('container', async (cell) => [
+    'GET',
+    `/v1/images/${cell.path}:${(await published(cell)).tag}?arch=amd64`,
+  ]),
+  'images.pull': pulls(
+    'container',
+    async (cell) => ['GET', `/v1/imagefile/${cell.path}:${(await published(cell)).hash}`],
+    303,
+  ),
+  'images.create': pushes(
+    ({ ids, bytes }) => ['POST', '/v1/images', { body: { hash: hashOf(bytes), container: ids.containerId } }],
+    [201],
+  ),
   'images.delete': {
     kind: 'asked',
     action: 'delete',
@@ -228,25 +267,44 @@ const table: Readonly<Record<string, Entry>> = {
     request: async (cell) => ['DELETE', `/v1/images/${cell.path}:${(await published(cell)).tag}?arch=amd64`],
   },
   'uploads.direct': pushes(async (cell) => ['POST', `/v1/imagefile/${await pending(cell)}`, { body: cell.bytes }]),
-  'uploads.startSingle': pushes(async (cell) => ['POST', `/v2/imagefile/${await pending(cell)}`, { body: { filesize: cell.bytes.length } }]),
+  'uploads.startSingle': pushes(async (cell) => [
+    'POST',
+    `/v2/imagefile/${await pending(cell)}`,
+    { body: { filesize: cell.bytes.length } },
+  ]),
   'uploads.completeSingle': pushes(async (cell) => {
     const id = await pending(cell)
     if (cell.seen !== 'absent') {
       const token = (cell.pushes ? cell.token : undefined) ?? cell.admin
-      const start = await cell.registry.call('POST', `/v2/imagefile/${id}`, { token, body: { filesize: cell.bytes.length } })
+      const start = await cell.registry.call('POST', `/v2/imagefile/${id}`, {
+        token,
+        body: { filesize: cell.bytes.length },
+      })
       expectStatus(await cell.registry.call('PUT', start.json.data.uploadURL, { body: cell.bytes }), 200)
     }
     return ['PUT', `/v2/imagefile/${id}/_complete`, { body: {} }]
   }),
-  'uploads.startMultipart': pushes(async (cell) => ['POST', `/v2/imagefile/${await pending(cell)}/_multipart`, { body: { filesize: cell.bytes.length } }]),
+  'uploads.startMultipart': pushes(async (cell) => [
+    'POST',
+    `/v2/imagefile/${await pending(cell)}/_multipart`,
+    { body: { filesize: cell.bytes.length } },
+  ]),
   'uploads.presignPart': pushes(async (cell) => {
     const { id, uploadID } = await upload(cell)
-    return ['PUT', `/v2/imagefile/${id}/_multipart`, { body: { uploadID, partNumber: 1, partSize: cell.bytes.length, sha256sum: '' } }]
+    return [
+      'PUT',
+      `/v2/imagefile/${id}/_multipart`,
+      { body: { uploadID, partNumber: 1, partSize: cell.bytes.length, sha256sum: '' } },
+    ]
   }),
   'uploads.completeMultipart': pushes(async (cell) => {
     const { id, uploadID, part } = await upload(cell)
     const token = await part(cell.token ?? '')
-    return ['PUT', `/v2/imagefile/${id}/_multipart_complete`, { body: { uploadID, completedParts: [{ partNumber: 1, token }] } }]
+    return [
+      'PUT',
+      `/v2/imagefile/${id}/_multipart_complete`,
+      { body: { uploadID, completedParts: [{ partNumber: 1, token }] } },
+    ]
   }),
   'uploads.abort': pushes(async (cell) => {
     const { id, uploadID } = await upload(cell)
@@ -254,7 +312,11 @@ const table: Readonly<Record<string, Entry>> = {
   }),
   'tags.getV1': pulls('container', ({ ids }) => ['GET', `/v1/tags/${ids.containerId}`]),
   'tags.getV2': pulls('container', ({ ids }) => ['GET', `/v2/tags/${ids.containerId}`]),
-  'tags.setV1': pushes(async (cell) => ['POST', `/v1/tags/${cell.ids.containerId}`, { body: { Tag: 'v1', ImageID: (await published(cell)).id } }]),
+  'tags.setV1': pushes(async (cell) => [
+    'POST',
+    `/v1/tags/${cell.ids.containerId}`,
+    { body: { Tag: 'v1', ImageID: (await published(cell)).id } },
+  ]),
   'tags.setV2': pushes(async (cell) => [
     'POST',
     `/v2/tags/${cell.ids.containerId}`,
@@ -277,15 +339,19 @@ beforeAll(async () => {
         ...policy,
         // a host's own rule on top: one person reads everything, another one works everywhere
         authorize: (question) =>
-          (question.principal?.name === 'rita' && question.action === 'pull') || question.principal?.name === 'will' || policy.authorize(question),
-        visible: (question) => (['rita', 'will'].includes(question.principal?.name ?? '') ? 'all' : policy.visible(question)),
+          (question.principal?.name === 'rita' && question.action === 'pull') ||
+          question.principal?.name === 'will' ||
+          policy.authorize(question),
+        visible: (question) =>
+          ['rita', 'will'].includes(question.principal?.name ?? '') ? 'all' : policy.visible(question),
       },
     },
   })
   const { accounts, visibility } = registry.library
   for (const name of ['rita', 'will']) await accounts.addUser({ name })
   await accounts.addUser({ name: 'gina', groups: ['pub', 'priv', 'none', 'fresh'] })
-  const issue = async (user: string, options: object = {}): Promise<string> => (await accounts.createToken({ user, ...options })).token
+  const issue = async (user: string, options: object = {}): Promise<string> =>
+    (await accounts.createToken({ user, ...options })).token
   const revoked = await accounts.createToken({ user: 'will' })
   expect(await accounts.revokeToken(revoked.info.id)).toBe(true)
   tokens = {
@@ -300,9 +366,12 @@ beforeAll(async () => {
     admin: registry.tokens.admin,
     'token scoped to pull': await issue('will', { scopes: ['pull'] }),
     'token scoped to another path': await issue('will', { scopes: ['push:other/c', 'delete:other/c', 'pull:other'] }),
-    'token scoped to push on this path': await issue('will', { scopes: Object.values(entityOf).map((entity) => `push:${entity}/c/n`) }),
+    'token scoped to push on this path': await issue('will', {
+      scopes: Object.values(entityOf).map((entity) => `push:${entity}/c/n`),
+    }),
   }
-  for (const seen of ['public', 'private'] as const) ids.set(seen, await makeContainer(registry, `${entityOf[seen]}/c/n`, 'admin'))
+  for (const seen of ['public', 'private'] as const)
+    ids.set(seen, await makeContainer(registry, `${entityOf[seen]}/c/n`, 'admin'))
   await visibility('priv', 'private')
   await visibility('priv/c', 'private')
 })
@@ -325,7 +394,10 @@ async function judge(name: string, who: Who, seen: Seen): Promise<string | undef
     pushes: !badCredentials.includes(who) && may(who, 'push', { seen, level: 'container' }),
   }
   const [method, path, options = {}] = await entry.request(cell)
-  const answer = await registry.call(method, path, { ...options, ...(cell.token === undefined ? {} : { token: cell.token }) })
+  const answer = await registry.call(method, path, {
+    ...options,
+    ...(cell.token === undefined ? {} : { token: cell.token }),
+  })
   const wanted = expected(entry, who, seen)
   const label = `${who}, ${seen}: ${answer.status} instead of ${wanted.join(' or ')} ${answer.text.slice(0, 120)}`
   if (!wanted.includes(answer.status)) return label
@@ -345,7 +417,10 @@ test('every row has an entry, and every entry a row of the same method and kind 
   expect(Object.keys(table).sort()).toEqual(routes.map(({ name }) => name).sort())
   for (const row of routes) {
     const entry = table[row.name] as Entry
-    expect([row.name, typeof row.access === 'string' ? row.access : row.access.action]).toEqual([row.name, entry.kind === 'asked' ? entry.action : entry.kind])
+    expect([row.name, typeof row.access === 'string' ? row.access : row.access.action]).toEqual([
+      row.name,
+      entry.kind === 'asked' ? entry.action : entry.kind,
+    ])
   }
 })
 

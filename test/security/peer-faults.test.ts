@@ -1,7 +1,19 @@
 /** The faults that were found in the existing servers, request by request. Each test is named after its number in the list of findings; the answer is what this registry must say. */
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createWorld, exists, expectRefusal, expectStatus, hashOf, noId, openFiles, sha256, someBytes, until, type World } from './support.js'
+import {
+  createWorld,
+  exists,
+  expectRefusal,
+  expectStatus,
+  hashOf,
+  noId,
+  openFiles,
+  sha256,
+  someBytes,
+  until,
+  type World,
+} from './support.js'
 
 const MiB = 1024 * 1024
 
@@ -35,7 +47,10 @@ async function bobsUpload(bytes = someBytes(2500)) {
   const path = fresh('bob')
   const place = await world.place(bob, path)
   const { id } = await world.createImage(bob, place.containerId, bytes)
-  const start = expectStatus(await world.call('POST', `/v2/imagefile/${id}/_multipart`, { token: bob, json: { filesize: bytes.length } }), 200)
+  const start = expectStatus(
+    await world.call('POST', `/v2/imagefile/${id}/_multipart`, { token: bob, json: { filesize: bytes.length } }),
+    200,
+  )
   const part = (partNumber: number, token = bob, imageId = id) => {
     const slice = bytes.subarray((partNumber - 1) * 1000, partNumber * 1000)
     const json = { partSize: slice.length, uploadID: start.json.data.uploadID, partNumber, sha256sum: sha256(slice) }
@@ -43,11 +58,17 @@ async function bobsUpload(bytes = someBytes(2500)) {
   }
   const sendPart = async (partNumber: number) => {
     const { presignedURL } = expectStatus(await part(partNumber), 200).json.data
-    const sent = expectStatus(await world.call('PUT', presignedURL, { body: bytes.subarray((partNumber - 1) * 1000, partNumber * 1000) }), 200)
+    const sent = expectStatus(
+      await world.call('PUT', presignedURL, { body: bytes.subarray((partNumber - 1) * 1000, partNumber * 1000) }),
+      200,
+    )
     return { partNumber, token: sent.headers.get('etag') ?? '' }
   }
   const complete = (completedParts: unknown, token = bob) =>
-    world.call('PUT', `/v2/imagefile/${id}/_multipart_complete`, { token, json: { uploadID: start.json.data.uploadID, completedParts } })
+    world.call('PUT', `/v2/imagefile/${id}/_multipart_complete`, {
+      token,
+      json: { uploadID: start.json.data.uploadID, completedParts },
+    })
   return { path, bytes, id, ...place, uploadID: start.json.data.uploadID as string, part, sendPart, complete }
 }
 
@@ -62,14 +83,23 @@ test('S1: a stranger cannot start an upload on the image of somebody else, publi
     [pending.id, 403],
     [hidden.imageId, 404],
   ] as const) {
-    expectRefusal(await world.call('POST', `/v2/imagefile/${id}/_multipart`, { token: mallory, json: { filesize: 1000 } }), status)
+    expectRefusal(
+      await world.call('POST', `/v2/imagefile/${id}/_multipart`, { token: mallory, json: { filesize: 1000 } }),
+      status,
+    )
     expectRefusal(await world.call('POST', `/v2/imagefile/${id}`, { token: mallory, json: { filesize: 1000 } }), status)
     expectRefusal(
-      await world.call('PUT', `/v2/imagefile/${id}/_multipart`, { token: mallory, json: { partSize: 1000, uploadID: pending.uploadID, partNumber: 1 } }),
+      await world.call('PUT', `/v2/imagefile/${id}/_multipart`, {
+        token: mallory,
+        json: { partSize: 1000, uploadID: pending.uploadID, partNumber: 1 },
+      }),
       status,
     )
     const complete = { uploadID: pending.uploadID, completedParts: [{ partNumber: 1, token: 'x' }] }
-    expectRefusal(await world.call('PUT', `/v2/imagefile/${id}/_multipart_complete`, { token: mallory, json: complete }), status)
+    expectRefusal(
+      await world.call('PUT', `/v2/imagefile/${id}/_multipart_complete`, { token: mallory, json: complete }),
+      status,
+    )
     expectRefusal(await world.call('PUT', `/v2/imagefile/${id}/_complete`, { token: mallory, json: {} }), status)
     expectRefusal(await world.call('POST', `/v1/imagefile/${id}`, { token: mallory, body: someBytes() }), status)
   }
@@ -98,19 +128,37 @@ test('S2: abort ends only one’s own upload and never removes an image', async 
   const { imageId } = await world.push(bob, path, bytes, 'v1')
   const hidden = await privatePush()
   for (const json of [{}, { uploadID: noId }, { uploadID: '1' }]) {
-    expectRefusal(await world.call('PUT', `/v2/imagefile/${imageId}/_multipart_abort`, { token: mallory, json }), [400, 403])
-    expectRefusal(await world.call('PUT', `/v2/imagefile/${hidden.imageId}/_multipart_abort`, { token: mallory, json }), [400, 404])
+    expectRefusal(
+      await world.call('PUT', `/v2/imagefile/${imageId}/_multipart_abort`, { token: mallory, json }),
+      [400, 403],
+    )
+    expectRefusal(
+      await world.call('PUT', `/v2/imagefile/${hidden.imageId}/_multipart_abort`, { token: mallory, json }),
+      [400, 404],
+    )
   }
-  expectRefusal(await world.call('PUT', `/v2/imagefile/${imageId}/_multipart_abort`, { token: mallory, json: { uploadID: noId } }), 403)
+  expectRefusal(
+    await world.call('PUT', `/v2/imagefile/${imageId}/_multipart_abort`, { token: mallory, json: { uploadID: noId } }),
+    403,
+  )
   for (const id of ['1', '2', '3']) {
-    expectRefusal(await world.call('PUT', `/v2/imagefile/${id}/_multipart_abort`, { token: mallory, json: { uploadID: '1' } }), 404)
+    expectRefusal(
+      await world.call('PUT', `/v2/imagefile/${id}/_multipart_abort`, { token: mallory, json: { uploadID: '1' } }),
+      404,
+    )
   }
   expect(await world.pull(`${path}:v1`)).toEqual(bytes)
   const upload = await bobsUpload()
-  const own = () => world.call('PUT', `/v2/imagefile/${upload.id}/_multipart_abort`, { token: bob, json: { uploadID: upload.uploadID } })
+  const own = () =>
+    world.call('PUT', `/v2/imagefile/${upload.id}/_multipart_abort`, {
+      token: bob,
+      json: { uploadID: upload.uploadID },
+    })
   expectStatus(await own(), 200)
   expectStatus(await own(), 200)
-  expect((await world.call('GET', `/v1/images/${upload.path}:${hashOf(upload.bytes)}`, { token: bob })).json.data.uploaded).toBe(false)
+  expect(
+    (await world.call('GET', `/v1/images/${upload.path}:${hashOf(upload.bytes)}`, { token: bob })).json.data.uploaded,
+  ).toBe(false)
 })
 
 test('S3: the same container name and tag in two collections touch each other in nothing', async () => {
@@ -119,7 +167,13 @@ test('S3: the same container name and tag in two collections touch each other in
   await world.push(bob, 'bob/bobc/app', bytes, 'v1')
   const pushed = await world.push(mallory, 'mallory/hers/app', hers)
   const files = Object.values(await world.files())
-  expectStatus(await world.call('POST', `/v1/tags/${pushed.containerId}`, { token: mallory, json: { Tag: 'v1', ImageID: pushed.imageId } }), 200)
+  expectStatus(
+    await world.call('POST', `/v1/tags/${pushed.containerId}`, {
+      token: mallory,
+      json: { Tag: 'v1', ImageID: pushed.imageId },
+    }),
+    200,
+  )
   expect(await world.pull('bob/bobc/app:v1')).toEqual(bytes)
   expect(await world.pull('mallory/hers/app:v1')).toEqual(hers)
   expect(Object.values(await world.files())).toEqual(files)
@@ -131,7 +185,13 @@ test('S4: nor does it where the first is private (there is no frozen tag here)',
   await world.push(bob, 'bob/frozen/app', bytes, 'v1')
   await world.library.visibility('bob/frozen', 'private')
   const pushed = await world.push(mallory, 'mallory/frozen/app', hers)
-  expectStatus(await world.call('POST', `/v1/tags/${pushed.containerId}`, { token: mallory, json: { Tag: 'v1', ImageID: pushed.imageId } }), 200)
+  expectStatus(
+    await world.call('POST', `/v1/tags/${pushed.containerId}`, {
+      token: mallory,
+      json: { Tag: 'v1', ImageID: pushed.imageId },
+    }),
+    200,
+  )
   expect(await world.pull('mallory/frozen/app:v1')).toEqual(hers)
   expect(await world.pull(`mallory/frozen/app:${hashOf(hers)}`)).toEqual(hers)
   expect(await world.pull('bob/frozen/app:v1', bob)).toEqual(bytes)
@@ -147,7 +207,10 @@ test('S5: many collections may hold the same name:tag, and tagging goes on', asy
     const second = someBytes()
     await world.push(token, path, first, 'latest')
     const { containerId, imageId } = await world.push(token, path, second)
-    expectStatus(await world.call('POST', `/v1/tags/${containerId}`, { token, json: { Tag: 'latest', ImageID: imageId } }), 200)
+    expectStatus(
+      await world.call('POST', `/v1/tags/${containerId}`, { token, json: { Tag: 'latest', ImageID: imageId } }),
+      200,
+    )
     expect(await world.pull(`${path}:latest`)).toEqual(second)
     expect(await world.pull(`${path}:${hashOf(first)}`)).toEqual(first)
   }
@@ -162,7 +225,13 @@ test('S6: a stranger cannot tag an image of somebody else', async () => {
     const json = { Tag: 'hijack', Arch: 'amd64', ImageID: pushed.imageId }
     expectRefusal(await world.call('POST', `/${version}/tags/${pushed.containerId}`, { token: mallory, json }), 403)
     expectRefusal(await world.call('POST', `/${version}/tags/x`, { token: mallory, json }), 404)
-    expectRefusal(await world.call('POST', `/${version}/tags/${hidden.containerId}`, { token: mallory, json: { ...json, ImageID: hidden.imageId } }), 404)
+    expectRefusal(
+      await world.call('POST', `/${version}/tags/${hidden.containerId}`, {
+        token: mallory,
+        json: { ...json, ImageID: hidden.imageId },
+      }),
+      404,
+    )
   }
   expect(await world.pull(`${path}:v1`)).toEqual(bytes)
   expectRefusal(await world.call('GET', `/v1/images/${path}:hijack`), 404)
@@ -210,13 +279,17 @@ test('S10: GET writes nothing', async () => {
   const before = await world.dump()
   const hash = hashOf(bytes)
   await Promise.all(
-    Array.from({ length: 20 }, () => world.call('GET', `/v1/images/${path}:${hash}?arch=amd64`, { token: bob }).then((a) => expectRefusal(a, 404))),
+    Array.from({ length: 20 }, () =>
+      world.call('GET', `/v1/images/${path}:${hash}?arch=amd64`, { token: bob }).then((a) => expectRefusal(a, 404)),
+    ),
   )
   expect(await world.dump()).toEqual(before)
   const made = await Promise.all(Array.from({ length: 20 }, () => world.createImage(bob, containerId, bytes)))
   expect(new Set(made.map(({ id }) => id)).size).toBe(1)
   await Promise.all(
-    Array.from({ length: 20 }, () => world.call('GET', `/v1/images/${path}:${hash}?arch=amd64`, { token: bob }).then((a) => expectStatus(a, 200))),
+    Array.from({ length: 20 }, () =>
+      world.call('GET', `/v1/images/${path}:${hash}?arch=amd64`, { token: bob }).then((a) => expectStatus(a, 200)),
+    ),
   )
   const images = await world.rows('images')
   expect(images.filter(({ container_id }) => container_id === containerId)).toHaveLength(1)
@@ -229,19 +302,34 @@ test('S11: bytes with another hash are never published, by any of the three ways
   const other = someBytes(1500)
   const { id } = await world.createImage(bob, place.containerId, claimed)
   expectRefusal(await world.call('POST', `/v1/imagefile/${id}`, { token: bob, body: other }), 422)
-  const single = expectStatus(await world.call('POST', `/v2/imagefile/${id}`, { token: bob, json: { filesize: 1500 } }), 200)
+  const single = expectStatus(
+    await world.call('POST', `/v2/imagefile/${id}`, { token: bob, json: { filesize: 1500 } }),
+    200,
+  )
   expectRefusal(await world.call('PUT', single.json.data.uploadURL, { body: other }), 422)
   expectRefusal(await world.call('PUT', `/v2/imagefile/${id}/_complete`, { token: bob, json: {} }), 409)
-  const multi = expectStatus(await world.call('POST', `/v2/imagefile/${id}/_multipart`, { token: bob, json: { filesize: 1500 } }), 200)
+  const multi = expectStatus(
+    await world.call('POST', `/v2/imagefile/${id}/_multipart`, { token: bob, json: { filesize: 1500 } }),
+    200,
+  )
   const { uploadID } = multi.json.data
   const completedParts: unknown[] = []
   for (const [index, slice] of [other.subarray(0, 1000), other.subarray(1000)].entries()) {
     const json = { partSize: slice.length, uploadID, partNumber: index + 1, sha256sum: sha256(slice) }
-    const { presignedURL } = expectStatus(await world.call('PUT', `/v2/imagefile/${id}/_multipart`, { token: bob, json }), 200).json.data
+    const { presignedURL } = expectStatus(
+      await world.call('PUT', `/v2/imagefile/${id}/_multipart`, { token: bob, json }),
+      200,
+    ).json.data
     const sent = expectStatus(await world.call('PUT', presignedURL, { body: slice }), 200)
     completedParts.push({ partNumber: index + 1, token: sent.headers.get('etag') })
   }
-  expectRefusal(await world.call('PUT', `/v2/imagefile/${id}/_multipart_complete`, { token: bob, json: { uploadID, completedParts } }), 422)
+  expectRefusal(
+    await world.call('PUT', `/v2/imagefile/${id}/_multipart_complete`, {
+      token: bob,
+      json: { uploadID, completedParts },
+    }),
+    422,
+  )
   const image = expectStatus(await world.call('GET', `/v1/images/${path}:${hashOf(claimed)}`, { token: bob }), 200)
   expect(image.json.data.uploaded).toBe(false)
   expectRefusal(await world.call('GET', `/v1/images/${path}:${hashOf(claimed)}`), 404)
@@ -264,8 +352,13 @@ test('S13: malformed input is a 400 in JSON', async () => {
   const path = fresh('bob')
   const place = await world.place(bob, path)
   const { id } = await world.createImage(bob, place.containerId, someBytes())
-  const refuse = async (method: string, route: string, options: { json?: unknown; body?: string }, status: number | number[], field?: string) =>
-    expectRefusal(await world.call(method, route, { token: bob, ...options }), status, field)
+  const refuse = async (
+    method: string,
+    route: string,
+    options: { json?: unknown; body?: string },
+    status: number | number[],
+    field?: string,
+  ) => expectRefusal(await world.call(method, route, { token: bob, ...options }), status, field)
   await refuse('POST', '/v1/entities', { body: '{' }, 400, 'JSON')
   await refuse('POST', '/v1/images', { body: '[1,2' }, 400, 'JSON')
   await refuse('POST', `/v2/imagefile/${id}/_multipart`, { json: { filesize: 'much' } }, 400, 'filesize')
@@ -279,17 +372,32 @@ test('S13: malformed input is a 400 in JSON', async () => {
   expectRefusal(await world.call('GET', '/v1/images/((/c/n:latest', { token: bob }), 400, 'entity')
   expectRefusal(await world.call('GET', '/v1/containers/((/c/n', { token: bob }), 400, 'entity')
   // null is Go's zero value: as good as absent, and so no 400 here
-  expectStatus(await world.call('POST', `/v2/imagefile/${id}`, { token: bob, json: { filesize: 10, sha256sum: null } }), 200)
+  expectStatus(
+    await world.call('POST', `/v2/imagefile/${id}`, { token: bob, json: { filesize: 10, sha256sum: null } }),
+    200,
+  )
   await refuse('PUT', `/v2/imagefile/${id}/_multipart`, { json: { partSize: 1, partNumber: 1 } }, 400, 'uploadID')
 })
 
 test('S14: part numbers and sizes below one are refused', async () => {
   const upload = await bobsUpload()
   const json = { partSize: 1000, uploadID: upload.uploadID, partNumber: -7 }
-  expectRefusal(await world.call('PUT', `/v2/imagefile/${upload.id}/_multipart`, { token: bob, json }), 400, 'partNumber')
+  expectRefusal(
+    await world.call('PUT', `/v2/imagefile/${upload.id}/_multipart`, { token: bob, json }),
+    400,
+    'partNumber',
+  )
   for (const filesize of [-99999999999, 0]) {
-    expectRefusal(await world.call('POST', `/v2/imagefile/${upload.id}/_multipart`, { token: bob, json: { filesize } }), 400, 'filesize')
-    expectRefusal(await world.call('POST', `/v2/imagefile/${upload.id}`, { token: bob, json: { filesize } }), 400, 'filesize')
+    expectRefusal(
+      await world.call('POST', `/v2/imagefile/${upload.id}/_multipart`, { token: bob, json: { filesize } }),
+      400,
+      'filesize',
+    )
+    expectRefusal(
+      await world.call('POST', `/v2/imagefile/${upload.id}`, { token: bob, json: { filesize } }),
+      400,
+      'filesize',
+    )
   }
 })
 
@@ -343,7 +451,8 @@ test('S16: another arch than the tag has is 404', async () => {
   const path = fresh('bob')
   await world.push(bob, path, someBytes(), 'v1')
   expectStatus(await world.call('GET', `/v1/images/${path}:v1?arch=amd64`), 200)
-  for (const route of ['images', 'imagefile']) expectRefusal(await world.call('GET', `/v1/${route}/${path}:v1?arch=arm64`), 404)
+  for (const route of ['images', 'imagefile'])
+    expectRefusal(await world.call('GET', `/v1/${route}/${path}:v1?arch=arm64`), 404)
 })
 
 test('S17: a container that is not there is 404', async () => {
@@ -374,7 +483,10 @@ test('S19: a policy lets a group push to a shared entity', async () => {
   await world.push(token, 'lab/shared/n', bytes, 'v1')
   expect(await world.pull('lab/shared/n:v1')).toEqual(bytes)
   expectRefusal(
-    await world.call('POST', '/v1/collections', { token: mallory, json: { name: 'x', entity: (await world.place(root, 'lab/shared/n')).entityId } }),
+    await world.call('POST', '/v1/collections', {
+      token: mallory,
+      json: { name: 'x', entity: (await world.place(root, 'lab/shared/n')).entityId },
+    }),
     403,
   )
 })
@@ -382,21 +494,40 @@ test('S19: a policy lets a group push to a shared entity', async () => {
 test('H1: knowing a hash opens no private image', async () => {
   const hidden = await privatePush()
   const place = await world.place(mallory, fresh('mallory'))
-  const made = expectStatus(await world.call('POST', '/v1/images', { token: mallory, json: { hash: hashOf(hidden.bytes), container: place.containerId } }), 201)
+  const made = expectStatus(
+    await world.call('POST', '/v1/images', {
+      token: mallory,
+      json: { hash: hashOf(hidden.bytes), container: place.containerId },
+    }),
+    201,
+  )
   expect(made.json.data).toMatchObject({ uploaded: false, size: 0 })
   const { id } = made.json.data
   expectRefusal(await world.call('PUT', `/v2/imagefile/${id}/_complete`, { token: mallory, json: {} }), 409)
-  expectRefusal(await world.call('POST', `/v1/tags/${place.containerId}`, { token: mallory, json: { Tag: 'latest', ImageID: id } }), 409)
+  expectRefusal(
+    await world.call('POST', `/v1/tags/${place.containerId}`, { token: mallory, json: { Tag: 'latest', ImageID: id } }),
+    409,
+  )
   // who has the bytes may of course push them, and who may read the image shares them
   expectStatus(await world.call('POST', `/v1/imagefile/${id}`, { token: mallory, body: hidden.bytes }), 200)
   const own = await world.place(bob, fresh('bob'))
-  const shared = expectStatus(await world.call('POST', '/v1/images', { token: bob, json: { hash: hashOf(hidden.bytes), container: own.containerId } }), 201)
+  const shared = expectStatus(
+    await world.call('POST', '/v1/images', {
+      token: bob,
+      json: { hash: hashOf(hidden.bytes), container: own.containerId },
+    }),
+    201,
+  )
   expect(shared.json.data.uploaded).toBe(true)
 })
 
 test('H2: there is no way past the access check to what is inside a private image', async () => {
   const hidden = await privatePush()
-  for (const path of [`/v1/images/${hidden.path}:secret/inspect`, `/v1/images/${hidden.path}/inspect`, `/v1/imagefile/${hidden.path}:secret/inspect`]) {
+  for (const path of [
+    `/v1/images/${hidden.path}:secret/inspect`,
+    `/v1/images/${hidden.path}/inspect`,
+    `/v1/imagefile/${hidden.path}:secret/inspect`,
+  ]) {
     expectRefusal(await world.call('GET', path), [400, 403, 404])
     expectRefusal(await world.call('GET', path, { token: mallory }), [400, 403, 404])
   }
@@ -406,12 +537,21 @@ test('H3: a tag of one’s own container cannot name a private image of somebody
   const hidden = await privatePush()
   const before = await world.rows('images')
   const place = await world.place(mallory, fresh('mallory'))
-  expectRefusal(await world.call('POST', `/v2/tags/${place.containerId}`, { token: mallory, json: { s390x: { x: hidden.imageId } } }), 400)
+  expectRefusal(
+    await world.call('POST', `/v2/tags/${place.containerId}`, {
+      token: mallory,
+      json: { s390x: { x: hidden.imageId } },
+    }),
+    400,
+  )
   const json = { Arch: 's390x', Tag: 'x', ImageID: hidden.imageId }
   const refused = await world.call('POST', `/v2/tags/${place.containerId}`, { token: mallory, json })
   expectRefusal(refused, 404)
   // the same words as for an id that is nowhere
-  expect(refused.json).toEqual((await world.call('POST', `/v2/tags/${place.containerId}`, { token: mallory, json: { ...json, ImageID: noId } })).json)
+  expect(refused.json).toEqual(
+    (await world.call('POST', `/v2/tags/${place.containerId}`, { token: mallory, json: { ...json, ImageID: noId } }))
+      .json,
+  )
   expect(await world.rows('images')).toEqual(before)
 })
 
@@ -430,7 +570,14 @@ test('H5: an arch is no path', async () => {
   const { containerId, imageId } = await world.push(mallory, fresh('mallory'), someBytes())
   const before = await world.files()
   for (const Arch of ['/abs/dir', '../dir', '..', 'a/b', 'a\\b', 'AMD64', 'x'.repeat(33), 'a\0b', 'a b', '%2e%2e']) {
-    expectRefusal(await world.call('POST', `/v2/tags/${containerId}`, { token: mallory, json: { Arch, Tag: 'evil', ImageID: imageId } }), 400, 'Arch')
+    expectRefusal(
+      await world.call('POST', `/v2/tags/${containerId}`, {
+        token: mallory,
+        json: { Arch, Tag: 'evil', ImageID: imageId },
+      }),
+      400,
+      'Arch',
+    )
     expectRefusal(await world.call('GET', `/v1/images/mallory/c/n:evil?arch=${encodeURIComponent(Arch)}`), 400, 'arch')
   }
   expect(await world.files()).toEqual(before)
@@ -441,7 +588,10 @@ test('H5: an arch is no member of an object either', async () => {
   const { containerId, imageId } = await world.push(mallory, fresh('mallory'), someBytes())
   for (const Arch of ['__proto__', 'constructor']) {
     for (const Tag of ['polluted', 'keys', 'toString']) {
-      const answer = expectStatus(await world.call('POST', `/v2/tags/${containerId}`, { token: mallory, json: { Arch, Tag, ImageID: imageId } }), 200)
+      const answer = expectStatus(
+        await world.call('POST', `/v2/tags/${containerId}`, { token: mallory, json: { Arch, Tag, ImageID: imageId } }),
+        200,
+      )
       expect(Object.getOwnPropertyDescriptor(answer.json.data, Arch)?.value[Tag]).toBe(imageId)
     }
   }
@@ -464,9 +614,18 @@ test('H7: nor can it be aborted', async () => {
   const upload = await bobsUpload()
   const hers = await world.place(mallory, fresh('mallory'))
   const { id } = await world.createImage(mallory, hers.containerId, someBytes())
-  expectRefusal(await world.call('PUT', `/v2/imagefile/${id}/_multipart_abort`, { token: mallory, json: { uploadID: upload.uploadID } }), 404)
   expectRefusal(
-    await world.call('PUT', `/v2/imagefile/${id}/_multipart_complete`, { token: mallory, json: { uploadID: upload.uploadID, completedParts: [] } }),
+    await world.call('PUT', `/v2/imagefile/${id}/_multipart_abort`, {
+      token: mallory,
+      json: { uploadID: upload.uploadID },
+    }),
+    404,
+  )
+  expectRefusal(
+    await world.call('PUT', `/v2/imagefile/${id}/_multipart_complete`, {
+      token: mallory,
+      json: { uploadID: upload.uploadID, completedParts: [] },
+    }),
     404,
   )
   const parts = [await upload.sendPart(1), await upload.sendPart(2), await upload.sendPart(3)]
@@ -507,7 +666,10 @@ test('H9: a damaged part does not kill the push: the same URL takes the good byt
   const path = fresh('bob')
   const bytes = someBytes()
   const { id } = await world.createImage(bob, (await world.place(bob, path)).containerId, bytes)
-  const { uploadURL } = expectStatus(await world.call('POST', `/v2/imagefile/${id}`, { token: bob, json: { filesize: 1000 } }), 200).json.data
+  const { uploadURL } = expectStatus(
+    await world.call('POST', `/v2/imagefile/${id}`, { token: bob, json: { filesize: 1000 } }),
+    200,
+  ).json.data
   expectRefusal(await world.call('PUT', uploadURL, { body: someBytes() }), 422)
   expectStatus(await world.call('PUT', uploadURL, { body: bytes }), 200)
   expectStatus(await world.call('PUT', `/v2/imagefile/${id}/_complete`, { token: bob, json: {} }), 200)
@@ -516,17 +678,31 @@ test('H9: a damaged part does not kill the push: the same URL takes the good byt
 
 test('H10: a hash is a hash', async () => {
   const place = await world.place(bob, fresh('bob'))
-  for (const hash of ['not-a-hash/../../x', `sha256.${'A'.repeat(64)}`, `sha256:${'a'.repeat(64)}`, 'sha256.', '', undefined, 7]) {
-    expectRefusal(await world.call('POST', '/v1/images', { token: bob, json: { hash, container: place.containerId } }), 400, 'hash')
+  for (const hash of [
+    'not-a-hash/../../x',
+    `sha256.${'A'.repeat(64)}`,
+    `sha256:${'a'.repeat(64)}`,
+    'sha256.',
+    '',
+    undefined,
+    7,
+  ]) {
+    expectRefusal(
+      await world.call('POST', '/v1/images', { token: bob, json: { hash, container: place.containerId } }),
+      400,
+      'hash',
+    )
   }
 })
 
 test('H11: no odd value is a 500', async () => {
   const upload = await bobsUpload()
-  const call = (method: string, path: string, json?: unknown) => world.call(method, path, { token: bob, ...(json === undefined ? {} : { json }) })
+  const call = (method: string, path: string, json?: unknown) =>
+    world.call(method, path, { token: bob, ...(json === undefined ? {} : { json }) })
   const image = `/v2/imagefile/${upload.id}`
   const part = { partSize: 1000, uploadID: upload.uploadID, partNumber: 1 }
-  for (const uploadID of [noId, 'abc', '../x']) expectRefusal(await call('PUT', `${image}/_multipart`, { ...part, uploadID }), 410)
+  for (const uploadID of [noId, 'abc', '../x'])
+    expectRefusal(await call('PUT', `${image}/_multipart`, { ...part, uploadID }), 410)
   expectRefusal(await call('PUT', `${image}/_multipart`, { ...part, uploadID: 'a\0b' }), [400, 410])
   expectRefusal(await call('POST', `${image}/_multipart`, {}), 400, 'filesize')
   expectRefusal(await call('PUT', `${image}/_multipart`, { ...part, partNumber: undefined }), 400, 'partNumber')
@@ -534,9 +710,18 @@ test('H11: no odd value is a 500', async () => {
   expectRefusal(await call('POST', '/v2/imagefile/a%00c/_multipart', { filesize: 1 }), 404)
   expectRefusal(await call('POST', `/v1/tags/${upload.containerId}`, []), 400)
   expectRefusal(await call('POST', `/v2/tags/${upload.containerId}`, 'text'), 400)
-  expectRefusal(await call('POST', `/v2/tags/${upload.containerId}`, { Tag: {}, Arch: 'amd64', ImageID: upload.id }), 400, 'tag')
-  expectRefusal(await call('POST', `/v2/tags/${upload.containerId}`, { Tag: 'v1', Arch: 'amd64', ImageID: 'word' }), 404, 'ImageID')
-  for (const filesize of [1e30, 2 ** 53, 1e308]) expectRefusal(await call('POST', `${image}/_multipart`, { filesize }), [400, 413], /filesize|bytes/)
+  expectRefusal(
+    await call('POST', `/v2/tags/${upload.containerId}`, { Tag: {}, Arch: 'amd64', ImageID: upload.id }),
+    400,
+    'tag',
+  )
+  expectRefusal(
+    await call('POST', `/v2/tags/${upload.containerId}`, { Tag: 'v1', Arch: 'amd64', ImageID: 'word' }),
+    404,
+    'ImageID',
+  )
+  for (const filesize of [1e30, 2 ** 53, 1e308])
+    expectRefusal(await call('POST', `${image}/_multipart`, { filesize }), [400, 413], /filesize|bytes/)
   expectRefusal(await call('POST', '/v1/images', { hash: hashOf(upload.bytes), container: 'word' }), 404)
   expectRefusal(await call('GET', '/v1/tags/word'), 404)
   expectRefusal(await call('GET', '/v2/tags/word'), 404)
@@ -560,7 +745,11 @@ test('H12: a range past the end is 416', async () => {
 test('H13: an image of no bytes, or fewer, is refused', async () => {
   const { id } = await world.createImage(bob, (await world.place(bob, fresh('bob'))).containerId, Buffer.alloc(0))
   for (const filesize of [-1, 0]) {
-    expectRefusal(await world.call('POST', `/v2/imagefile/${id}/_multipart`, { token: bob, json: { filesize } }), 400, 'filesize')
+    expectRefusal(
+      await world.call('POST', `/v2/imagefile/${id}/_multipart`, { token: bob, json: { filesize } }),
+      400,
+      'filesize',
+    )
     expectRefusal(await world.call('POST', `/v2/imagefile/${id}`, { token: bob, json: { filesize } }), 400, 'filesize')
   }
   expectRefusal(await world.call('POST', `/v1/imagefile/${id}`, { token: bob, body: '' }), [400, 411])
@@ -573,10 +762,19 @@ test('H14: a search without a value is 400, and one that finds 400 images answer
   const first = await world.push(bob, 'bob/manyimages/n', bytes)
   for (let index = 0; index < 400; index += 1) {
     const common = { description: '', owner: null, now: 1 }
-    const container = { id: `c${index}`.padStart(24, '0'), collectionId: first.collectionId, name: `n${index}`, private: false }
+    const container = {
+      id: `c${index}`.padStart(24, '0'),
+      collectionId: first.collectionId,
+      name: `n${index}`,
+      private: false,
+    }
     await world.metadata.containers.createIfAbsent({ ...common, ...container })
     const image = { id: `f${index}`.padStart(24, '0'), containerId: container.id, digest: sha256(bytes) }
-    await world.metadata.images.createIfAbsent({ ...common, ...image, adopt: { imageId: first.imageId, defaultQuotaBytes: 0 } })
+    await world.metadata.images.createIfAbsent({
+      ...common,
+      ...image,
+      adopt: { imageId: first.imageId, defaultQuotaBytes: 0 },
+    })
     // lets idle connections close in the meantime
     if (index % 20 === 0) await new Promise((resolve) => setImmediate(resolve))
   }
@@ -584,7 +782,10 @@ test('H14: a search without a value is 400, and one that finds 400 images answer
   let page: string | undefined
   do {
     const started = performance.now()
-    const answer = expectStatus(await world.call('GET', `/v1/search?value=manyimages${page === undefined ? '' : `&page=${page}`}`), 200)
+    const answer = expectStatus(
+      await world.call('GET', `/v1/search?value=manyimages${page === undefined ? '' : `&page=${page}`}`),
+      200,
+    )
     expect(performance.now() - started).toBeLessThan(2000)
     expect(answer.json.data.image.length).toBeLessThanOrEqual(100)
     expect(answer.json.data.container.length).toBeLessThanOrEqual(100)
@@ -615,7 +816,9 @@ function slowPull(url: string) {
   })
   const finish = (): Promise<{ status: number; bytes: number; complete: boolean }> =>
     new Promise((resolve) => {
-      response?.on('close', () => resolve({ status: response?.statusCode ?? 0, bytes, complete: response?.complete === true }))
+      response?.on('close', () =>
+        resolve({ status: response?.statusCode ?? 0, bytes, complete: response?.complete === true }),
+      )
       response?.resume()
     })
   return { started, finish, isCut: () => response?.destroyed === true, leave: () => response?.destroy() }
@@ -630,7 +833,8 @@ test('H15: 300 slow pulls harm nobody, and none is cut', { timeout: 120_000 }, a
   const pulls = Array.from({ length: 300 }, () => slowPull(url))
   await Promise.all(pulls.map(({ started }) => started))
   // the server is in the middle of them
-  const reading = async (): Promise<number> => (await openFiles(world.directory)).filter((file) => file.includes('/keys/')).length
+  const reading = async (): Promise<number> =>
+    (await openFiles(world.directory)).filter((file) => file.includes('/keys/')).length
   if (process.platform === 'linux') expect(await reading()).toBe(300)
   const times: number[] = []
   for (let round = 0; round < 50; round += 1) {
@@ -660,16 +864,20 @@ test('H16: an upload at a trickle lives while bytes flow, and dies when they sto
     const { uploadURL } = (await other.call('POST', `/v2/imagefile/${id}`, { token, json: { filesize: 12 } })).json.data
     const put = (send: (write: (chunk: Uint8Array) => void) => Promise<void>) =>
       new Promise<{ status: number; text: string }>((resolve, reject) => {
-        const request = httpRequest(uploadURL, { method: 'PUT', agent: false, headers: { 'content-length': 12 } }, (response) => {
-          let text = ''
-          response.on('data', (chunk) => {
-            text += chunk
-          })
-          response.on('end', () => {
-            request.destroy()
-            resolve({ status: response.statusCode ?? 0, text })
-          })
-        })
+        const request = httpRequest(
+          uploadURL,
+          { method: 'PUT', agent: false, headers: { 'content-length': 12 } },
+          (response) => {
+            let text = ''
+            response.on('data', (chunk) => {
+              text += chunk
+            })
+            response.on('end', () => {
+              request.destroy()
+              resolve({ status: response.statusCode ?? 0, text })
+            })
+          },
+        )
         request.on('error', reject)
         send((chunk) => request.write(chunk)).catch(reject)
       })
@@ -707,19 +915,31 @@ test('H18: bad credentials are 401, and a bare scheme is nobody', async () => {
   const path = fresh('bob')
   await world.push(bob, path, someBytes(), 'v1')
   const get = (authorization: string) => world.call('GET', `/v1/images/${path}:v1`, { headers: { authorization } })
-  for (const authorization of ['Bearer wrong', 'BEARER wrong', 'Bearer a b c', `Bearer ${bob}x`, `bearer ${bob.toUpperCase()}`]) {
+  for (const authorization of [
+    'Bearer wrong',
+    'BEARER wrong',
+    'Bearer a b c',
+    `Bearer ${bob}x`,
+    `bearer ${bob.toUpperCase()}`,
+  ]) {
     const answer = await get(authorization)
     expectRefusal(answer, 401)
     expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer/)
   }
   for (const authorization of ['Bearer', 'Bearer ', 'bearer  ']) expectStatus(await get(authorization), 200)
   expectStatus(await get(`BEARER ${bob}`), 200)
-  expectRefusal(await world.call('POST', '/v1/entities', { headers: { authorization: 'Bearer' }, json: { name: 'bob' } }), 401)
+  expectRefusal(
+    await world.call('POST', '/v1/entities', { headers: { authorization: 'Bearer' }, json: { name: 'bob' } }),
+    401,
+  )
 })
 
 test('every row of the list of findings has its test', async ({ task }) => {
   const names = (task.suite ?? task.file).tasks.map(({ name }) => name.split(':')[0])
-  const rows = [...Array.from({ length: 19 }, (_, index) => `S${index + 1}`), ...Array.from({ length: 18 }, (_, index) => `H${index + 1}`)]
+  const rows = [
+    ...Array.from({ length: 19 }, (_, index) => `S${index + 1}`),
+    ...Array.from({ length: 18 }, (_, index) => `H${index + 1}`),
+  ]
   expect(rows).toHaveLength(37)
   expect(rows.filter((row) => !names.includes(row))).toEqual([])
 })

@@ -12,11 +12,15 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const times = <T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> => Promise.all(Array.from({ length: count }, (_, index) => make(index)))
+const times = <T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, (_, index) => make(index)))
 
 /** Every visible image gives the bytes of its hash; and after a sweep the storage holds exactly the blobs that are recorded, and nothing is reserved. */
 async function expectSound(): Promise<void> {
-  for (const { image, container } of await world.metadata.images.list({ limit: 1000, states: ['published', 'unproven'] })) {
+  for (const { image, container } of await world.metadata.images.list({
+    limit: 1000,
+    states: ['published', 'unproven'],
+  })) {
     const reference = `${container.entityName}/${container.collectionName}/${container.name}:sha256.${image.digest}`
     const pulled = await world.pull(reference, world.tokens.root)
     expect(pulled === undefined ? undefined : sha256(pulled)).toBe(image.digest)
@@ -24,14 +28,17 @@ async function expectSound(): Promise<void> {
   world.ahead += 100_000_000
   await world.library.sweep({ graceSeconds: 0, stuckSeconds: 0 })
   const blobs = await world.rows('blobs')
-  expect(await world.files()).toEqual(Object.fromEntries(blobs.map(({ blob_key, digest }) => [`keys/${blob_key}`, digest])))
+  expect(await world.files()).toEqual(
+    Object.fromEntries(blobs.map(({ blob_key, digest }) => [`keys/${blob_key}`, digest])),
+  )
   const used = new Map<unknown, number>()
   const containers = new Map((await world.rows('containers')).map(({ id, entity_id }) => [id, entity_id]))
   for (const { container_id, size } of await world.rows('images')) {
     const entity = containers.get(container_id)
     used.set(entity, (used.get(entity) ?? 0) + (size as number))
   }
-  for (const { id, used_bytes, reserved_bytes } of await world.rows('entities')) expect([used_bytes, reserved_bytes]).toEqual([used.get(id) ?? 0, 0])
+  for (const { id, used_bytes, reserved_bytes } of await world.rows('entities'))
+    expect([used_bytes, reserved_bytes]).toEqual([used.get(id) ?? 0, 0])
 }
 
 interface Started {
@@ -40,18 +47,29 @@ interface Started {
   readonly abort: () => Promise<Answer>
 }
 
-async function sendParts(id: string, bytes: Buffer, through: readonly World[] = [world], token = bob): Promise<Started> {
+async function sendParts(
+  id: string,
+  bytes: Buffer,
+  through: readonly World[] = [world],
+  token = bob,
+): Promise<Started> {
   let turn = 0
   const next = (): World => {
     turn += 1
     return through[turn % through.length] as World
   }
-  const { uploadID } = expectStatus(await next().call('POST', `/v2/imagefile/${id}/_multipart`, { token, json: { filesize: bytes.length } }), 200).json.data
+  const { uploadID } = expectStatus(
+    await next().call('POST', `/v2/imagefile/${id}/_multipart`, { token, json: { filesize: bytes.length } }),
+    200,
+  ).json.data
   const completedParts: unknown[] = []
   for (let partNumber = 1; (partNumber - 1) * 1000 < bytes.length; partNumber += 1) {
     const part = bytes.subarray((partNumber - 1) * 1000, partNumber * 1000)
     const json = { uploadID, partNumber, partSize: part.length, sha256sum: sha256(part) }
-    const { presignedURL } = expectStatus(await next().call('PUT', `/v2/imagefile/${id}/_multipart`, { token, json }), 200).json.data
+    const { presignedURL } = expectStatus(
+      await next().call('PUT', `/v2/imagefile/${id}/_multipart`, { token, json }),
+      200,
+    ).json.data
     // whichever server signed it, any of them takes it
     const { pathname } = new URL(presignedURL)
     const sent = expectStatus(await next().call('PUT', pathname, { body: part }), 200)
@@ -59,12 +77,15 @@ async function sendParts(id: string, bytes: Buffer, through: readonly World[] = 
   }
   return {
     uploadID,
-    complete: () => next().call('PUT', `/v2/imagefile/${id}/_multipart_complete`, { token, json: { uploadID, completedParts } }),
+    complete: () =>
+      next().call('PUT', `/v2/imagefile/${id}/_multipart_complete`, { token, json: { uploadID, completedParts } }),
     abort: () => next().call('PUT', `/v2/imagefile/${id}/_multipart_abort`, { token, json: { uploadID } }),
   }
 }
 
-test('50 clients of one user push the same image at once: all succeed, one blob remains', { timeout: 60_000 }, async () => {
+test('50 clients of one user push the same image at once: all succeed, one blob remains', {
+  timeout: 60_000,
+}, async () => {
   const bytes = someBytes(5000)
   const pushed = await times(50, () => world.push(bob, 'bob/c/n', bytes, 'v1'))
   expect(new Set(pushed.map(({ imageId }) => imageId)).size).toBe(1)
@@ -73,7 +94,9 @@ test('50 clients of one user push the same image at once: all succeed, one blob 
   expect(Object.keys(await world.files())).toHaveLength(1)
 })
 
-test('50 clients of 50 users push the same image at once, by all three ways: all succeed, one blob remains', { timeout: 60_000 }, async () => {
+test('50 clients of 50 users push the same image at once, by all three ways: all succeed, one blob remains', {
+  timeout: 60_000,
+}, async () => {
   const bytes = someBytes(5000)
   await world.place(world.tokens.root as string, 'lab/c/n')
   const answers = await times(50, async (index) => {
@@ -82,7 +105,8 @@ test('50 clients of 50 users push the same image at once, by all three ways: all
     if (index % 3 === 0) return (await world.push(token, 'lab/c/n', bytes)).imageId
     const { containerId } = await world.place(token, 'lab/c/n')
     const { id, uploaded } = await world.createImage(token, containerId, bytes)
-    if (!uploaded && index % 3 === 1) expectStatus(await world.call('POST', `/v1/imagefile/${id}`, { token, body: bytes }), 200)
+    if (!uploaded && index % 3 === 1)
+      expectStatus(await world.call('POST', `/v1/imagefile/${id}`, { token, body: bytes }), 200)
     if (!uploaded && index % 3 === 2) expectStatus(await (await sendParts(id, bytes, [world], token)).complete(), 200)
     return id
   })
@@ -103,7 +127,9 @@ test('two push different images to one tag: one wins, both images exist', async 
   await expectSound()
 })
 
-test('delete during pull: the pull under way ends whole, also over a sweep; a new one is 404', { timeout: 60_000 }, async () => {
+test('delete during pull: the pull under way ends whole, also over a sweep; a new one is 404', {
+  timeout: 60_000,
+}, async () => {
   const bytes = someBytes(24 * 1024 * 1024)
   await world.push(bob, 'bob/c/n', bytes, 'v1')
   const url = (await world.call('GET', '/v1/imagefile/bob/c/n:v1')).headers.get('location') ?? ''
@@ -132,13 +158,18 @@ test('delete during pull: the pull under way ends whole, also over a sweep; a ne
   await expectSound()
 })
 
-test('delete while completing: either the push or the delete comes first, and nothing is left between', { timeout: 60_000 }, async () => {
+test('delete while completing: either the push or the delete comes first, and nothing is left between', {
+  timeout: 60_000,
+}, async () => {
   for (let round = 0; round < 15; round += 1) {
     const bytes = someBytes(3000)
     const { containerId } = await world.place(bob, 'bob/c/n')
     const { id } = await world.createImage(bob, containerId, bytes)
     const upload = await sendParts(id, bytes)
-    const [completed, deleted] = await Promise.all([upload.complete(), world.call('DELETE', `/v1/images/bob/c/n:${hashOf(bytes)}`, { token: bob })])
+    const [completed, deleted] = await Promise.all([
+      upload.complete(),
+      world.call('DELETE', `/v1/images/bob/c/n:${hashOf(bytes)}`, { token: bob }),
+    ])
     expectStatus(deleted, 200)
     expectStatus(completed, 200, 404, 410)
     expectStatus(await world.call('GET', `/v1/images/bob/c/n:${hashOf(bytes)}`, { token: bob }), 404)
@@ -253,7 +284,9 @@ test('quota: clients that start at once can not pass it together', async () => {
     const token = small.tokens.bob as string
     const { containerId } = await small.place(token, 'bob/c/n')
     const images = await times(30, async () => small.createImage(token, containerId, someBytes()))
-    const starts = await Promise.all(images.map(({ id }) => small.call('POST', `/v2/imagefile/${id}`, { token, json: { filesize: 1000 } })))
+    const starts = await Promise.all(
+      images.map(({ id }) => small.call('POST', `/v2/imagefile/${id}`, { token, json: { filesize: 1000 } })),
+    )
     expect(starts.filter(({ status }) => status === 200)).toHaveLength(10)
     expect(starts.filter(({ status }) => status === 403)).toHaveLength(20)
   } finally {

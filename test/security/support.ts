@@ -8,10 +8,10 @@ import { join, relative } from 'node:path'
 import { libraryListener } from '../../src/adapters/node.js'
 import { createLibrary, type Library, type LibraryOptions } from '../../src/core/index.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
-import { filesystemStorage } from '../../src/storage/blob/filesystem.js'
+import { filesystemStorage } from '../../src/storage/blob/filesystem/index.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
-import { loadBetterSqlite, loadNodeSqlite } from '../../src/storage/metadata/sqlite-library.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
+import { loadBetterSqlite, loadNodeSqlite } from '../../src/storage/metadata/sqlite/library.js'
 
 export interface Answer {
   readonly status: number
@@ -88,7 +88,8 @@ export class World {
     const [entity = '', collection = '', container = ''] = path.split('/')
     const one = async (kind: string, json: object): Promise<string> => {
       const answer = await this.call('POST', `/v1/${kind}`, { token, json })
-      if (answer.status !== 200 && answer.status !== 201) throw new Error(`POST ${kind}: ${answer.status} ${answer.text}`)
+      if (answer.status !== 200 && answer.status !== 201)
+        throw new Error(`POST ${kind}: ${answer.status} ${answer.text}`)
       return answer.json.data.id
     }
     const entityId = await one('entities', { name: entity })
@@ -97,24 +98,45 @@ export class World {
     return { entityId, collectionId, containerId }
   }
 
-  async createImage(token: string, containerId: string, bytes: Uint8Array): Promise<{ readonly id: string; readonly uploaded: boolean }> {
-    const answer = await this.call('POST', '/v1/images', { token, json: { hash: hashOf(bytes), container: containerId } })
+  async createImage(
+    token: string,
+    containerId: string,
+    bytes: Uint8Array,
+  ): Promise<{ readonly id: string; readonly uploaded: boolean }> {
+    const answer = await this.call('POST', '/v1/images', {
+      token,
+      json: { hash: hashOf(bytes), container: containerId },
+    })
     if (answer.status !== 200 && answer.status !== 201) throw new Error(`POST images: ${answer.status} ${answer.text}`)
     return { id: answer.json.data.id, uploaded: answer.json.data.uploaded }
   }
 
   /** The whole single-PUT push of protocol 9.1, with a tag where one is given. */
-  async push(token: string, path: string, bytes: Uint8Array, tag?: string): Promise<Place & { readonly imageId: string }> {
+  async push(
+    token: string,
+    path: string,
+    bytes: Uint8Array,
+    tag?: string,
+  ): Promise<Place & { readonly imageId: string }> {
     const place = await this.place(token, path)
     const image = await this.createImage(token, place.containerId, bytes)
     if (!image.uploaded) {
-      const start = await this.call('POST', `/v2/imagefile/${image.id}`, { token, json: { filesize: bytes.length, sha256sum: sha256(bytes) } })
+      const start = await this.call('POST', `/v2/imagefile/${image.id}`, {
+        token,
+        json: { filesize: bytes.length, sha256sum: sha256(bytes) },
+      })
       expectStatus(start, 200)
       expectStatus(await this.call('PUT', start.json.data.uploadURL, { body: bytes }), 200)
       expectStatus(await this.call('PUT', `/v2/imagefile/${image.id}/_complete`, { token, json: {} }), 200)
     }
     if (tag !== undefined) {
-      expectStatus(await this.call('POST', `/v2/tags/${place.containerId}`, { token, json: { Tag: tag, Arch: 'amd64', ImageID: image.id } }), 200)
+      expectStatus(
+        await this.call('POST', `/v2/tags/${place.containerId}`, {
+          token,
+          json: { Tag: tag, Arch: 'amd64', ImageID: image.id },
+        }),
+        200,
+      )
     }
     return { ...place, imageId: image.id }
   }
@@ -161,7 +183,10 @@ export class World {
   }
 
   /** Sends text or bytes and gathers what comes back until the server closes, or until `quietMs` pass without a byte. */
-  async raw(request: string | Uint8Array, options: { readonly quietMs?: number; readonly end?: boolean } = {}): Promise<string> {
+  async raw(
+    request: string | Uint8Array,
+    options: { readonly quietMs?: number; readonly end?: boolean } = {},
+  ): Promise<string> {
     const socket = await this.connect()
     const chunks: Buffer[] = []
     return new Promise((resolve) => {
@@ -197,7 +222,11 @@ async function readTables(file: string, tables: readonly string[]): Promise<Reco
         .map((row) => row.name as string)
       const selected = connection.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`)([])
       // counts of downloads follow within seconds
-      return selected.map((row) => Object.fromEntries(columns.filter((column) => column !== 'download_count').map((column) => [column, row[column]])))
+      return selected.map((row) =>
+        Object.fromEntries(
+          columns.filter((column) => column !== 'download_count').map((column) => [column, row[column]]),
+        ),
+      )
     }
     return Object.fromEntries(tables.map((table) => [table, rows(table)]))
   } finally {
@@ -214,7 +243,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const plainMetadata = sqliteMetadata({ file: join(directory, 'registry.db') })
   const metadata = wrapMetadata?.(plainMetadata) ?? plainMetadata
   let world: World
-  const library = createLibrary({ clock: () => Date.now() + world.ahead, ...rest, publicUrl: () => world.url, storage, metadata })
+  const library = createLibrary({
+    clock: () => Date.now() + world.ahead,
+    ...rest,
+    publicUrl: () => world.url,
+    storage,
+    metadata,
+  })
   const server = createServer(serverOptions ?? {}, libraryListener(library))
   world = new World(directory, library, storage, metadata, server, given === undefined)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -244,7 +279,8 @@ export function parse(text: string): unknown {
 }
 
 export function expectStatus(answer: Answer, ...statuses: readonly number[]): Answer {
-  if (!statuses.includes(answer.status)) throw new Error(`status ${answer.status} instead of ${statuses.join(' or ')}: ${answer.text.slice(0, 300)}`)
+  if (!statuses.includes(answer.status))
+    throw new Error(`status ${answer.status} instead of ${statuses.join(' or ')}: ${answer.text.slice(0, 300)}`)
   return answer
 }
 
@@ -254,7 +290,8 @@ export function expectRefusal(answer: Answer, status: number | readonly number[]
   const error = answer.json?.error
   if (error?.code !== answer.status || typeof error?.message !== 'string' || error.message === '')
     throw new Error(`no error envelope: ${answer.text.slice(0, 300)}`)
-  if (!(answer.headers.get('content-type') ?? '').startsWith('application/json')) throw new Error(`content-type ${answer.headers.get('content-type')}`)
+  if (!(answer.headers.get('content-type') ?? '').startsWith('application/json'))
+    throw new Error(`content-type ${answer.headers.get('content-type')}`)
   if (field !== undefined && !(typeof field === 'string' ? error.message.includes(field) : field.test(error.message))) {
     throw new Error(`the message does not name ${field}: ${error.message}`)
   }

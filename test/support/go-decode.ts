@@ -15,7 +15,8 @@ const nullable =
     if (value !== null) check(value, at)
   }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export const text: Check = nullable((value, at) => {
   if (typeof value !== 'string') fail(at, 'a string', value)
@@ -26,7 +27,8 @@ export const bool: Check = nullable((value, at) => {
 export const int: Check = nullable((value, at) => {
   if (!Number.isSafeInteger(value)) fail(at, 'an integer', value)
 })
-const rfc3339 = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/
+const rfc3339 =
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/
 export const time: Check = nullable((value, at) => {
   if (typeof value !== 'string' || !rfc3339.test(value)) fail(at, 'an RFC 3339 time', value)
 })
@@ -53,18 +55,50 @@ export const struct = (fields: Readonly<Record<string, Check>>, needed: readonly
   return nullable((value, at) => {
     if (!isObject(value)) fail(at, 'an object', value)
     for (const [key, item] of Object.entries(value)) folded.get(key.toLowerCase())?.(item, `${at}.${key}`)
-    for (const key of needed) if (value[key] === undefined || value[key] === null || value[key] === '') fail(`${at}.${key}`, 'needed', value[key])
+    for (const key of needed)
+      if (value[key] === undefined || value[key] === null || value[key] === '')
+        fail(`${at}.${key}`, 'needed', value[key])
   })
 }
 
-const common = { deleted: bool, createdBy: text, createdAt: time, updatedBy: text, updatedAt: time, deletedBy: text, deletedAt: time, owner: text }
+const common = {
+  deleted: bool,
+  createdBy: text,
+  createdAt: time,
+  updatedBy: text,
+  updatedAt: time,
+  deletedBy: text,
+  deletedAt: time,
+  owner: text,
+}
 
 export const entity: Check = struct(
-  { ...common, id, name: text, description: text, collections: list(id), size: int, quota: int, defaultPrivate: bool, customData: text },
+  {
+    ...common,
+    id,
+    name: text,
+    description: text,
+    collections: list(id),
+    size: int,
+    quota: int,
+    defaultPrivate: bool,
+    customData: text,
+  },
   ['id', 'name'],
 )
 export const collection: Check = struct(
-  { ...common, id, name: text, description: text, entity: id, containers: list(id), size: int, private: bool, customData: text, entityName: text },
+  {
+    ...common,
+    id,
+    name: text,
+    description: text,
+    entity: id,
+    containers: list(id),
+    size: int,
+    private: bool,
+    customData: text,
+    entityName: text,
+  },
   ['id', 'name'],
 )
 export const container: Check = struct(
@@ -117,11 +151,22 @@ export const image: Check = struct(
   },
   ['id', 'hash', 'uploaded'],
 )
-const uploadComplete = struct({ quota: struct({ quotaTotal: int, quotaUsage: int }), containerUrl: text }, ['quota', 'containerUrl'])
-const search = struct({ entity: list(entity), collection: list(collection), container: list(container), image: list(image) })
+const uploadComplete = struct({ quota: struct({ quotaTotal: int, quotaUsage: int }), containerUrl: text }, [
+  'quota',
+  'containerUrl',
+])
+const search = struct({
+  entity: list(entity),
+  collection: list(collection),
+  container: list(container),
+  image: list(image),
+})
 
 const enveloped = (data: Check): Check =>
-  struct({ data, error: struct({ code: int, message: text }), page: struct({ prev: text, next: text, totalSize: int }) }, ['data'])
+  struct(
+    { data, error: struct({ code: int, message: text }), page: struct({ prev: text, next: text, totalSize: int }) },
+    ['data'],
+  )
 const errorEnvelope = struct({ error: struct({ code: int, message: text }, ['code', 'message']) }, ['error'])
 
 /** What each row answers with on success; `undefined` for rows whose body no client decodes as JSON. */
@@ -149,7 +194,13 @@ const answers: Readonly<Record<string, Check | undefined>> = {
   'uploads.direct': undefined,
   'uploads.startSingle': enveloped(struct({ uploadURL: text }, ['uploadURL'])),
   'uploads.completeSingle': enveloped(uploadComplete),
-  'uploads.startMultipart': enveloped(struct({ uploadID: text, totalParts: int, partSize: int, options: map(text) }, ['uploadID', 'totalParts', 'partSize'])),
+  'uploads.startMultipart': enveloped(
+    struct({ uploadID: text, totalParts: int, partSize: int, options: map(text) }, [
+      'uploadID',
+      'totalParts',
+      'partSize',
+    ]),
+  ),
   'uploads.presignPart': enveloped(struct({ presignedURL: text }, ['presignedURL'])),
   'uploads.completeMultipart': enveloped(uploadComplete),
   'uploads.abort': enveloped(struct({})),
@@ -165,7 +216,8 @@ const answers: Readonly<Record<string, Check | undefined>> = {
 function parse(body: string): unknown {
   const value: unknown = JSON.parse(body)
   const withoutText = body.replace(/"(?:[^"\\]|\\.)*"/g, '""')
-  for (const [number] of withoutText.matchAll(/-?\d[\d.eE+-]*/g)) if (!/^-?\d+$/.test(number)) throw new Error(`the number ${number} is no plain integer`)
+  for (const [number] of withoutText.matchAll(/-?\d[\d.eE+-]*/g))
+    if (!/^-?\d+$/.test(number)) throw new Error(`the number ${number} is no plain integer`)
   return value
 }
 

@@ -6,8 +6,8 @@ import { createLibrary, type Library } from '../../src/core/index.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
-import { loadBetterSqlite, loadNodeSqlite } from '../../src/storage/metadata/sqlite-library.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
+import { loadBetterSqlite, loadNodeSqlite } from '../../src/storage/metadata/sqlite/library.js'
 import { createTestRegistry, type LogLine, TEST_SECRET, type TestRegistry } from './registry.js'
 
 export interface Restored {
@@ -42,10 +42,18 @@ export async function startBackedUp(storage: StorageBackend = memoryStorage()): 
     },
     restore: (over = storage) => {
       const logs: LogLine[] = []
-      const at = (level: LogLine['level']) => (facts: object, message?: string) => void logs.push({ level, facts, message })
+      const at = (level: LogLine['level']) => (facts: object, message?: string) =>
+        void logs.push({ level, facts, message })
       const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
       const metadata = sqliteMetadata({ file: copy })
-      const library = createLibrary({ publicUrl: registry.publicUrl, secret: TEST_SECRET, storage: over, metadata, logger, clock: registry.now })
+      const library = createLibrary({
+        publicUrl: registry.publicUrl,
+        secret: TEST_SECRET,
+        storage: over,
+        metadata,
+        logger,
+        clock: registry.now,
+      })
       opened.push(library)
       return { library, metadata, storage: over, logs }
     },

@@ -3,15 +3,26 @@ import { expect } from 'vitest'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
-import { migrate } from '../../src/storage/metadata/sql-migrate.js'
-import { migrations } from '../../src/storage/metadata/sql-schema.js'
-import { type SqlDriver, selectAll } from '../../src/storage/metadata/sql-steps.js'
+import { migrate } from '../../src/storage/metadata/sql/migrate.js'
+import { migrations } from '../../src/storage/metadata/sql/schema.js'
+import { type SqlDriver, selectAll } from '../../src/storage/metadata/sql/steps.js'
 import { expectStatus, makeImage, push } from './push.js'
 import { createTestRegistry } from './registry.js'
 import { drained, sidecarKeys } from './sidecars.js'
 
 /** Those of version 1, each after those that it refers to. */
-const tables = ['entities', 'collections', 'containers', 'blobs', 'images', 'tags', 'uploads', 'users', 'tokens', 'settings'] as const
+const tables = [
+  'entities',
+  'collections',
+  'containers',
+  'blobs',
+  'images',
+  'tags',
+  'uploads',
+  'users',
+  'tokens',
+  'settings',
+] as const
 const documents = ['search_entities', 'search_collections', 'search_containers', 'search_images'] as const
 
 type Rows = Readonly<Record<string, readonly Readonly<Record<string, string | number | null>>[]>>
@@ -29,9 +40,12 @@ async function rowsOf(driver: SqlDriver): Promise<Rows> {
   const found: Record<string, Rows[string]> = {}
   for (const table of [...tables, ...documents]) {
     const isDocument = table.startsWith('search_')
-    const columns = (await columnsOf(driver, table)).filter((name) => name !== 'parts_digest' && !(isDocument && name === 'id'))
+    const columns = (await columnsOf(driver, table)).filter(
+      (name) => name !== 'parts_digest' && !(isDocument && name === 'id'),
+    )
     const sql = `SELECT ${columns.join(', ')} FROM ${table} ORDER BY ${isDocument ? 'id' : columns.join(', ')}`
-    const toRow = (row: Readonly<Record<string, unknown>>) => Object.fromEntries(columns.map((name) => [name, row[name] as string | number | null]))
+    const toRow = (row: Readonly<Record<string, unknown>>) =>
+      Object.fromEntries(columns.map((name) => [name, row[name] as string | number | null]))
     found[table] = await driver.run('read', () => selectAll(toRow, sql))
   }
   return found
@@ -52,21 +66,33 @@ async function fill(storage: StorageBackend, metadata: MetadataStore): Promise<v
   await metadata.images.setState(damaged.imageId, ['published'], 'damaged', now())
   await metadata.images.delete(deleted.imageId, now())
   for (const path of ['alice/secret', 'bob/own/shared', 'bob']) await library.visibility(path, 'private')
-  await metadata.entities.update((await metadata.entities.findByName('bob'))?.id ?? '', { quotaBytes: 123_456, now: now() })
-  await library.accounts.createToken({ user: 'alice', label: 'ci', scopes: ['push:alice/tools'], expiresAt: new Date(now() + 1e9) })
+  await metadata.entities.update((await metadata.entities.findByName('bob'))?.id ?? '', {
+    quotaBytes: 123_456,
+    now: now(),
+  })
+  await library.accounts.createToken({
+    user: 'alice',
+    label: 'ci',
+    scopes: ['push:alice/tools'],
+    expiresAt: new Date(now() + 1e9),
+  })
   await metadata.settings.getOrSet('transfer-secret', 'kept')
   const pending = await makeImage(registry, { path: 'alice/tools/pending', hash: `sha256.${'c'.repeat(64)}` })
   const states = ['open', 'completing', 'aborted', 'expired'] as const
   for (const state of states) {
     const body = { filesize: 100, sha256sum: 'c'.repeat(64) }
-    expectStatus(await registry.call('POST', `/v2/imagefile/${pending.imageId}/_multipart`, { token: 'alice', body }), 200)
+    expectStatus(
+      await registry.call('POST', `/v2/imagefile/${pending.imageId}/_multipart`, { token: 'alice', body }),
+      200,
+    )
     const upload = (await metadata.uploads.findOpen(pending.imageId, (await userId(metadata, 'alice')) ?? ''))[0]
     if (state !== 'open') await metadata.uploads.move(upload?.id ?? '', 'open', state, now())
   }
   await registry.close()
 }
 
-const userId = async (metadata: MetadataStore, name: string): Promise<string | undefined> => (await metadata.accounts.findUser(name))?.id
+const userId = async (metadata: MetadataStore, name: string): Promise<string | undefined> =>
+  (await metadata.accounts.findUser(name))?.id
 
 /** Everything that a sidecar holds. */
 async function contentsOf(metadata: MetadataStore) {
@@ -103,12 +129,19 @@ export async function checkUpgrade({ create, version }: OlderDatabase): Promise<
       expect(content.length, table).toBeGreaterThan(0)
       for (const row of content) {
         const names = Object.keys(row)
-        yield { sql: `INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`, values: Object.values(row) }
+        yield {
+          sql: `INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
+          values: Object.values(row),
+        }
       }
     }
   })
-  expect(new Set(rows.images?.map(({ state }) => state))).toEqual(new Set(['pending', 'published', 'unproven', 'damaged']))
-  expect(new Set(rows.uploads?.map(({ state }) => state))).toEqual(new Set(['open', 'completing', 'completed', 'aborted', 'expired']))
+  expect(new Set(rows.images?.map(({ state }) => state))).toEqual(
+    new Set(['pending', 'published', 'unproven', 'damaged']),
+  )
+  expect(new Set(rows.uploads?.map(({ state }) => state))).toEqual(
+    new Set(['open', 'completing', 'completed', 'aborted', 'expired']),
+  )
 
   const store = older.open()
   await store.ready()

@@ -32,7 +32,9 @@ export async function presignRegistry(options: TestRegistryOptions = {}): Promis
           return { ...urlOf(''), url: `${publicUrl}/test-put/${put.sha256}` }
         }
         return urlOf(
-          put.clientSendsNoHash === true ? 'X-Amz-SignedHeaders=host&X-Amz-Signature=s' : 'X-Amz-SignedHeaders=host%3Bx-amz-content-sha256&X-Amz-Signature=s',
+          put.clientSendsNoHash === true
+            ? 'X-Amz-SignedHeaders=host&X-Amz-Signature=s'
+            : 'X-Amz-SignedHeaders=host%3Bx-amz-content-sha256&X-Amz-Signature=s',
         )
       },
       part: async () => urlOf('part&X-Amz-Signature=s'),
@@ -41,7 +43,8 @@ export async function presignRegistry(options: TestRegistryOptions = {}): Promis
   }
   const made = await createTestRegistry({ ...options, storage })
   publicUrl = made.publicUrl
-  const store = (key: string, bytes: Uint8Array, sha256: string): Promise<void> => memory.put(key, streamOf(bytes), { size: bytes.length, sha256 })
+  const store = (key: string, bytes: Uint8Array, sha256: string): Promise<void> =>
+    memory.put(key, streamOf(bytes), { size: bytes.length, sha256 })
   const registry: TestRegistry = {
     ...made,
     // the PUT that a client would send to the store

@@ -2,13 +2,25 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { eventNames, type LibraryEventName, type LibraryEvents, type LibraryListeners } from '../../src/core/hooks.js'
-import { createLibrary, type Library, type LibraryOptions, type LibraryRequest, type LibraryResponse, type Logger } from '../../src/core/index.js'
+import {
+  eventNames,
+  type LibraryEventName,
+  type LibraryEvents,
+  type LibraryListeners,
+} from '../../src/core/hooks/hooks.js'
+import {
+  createLibrary,
+  type Library,
+  type LibraryOptions,
+  type LibraryRequest,
+  type LibraryResponse,
+  type Logger,
+} from '../../src/core/index.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
-import { filesystemStorage } from '../../src/storage/blob/filesystem.js'
+import { filesystemStorage } from '../../src/storage/blob/filesystem/index.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
-import { sqliteMetadata } from '../../src/storage/metadata/sqlite.js'
+import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 
 /** Alice and Bob own the entities of their names, Bob is in the group `lab`, Mallory is a stranger to both. */
 export type TestUser = 'alice' | 'bob' | 'mallory' | 'admin'
@@ -123,7 +135,8 @@ export async function readAnswer(response: LibraryResponse): Promise<Answer> {
 export async function createTestRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
   const { storage: wanted = 'memory' } = options
   const directory = wanted === 'filesystem' ? await mkdtemp(join(tmpdir(), 'sif-library-test-')) : undefined
-  const storage = typeof wanted === 'object' ? wanted : directory === undefined ? memoryStorage() : filesystemStorage({ directory })
+  const storage =
+    typeof wanted === 'object' ? wanted : directory === undefined ? memoryStorage() : filesystemStorage({ directory })
   const metadata = options.metadata ?? sqliteMetadata({ file: ':memory:' })
   const logs: LogLine[] = []
   const events: RecordedEvent[] = []

@@ -1,7 +1,7 @@
 /** Sidecars as they lie in the storage. */
 import { expect } from 'vitest'
-import { createSidecarWriter } from '../../src/core/sidecar-writer.js'
-import { createStorageMark, storageMarkKey } from '../../src/core/storage-mark.js'
+import { createStorageMark, storageMarkKey } from '../../src/core/blobs/storage-mark.js'
+import { createSidecarWriter } from '../../src/core/sidecars/writer.js'
 import type { StorageBackend } from '../../src/storage/blob/contract.js'
 import type { MetadataStore } from '../../src/storage/metadata/contract.js'
 
@@ -11,7 +11,8 @@ export async function keysBelow(storage: StorageBackend, prefix: string): Promis
   return keys.sort()
 }
 
-export const sidecarKeys = (storage: StorageBackend, part = ''): Promise<string[]> => keysBelow(storage, `records/${part}`)
+export const sidecarKeys = (storage: StorageBackend, part = ''): Promise<string[]> =>
+  keysBelow(storage, `records/${part}`)
 
 /** The one sidecar of this kind, or of this kind and id. */
 // biome-ignore lint/suspicious/noExplicitAny: tests reach into documents of any shape
@@ -26,7 +27,11 @@ export async function sidecarOf(storage: StorageBackend, part: string): Promise<
 
 /** Waits until all sidecars are in step; `done` is what the writer must say. */
 export async function drained(
-  { storage, metadata, logs }: { readonly storage: StorageBackend; readonly metadata: MetadataStore; readonly logs: object[] },
+  {
+    storage,
+    metadata,
+    logs,
+  }: { readonly storage: StorageBackend; readonly metadata: MetadataStore; readonly logs: object[] },
   done = true,
 ): Promise<void> {
   const logger = { warn: (facts: object, message?: string) => logs.push({ level: 'warn', facts, message }) }

@@ -22,8 +22,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { expect } from 'vitest'
 import { parse } from 'yaml'
+import { createRouter } from '../../src/core/http/router.js'
 import type { LibraryLimits } from '../../src/core/index.js'
-import { createRouter } from '../../src/core/router.js'
 import { routes } from '../../src/core/routes.js'
 import { makeSif, type SifOptions } from '../fixtures/sif.js'
 import { decodeAs } from './go-decode.js'
@@ -49,7 +49,13 @@ export interface Step {
 }
 
 type Before =
-  | { readonly push: string; readonly file: string; readonly as?: string; readonly tags?: readonly string[]; readonly arch?: string }
+  | {
+      readonly push: string
+      readonly file: string
+      readonly as?: string
+      readonly tags?: readonly string[]
+      readonly arch?: string
+    }
   | { readonly private: string }
 
 export interface Transcript {
@@ -62,7 +68,23 @@ export interface Transcript {
   readonly steps: readonly Step[]
 }
 
-const known = ['as', 'headers', 'json', 'text', 'file', 'from', 'to', 'status', 'reply', 'exactly', 'empty', 'replyHeaders', 'bytes', 'keep', 'request']
+const known = [
+  'as',
+  'headers',
+  'json',
+  'text',
+  'file',
+  'from',
+  'to',
+  'status',
+  'reply',
+  'exactly',
+  'empty',
+  'replyHeaders',
+  'bytes',
+  'keep',
+  'request',
+]
 
 /** Reads the transcripts of a folder; a member that nothing reads is a mistake. */
 export function readTranscripts(folder: string): Transcript[] {
@@ -71,7 +93,8 @@ export function readTranscripts(folder: string): Transcript[] {
     .sort()
     .map((file) => {
       const document = parse(readFileSync(join(folder, file), 'utf8'))
-      for (const step of document.steps) for (const key of Object.keys(step)) if (!known.includes(key)) throw new Error(`${file}: what is ${key}?`)
+      for (const step of document.steps)
+        for (const key of Object.keys(step)) if (!known.includes(key)) throw new Error(`${file}: what is ${key}?`)
       return { as: 'alice', files: {}, registry: {}, before: [], ...document, name: basename(file, '.yaml') }
     })
 }
@@ -126,7 +149,8 @@ function fill(player: Player, value: unknown): unknown {
     return value.replace(/\$\{([^}]+)\}/g, (_, name: string) => String(lookUp(player, name)))
   }
   if (Array.isArray(value)) return value.map((item) => fill(player, item))
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fill(player, item)]))
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fill(player, item)]))
   return value
 }
 
@@ -134,16 +158,22 @@ function fill(player: Player, value: unknown): unknown {
 function asPattern(value: unknown): unknown {
   if (typeof value === 'string' && /^\/.*\/$/.test(value)) return expect.stringMatching(new RegExp(value.slice(1, -1)))
   if (Array.isArray(value)) return value.map(asPattern)
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asPattern(item)]))
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asPattern(item)]))
   return value
 }
 
 function valueAt(answer: Answer, path: string): unknown {
   if (path.startsWith('header.')) return answer.headers[path.slice('header.'.length)]
-  return path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], answer.json)
+  return path
+    .split('.')
+    .reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], answer.json)
 }
 
-function pieceOf(player: Player, piece: { readonly file?: string; readonly from?: number; readonly to?: number }): Buffer {
+function pieceOf(
+  player: Player,
+  piece: { readonly file?: string; readonly from?: number; readonly to?: number },
+): Buffer {
   const bytes = player.files.get(piece.file ?? '')
   if (bytes === undefined) throw new Error(`no file ${piece.file}`)
   return bytes.subarray(piece.from ?? 0, piece.to === undefined ? bytes.length : piece.to + 1)
@@ -151,7 +181,12 @@ function pieceOf(player: Player, piece: { readonly file?: string; readonly from?
 
 function optionsOf(player: Player, step: Step): CallOptions {
   const who = step.as ?? player.transcript.as
-  const body = step.file !== undefined ? pieceOf(player, step) : step.json !== undefined ? (fill(player, step.json) as object) : step.text
+  const body =
+    step.file !== undefined
+      ? pieceOf(player, step)
+      : step.json !== undefined
+        ? (fill(player, step.json) as object)
+        : step.text
   return {
     ...(who === 'nobody' ? {} : { token: who }),
     ...(step.headers && { headers: fill(player, step.headers) as Record<string, string> }),
@@ -165,8 +200,10 @@ function check(player: Player, step: Step, answer: Answer): void {
   if (step.reply !== undefined) expect(answer.json, where).toMatchObject(asPattern(fill(player, step.reply)) as object)
   if (step.exactly !== undefined) expect(answer.json, where).toEqual(asPattern(fill(player, step.exactly)))
   if (step.empty === true) expect(answer.bytes.length, where).toBe(0)
-  if (step.replyHeaders !== undefined) expect(answer.headers, where).toMatchObject(asPattern(fill(player, step.replyHeaders)) as object)
-  if (step.bytes !== undefined) expect(answer.bytes.equals(pieceOf(player, step.bytes)), `${step.request}: other bytes`).toBe(true)
+  if (step.replyHeaders !== undefined)
+    expect(answer.headers, where).toMatchObject(asPattern(fill(player, step.replyHeaders)) as object)
+  if (step.bytes !== undefined)
+    expect(answer.bytes.equals(pieceOf(player, step.bytes)), `${step.request}: other bytes`).toBe(true)
 }
 
 /** Plays a transcript; returns the rows that it hit. Every JSON answer must be one that clients decode. */

@@ -10,10 +10,10 @@ import { checkPublicUrl } from '../doctor/public-url.js'
 import { checkMetadata } from '../doctor/records.js'
 import { checkStorageMark } from '../doctor/storage-mark.js'
 import { UsageError, WorkError } from '../failure.js'
-import { redact } from '../log.js'
-import type { Settings } from '../option-table.js'
+import type { Settings } from '../options/table.js'
 import { printJson } from '../print.js'
 import { openMetadata, openStorage, storageAuthority } from '../registry.js'
+import { redact } from '../serve/log.js'
 
 export const doctor: Command = {
   name: 'doctor',
@@ -29,7 +29,12 @@ export const doctor: Command = {
     const wrong = findings.filter(({ state }) => state === 'failed').length
     const warnings = findings.filter(({ state }) => state === 'warning').length
     if (settings.json) printJson(terminal, { ok: wrong === 0, findings })
-    else terminal.out(wrong === 0 ? `all is well${warnings === 0 ? '' : `, with ${warnings} warnings`}` : `${wrong} of ${findings.length} checks failed`)
+    else
+      terminal.out(
+        wrong === 0
+          ? `all is well${warnings === 0 ? '' : `, with ${warnings} warnings`}`
+          : `${wrong} of ${findings.length} checks failed`,
+      )
     return wrong === 0 ? 0 : 1
   },
 }
@@ -61,12 +66,19 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
   if (!settings.checkPublicUrl) return
   const record = await readServerRecord(folder)
   const url = settings.publicUrl ?? record?.publicUrl ?? record?.url
-  if (url === undefined) throw new UsageError('--check-public-url: serve has not run on this data folder yet, so name the URL with --public-url')
+  if (url === undefined)
+    throw new UsageError(
+      '--check-public-url: serve has not run on this data folder yet, so name the URL with --public-url',
+    )
   yield* checkPublicUrl(url)
 }
 
 /** `quiet`: a store that does not answer was told of before. */
-async function* withMetadata(settings: Settings, check: (metadata: MetadataStore) => Findings, { quiet = false } = {}): Findings {
+async function* withMetadata(
+  settings: Settings,
+  check: (metadata: MetadataStore) => Findings,
+  { quiet = false } = {},
+): Findings {
   try {
     const metadata = await openMetadata(settings)
     try {

@@ -1,16 +1,24 @@
 import { type Library, type Logger, packageVersion } from 'sif-library'
-import { type Address, defaultPublicUrl, isEverywhere, localUrl } from '../addresses.js'
 import type { Command, CommandContext, Terminal } from '../command.js'
-import { type DataFolder, dataFolder, isOpenToOthers, loadSecret, prepareDataFolder, type ServerRecord, writePrivateFile } from '../data-folder.js'
-import { createAdmin, nextLines } from '../first-start.js'
+import {
+  type DataFolder,
+  dataFolder,
+  isOpenToOthers,
+  loadSecret,
+  prepareDataFolder,
+  type ServerRecord,
+  writePrivateFile,
+} from '../data-folder.js'
 import { invocation, quote } from '../invocation.js'
-import { createLogger } from '../log.js'
-import type { Settings } from '../option-table.js'
+import type { Settings } from '../options/table.js'
 import { openLibrary } from '../registry.js'
-import { recordFingerprint, signingSecret } from '../secret-fingerprint.js'
-import { onHangup, untilStopped } from '../signals.js'
+import { type Address, defaultPublicUrl, isEverywhere, localUrl } from '../serve/addresses.js'
+import { createAdmin, nextLines } from '../serve/first-start.js'
+import { createLogger } from '../serve/log.js'
+import { recordFingerprint, signingSecret } from '../serve/secret-fingerprint.js'
+import { onHangup, untilStopped } from '../serve/signals.js'
+import { createApp, createWebServer } from '../serve/web-server.js'
 import { startUpkeep } from '../upkeep.js'
-import { createApp, createWebServer } from '../web-server.js'
 
 export const serve: Command = {
   name: 'serve',
@@ -46,25 +54,42 @@ export const serve: Command = {
 async function runServer({ settings, terminal }: CommandContext): Promise<undefined> {
   const folder = dataFolder(settings)
   await prepareDataFolder(folder)
-  const logger = createLogger(settings, { isTerminal: process.stderr.isTTY, write: (text) => process.stderr.write(text) })
-  let address: Address = { scheme: settings.tlsCert === undefined ? 'http' : 'https', host: settings.host, port: settings.port }
+  const logger = createLogger(settings, {
+    isTerminal: process.stderr.isTTY,
+    write: (text) => process.stderr.write(text),
+  })
+  let address: Address = {
+    scheme: settings.tlsCert === undefined ? 'http' : 'https',
+    host: settings.host,
+    port: settings.port,
+  }
   const secret = await loadSecret(folder, { settings, environment: terminal.environment })
   const publicUrl = settings.publicUrl ?? defaultPublicUrl(() => address)
-  const { library, metadata } = await openLibrary(settings, { mayCreate: true, publicUrl, secret, logger, acceptStorage: settings.acceptStorage })
+  const { library, metadata } = await openLibrary(settings, {
+    mayCreate: true,
+    publicUrl,
+    secret,
+    logger,
+    acceptStorage: settings.acceptStorage,
+  })
   const stopped = untilStopped()
   try {
     const server = await createWebServer(settings, createApp(library, settings.publicUrl))
     await library.ready()
     const signsWith = await signingSecret(metadata, secret)
     if (signsWith !== undefined && !(await recordFingerprint(metadata, signsWith)))
-      logger.warn({}, 'the instance that started before signs with another secret: if it still runs, each refuses the transfer URLs of the other')
+      logger.warn(
+        {},
+        'the instance that started before signs with another secret: if it still runs, each refuses the transfer URLs of the other',
+      )
     address = { ...address, port: await server.listen() }
     try {
       await announce({ settings, terminal, folder, library, logger, address })
       onHangup(() => {
         server.reloadCertificate().then(
           () => logger.info({}, 'certificate read again'),
-          (error: unknown) => logger.error({ err: error }, 'the certificate could not be read again; the old one stays'),
+          (error: unknown) =>
+            logger.error({ err: error }, 'the certificate could not be read again; the old one stays'),
         )
       })
       const stopUpkeep = startUpkeep(library, { graceSeconds: settings.noSweep ? undefined : settings.grace, logger })
@@ -98,9 +123,15 @@ async function announce({ settings, terminal, folder, library, logger, address }
   if (isFirst) for (const line of linesToType(folder, { settings, url })) terminal.out(line)
   logger.info({ version: packageVersion, data: folder.directory, node: process.version }, 'listening')
   if (await isOpenToOthers(folder))
-    logger.warn({ data: folder.directory }, 'other users of this machine may look into the data folder: chmod 700 keeps them out')
+    logger.warn(
+      { data: folder.directory },
+      'other users of this machine may look into the data folder: chmod 700 keeps them out',
+    )
   if (settings.publicUrl === undefined && isEverywhere(address.host))
-    logger.warn({ host: address.host }, 'listening on all addresses: clients are sent to the Host that they ask for; set --public-url')
+    logger.warn(
+      { host: address.host },
+      'listening on all addresses: clients are sent to the Host that they ask for; set --public-url',
+    )
 }
 
 function serverRecord(url: string, { publicUrl }: Settings): ServerRecord {
@@ -108,7 +139,10 @@ function serverRecord(url: string, { publicUrl }: Settings): ServerRecord {
 }
 
 /** The command lines carry the options that find this registry, made absolute: they may be typed anywhere. */
-function linesToType(folder: DataFolder, { settings, url }: { readonly settings: Settings; readonly url: string }): readonly string[] {
+function linesToType(
+  folder: DataFolder,
+  { settings, url }: { readonly settings: Settings; readonly url: string },
+): readonly string[] {
   const call = invocation({ script: process.argv[1] ?? '', path: process.env.PATH ?? '', cwd: process.cwd() })
   const options = [
     ...(settings.config === undefined ? [] : ['--config', quote(settings.config)]),
@@ -117,5 +151,9 @@ function linesToType(folder: DataFolder, { settings, url }: { readonly settings:
     // a PostgreSQL URL may carry a password, which belongs on no screen
     ...(settings.metadata?.startsWith('sqlite:') === true ? ['--metadata', quote(settings.metadata)] : []),
   ].join(' ')
-  return nextLines({ url: settings.publicUrl ?? url, tokenFile: folder.adminToken, command: (words) => `${call} ${words} ${options}` })
+  return nextLines({
+    url: settings.publicUrl ?? url,
+    tokenFile: folder.adminToken,
+    command: (words) => `${call} ${words} ${options}`,
+  })
 }

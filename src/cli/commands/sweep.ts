@@ -2,21 +2,30 @@ import type { Library, SweepProgress, SweptItem } from 'sif-library'
 import type { Command, CommandContext } from '../command.js'
 import { printJson, printJsonOfFailure, stoppedMark } from '../print.js'
 import { withLibrary } from '../registry.js'
-import { untilDoneOrStopped } from '../signals.js'
+import { untilDoneOrStopped } from '../serve/signals.js'
 
-async function sweepAll(library: Library, { settings, terminal }: CommandContext, signal: AbortSignal): Promise<number> {
+async function sweepAll(
+  library: Library,
+  { settings, terminal }: CommandContext,
+  signal: AbortSignal,
+): Promise<number> {
   const { dryRun, json } = settings
   const items: SweptItem[] = []
   const onItem = (item: SweptItem): void => {
     if (json) items.push(item)
-    else terminal.out(`${dryRun ? 'would remove' : 'removed'} ${item.kind} ${item.what}${item.bytes > 0 ? ` (${item.bytes} bytes)` : ''}: ${item.why}`)
+    else
+      terminal.out(
+        `${dryRun ? 'would remove' : 'removed'} ${item.kind} ${item.what}${item.bytes > 0 ? ` (${item.bytes} bytes)` : ''}: ${item.why}`,
+      )
   }
   const onProgress = ({ files }: SweepProgress): void => terminal.progress(`${files} files looked at`)
-  const result = await library.sweep({ graceSeconds: settings.grace, dryRun, onItem, onProgress, signal }).catch((error: unknown) => {
-    // one step failed; what the others removed is removed
-    if (json) printJsonOfFailure(terminal, { dryRun, items }, error)
-    throw error
-  })
+  const result = await library
+    .sweep({ graceSeconds: settings.grace, dryRun, onItem, onProgress, signal })
+    .catch((error: unknown) => {
+      // one step failed; what the others removed is removed
+      if (json) printJsonOfFailure(terminal, { dryRun, items }, error)
+      throw error
+    })
   if (json) {
     printJson(terminal, { ...result, ...stoppedMark(signal), dryRun, items })
     return 0
@@ -24,7 +33,10 @@ async function sweepAll(library: Library, { settings, terminal }: CommandContext
   const { uploads, blobs, orphans, temporary, kept, bytes } = result
   terminal.out(`${uploads} uploads, ${blobs} blobs, ${orphans} orphans, ${temporary} temporary files; ${bytes} bytes`)
   if (signal.aborted) terminal.note('stopped before it was through')
-  if (kept > 0) terminal.out(`${kept} blobs are kept because sidecars name them, of images that the database does not know: run sif-library reindex`)
+  if (kept > 0)
+    terminal.out(
+      `${kept} blobs are kept because sidecars name them, of images that the database does not know: run sif-library reindex`,
+    )
   return 0
 }
 
@@ -41,6 +53,8 @@ export const sweep: Command = {
   options: ['dryRun', 'explain', 'grace', 'uploadTime', 'json'],
   run: (context) =>
     untilDoneOrStopped((signal) =>
-      withLibrary(context.settings, (library) => (context.settings.explain === undefined ? sweepAll(library, context, signal) : explainOne(library, context))),
+      withLibrary(context.settings, (library) =>
+        context.settings.explain === undefined ? sweepAll(library, context, signal) : explainOne(library, context),
+      ),
     ),
 }

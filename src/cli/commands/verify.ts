@@ -3,16 +3,22 @@ import type { Command, CommandContext } from '../command.js'
 import { UsageError } from '../failure.js'
 import { formatBytes, printJson, printJsonOfFailure, stoppedMark } from '../print.js'
 import { withLibrary } from '../registry.js'
-import { untilDoneOrStopped } from '../signals.js'
+import { untilDoneOrStopped } from '../serve/signals.js'
 
-const describe = ({ outcome, path, digest, reason }: VerifiedItem): string => `${outcome} ${path} sha256.${digest}${reason === undefined ? '' : `: ${reason}`}`
+const describe = ({ outcome, path, digest, reason }: VerifiedItem): string =>
+  `${outcome} ${path} sha256.${digest}${reason === undefined ? '' : `: ${reason}`}`
 
 const describeTotals = ({ proven, damaged, healed, unreadable, bytes }: VerifyResult): string =>
   `${proven} proven, ${damaged} damaged, ${healed} healed, ${unreadable} unreadable; ${bytes} bytes read`
 
-async function verifyAll(library: Library, { settings, terminal }: CommandContext, signal: AbortSignal): Promise<number> {
+async function verifyAll(
+  library: Library,
+  { settings, terminal }: CommandContext,
+  signal: AbortSignal,
+): Promise<number> {
   const { all, rate, after, json } = settings
-  if (after !== undefined && !/^[0-9a-f]{24}$/.test(after)) throw new UsageError('--after: expected the id of an image, 24 hex digits')
+  if (after !== undefined && !/^[0-9a-f]{24}$/.test(after))
+    throw new UsageError('--after: expected the id of an image, 24 hex digits')
   const items: VerifiedItem[] = []
   let last = after
   let images = 0
@@ -41,7 +47,9 @@ async function verifyAll(library: Library, { settings, terminal }: CommandContex
 
 export const verify: Command = {
   name: 'verify',
-  summary: 'read images back and compare size and SHA-256; what is damaged is hidden and reported, what was healed is shown again',
+  summary:
+    'read images back and compare size and SHA-256; what is damaged is hidden and reported, what was healed is shown again',
   options: ['all', 'rate', 'after', 'json'],
-  run: (context) => untilDoneOrStopped((signal) => withLibrary(context.settings, (library) => verifyAll(library, context, signal))),
+  run: (context) =>
+    untilDoneOrStopped((signal) => withLibrary(context.settings, (library) => verifyAll(library, context, signal))),
 }

@@ -19,7 +19,10 @@ export const visibility: Command = {
         choices.find((choice) => choice === change),
       )
       if (settings.json) printJson(terminal, state)
-      else terminal.out(`${state.path} ${state.private ? 'private' : 'public'}${state.privateByCollection ? ' (hidden: its collection is private)' : ''}`)
+      else
+        terminal.out(
+          `${state.path} ${state.private ? 'private' : 'public'}${state.privateByCollection ? ' (hidden: its collection is private)' : ''}`,
+        )
       return 0
     }),
 }

@@ -14,7 +14,12 @@ export interface Probe {
 /** Random bytes under a key outside of those of images. */
 export function makeProbe(): Probe {
   const bytes = randomBytes(4096)
-  return { key: `doctor/${randomBytes(12).toString('hex')}`, bytes, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }
+  return {
+    key: `doctor/${randomBytes(12).toString('hex')}`,
+    bytes,
+    size: bytes.length,
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+  }
 }
 
 export async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -22,7 +27,12 @@ export async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 export function failed(check: string, error: unknown): Finding {
-  return { check, state: 'failed', found: error instanceof Error ? error.message : String(error), ...explain(codeOf(error)) }
+  return {
+    check,
+    state: 'failed',
+    found: error instanceof Error ? error.message : String(error),
+    ...explain(codeOf(error)),
+  }
 }
 
 async function readWhole(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -47,8 +57,13 @@ export async function* checkStorage(storage: StorageBackend): AsyncGenerator<Fin
       const part = await readWhole((await storage.get(key, { range: { start: 100, end: 199 } })).body)
       const found: string[] = []
       for await (const item of storage.list(key)) found.push(item.key)
-      const good = part.equals(bytes.subarray(100, 200)) && found.includes(key) && (await storage.stat(key))?.size === size
-      yield { check, state: good ? 'ok' : 'failed', found: good ? 'all as written' : 'it does not read back as it was written' }
+      const good =
+        part.equals(bytes.subarray(100, 200)) && found.includes(key) && (await storage.stat(key))?.size === size
+      yield {
+        check,
+        state: good ? 'ok' : 'failed',
+        found: good ? 'all as written' : 'it does not read back as it was written',
+      }
       return good
     } finally {
       await storage.delete(key)

@@ -5,7 +5,10 @@ const untrusted: Explanation = {
   cause: 'the certificate is signed by an authority that this machine does not know',
   fix: 'storage URL: ca=FILE with the PEM of that authority; the machines of the clients must trust it as well',
 }
-const region: Explanation = { cause: 'the bucket lies in another region, or the store has another one configured', fix: 'storage URL: region=NAME' }
+const region: Explanation = {
+  cause: 'the bucket lies in another region, or the store has another one configured',
+  fix: 'storage URL: region=NAME',
+}
 const keys: Explanation = {
   cause: 'the store does not know the access key',
   fix: 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or AWS_PROFILE), in the environment of this command and of serve',
@@ -23,7 +26,10 @@ const explanations: Readonly<Record<string, Explanation>> = {
   EAI_AGAIN: { cause: 'the name server does not answer', fix: 'storage URL: endpoint' },
   ETIMEDOUT: { cause: 'no answer: a firewall, or a wrong address', fix: 'storage URL: endpoint' },
   TimeoutError: { cause: 'no answer: a firewall, or a wrong address', fix: 'storage URL: endpoint' },
-  EPROTO: { cause: 'https was spoken to a port that speaks http', fix: 'storage URL: http:// in endpoint or publicEndpoint' },
+  EPROTO: {
+    cause: 'https was spoken to a port that speaks http',
+    fix: 'storage URL: http:// in endpoint or publicEndpoint',
+  },
   ECONNRESET: {
     cause: 'the other side hung up: a proxy, or http spoken to a port that speaks https',
     fix: 'storage URL: https:// in endpoint or publicEndpoint',
@@ -59,7 +65,10 @@ const explanations: Readonly<Record<string, Explanation>> = {
     cause: 'a policy of the store forbids it',
     fix: 'allow s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts',
   },
-  RequestTimeTooSkewed: { cause: 'the clocks of this machine and of the store are too far apart', fix: 'let both keep their time by NTP' },
+  RequestTimeTooSkewed: {
+    cause: 'the clocks of this machine and of the store are too far apart',
+    fix: 'let both keep their time by NTP',
+  },
 }
 
 export function explain(code: string | undefined): Explanation {
@@ -69,6 +78,10 @@ export function explain(code: string | undefined): Explanation {
 /** The innermost code of an error: of the store, of the network, of the system. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
-  const inner = codeOf(error.cause) ?? (typeof error.cause === 'object' && error.cause !== null && 'code' in error.cause ? String(error.cause.code) : undefined)
+  const inner =
+    codeOf(error.cause) ??
+    (typeof error.cause === 'object' && error.cause !== null && 'code' in error.cause
+      ? String(error.cause.code)
+      : undefined)
   return inner ?? ('code' in error && typeof error.code === 'string' ? error.code : undefined)
 }

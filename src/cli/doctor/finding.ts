@@ -24,6 +24,9 @@ const words = { ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }
 
 /** Lines for people. */
 export function formatFinding({ check, state, found, cause, fix }: Finding): readonly string[] {
-  const more = [...(cause === undefined ? [] : [`          cause: ${cause}`]), ...(fix === undefined ? [] : [`          fix:   ${fix}`])]
+  const more = [
+    ...(cause === undefined ? [] : [`          cause: ${cause}`]),
+    ...(fix === undefined ? [] : [`          fix:   ${fix}`]),
+  ]
   return [`${words[state]}  ${check}: ${found}`, ...more]
 }

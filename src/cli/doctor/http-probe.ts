@@ -41,7 +41,9 @@ export function sendProbe(url: string, { method, headers = {}, body, ca }: Probe
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: whole, code })
       })
     })
-    request.once('timeout', () => request.destroy(Object.assign(new Error(`no answer within ${timeout / 1000} s`), { code: 'ETIMEDOUT' })))
+    request.once('timeout', () =>
+      request.destroy(Object.assign(new Error(`no answer within ${timeout / 1000} s`), { code: 'ETIMEDOUT' })),
+    )
     request.once('error', reject)
     request.end(body)
   })

@@ -5,8 +5,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { type DataFolder, isOpenToOthers, prepareDataFolder } from '../data-folder.js'
 import { systemCode, systemReason } from '../failure.js'
 import { quote } from '../invocation.js'
-import type { Settings } from '../option-table.js'
-import { type Environment, secretVariable } from '../settings.js'
+import { type Environment, secretVariable } from '../options/resolve.js'
+import type { Settings } from '../options/table.js'
 import type { Findings } from './finding.js'
 
 const shortSecret = 32
@@ -18,18 +18,33 @@ export async function* checkDataFolder(folder: DataFolder): Findings {
     await stat(folder.directory)
   } catch (error) {
     yield systemCode(error) === 'ENOENT'
-      ? { check, state: 'warning', found: 'does not exist yet', fix: 'the first start of serve makes it; where there should be one, --data names another' }
+      ? {
+          check,
+          state: 'warning',
+          found: 'does not exist yet',
+          fix: 'the first start of serve makes it; where there should be one, --data names another',
+        }
       : { check, state: 'failed', found: systemReason(error), fix: 'run it as the user of serve, or --data' }
     return
   }
   try {
     await prepareDataFolder(folder)
   } catch (error) {
-    yield { check, state: 'failed', found: error instanceof Error ? error.message : String(error), fix: `chown it to the user that runs serve, or --data` }
+    yield {
+      check,
+      state: 'failed',
+      found: error instanceof Error ? error.message : String(error),
+      fix: `chown it to the user that runs serve, or --data`,
+    }
     return
   }
   if (await isOpenToOthers(folder)) {
-    yield { check, state: 'failed', found: 'writable, but other users of this machine may look into it', fix: `chmod 700 ${quote(folder.directory)}` }
+    yield {
+      check,
+      state: 'failed',
+      found: 'writable, but other users of this machine may look into it',
+      fix: `chmod 700 ${quote(folder.directory)}`,
+    }
     return
   }
   yield { check, state: 'ok', found: 'writable and private' }
@@ -51,14 +66,21 @@ export async function* checkSecret(
     yield {
       check,
       state: 'ok',
-      found: inStore ? 'none: the registry keeps one in PostgreSQL for all instances' : 'none yet: the first start of serve makes one',
+      found: inStore
+        ? 'none: the registry keeps one in PostgreSQL for all instances'
+        : 'none yet: the first start of serve makes one',
     }
     return
   }
   try {
     yield lengthFinding(check, (await readFile(file, 'utf8')).trim())
     if (((await stat(file)).mode & 0o077) !== 0)
-      yield { check, state: 'failed', found: 'other users of this machine may read it', fix: `chmod 600 ${quote(file)}` }
+      yield {
+        check,
+        state: 'failed',
+        found: 'other users of this machine may read it',
+        fix: `chmod 600 ${quote(file)}`,
+      }
   } catch (error) {
     yield { check, state: 'failed', found: systemReason(error), fix: `--secret-file, or ${secretVariable}` }
   }

@@ -21,7 +21,8 @@ interface Site {
 /** Scheme and host: the rest of a presigned URL is a secret. */
 const hostOf = (url: string): string => new URL(url).origin
 
-const answered = ({ status, code }: ProbeAnswer): string => (code === undefined ? `status ${status}` : `status ${status} ${code}`)
+const answered = ({ status, code }: ProbeAnswer): string =>
+  code === undefined ? `status ${status}` : `status ${status} ${code}`
 
 /** Runs the whole life of an upload in parts. Nothing where the storage signs no URLs for parts. */
 export async function* checkPresigned(storage: StorageBackend, ca: string | Uint8Array | undefined): Findings {
@@ -44,7 +45,9 @@ export async function* checkPresigned(storage: StorageBackend, ca: string | Uint
     finished = yield* complete(site, { probe, uploadId })
     if (finished !== undefined) yield* readBack(site, { probe, key: finished })
   } finally {
-    await (finished === undefined ? multipart.abort({ key: probe.key, uploadId }) : storage.delete(finished)).catch(() => {})
+    await (finished === undefined ? multipart.abort({ key: probe.key, uploadId }) : storage.delete(finished)).catch(
+      () => {},
+    )
   }
   yield* abort(site)
 }
@@ -55,11 +58,17 @@ interface Upload {
 }
 
 /** Other bytes, another length, then the right ones; ends with true when the part lies there. */
-async function* sendParts({ presign, ca }: Site, { probe, uploadId }: Upload): AsyncGenerator<Finding, boolean, undefined> {
+async function* sendParts(
+  { presign, ca }: Site,
+  { probe, uploadId }: Upload,
+): AsyncGenerator<Finding, boolean, undefined> {
   const { key, bytes, size, sha256 } = probe
   let check = 'presigned part'
   try {
-    const { url, headers } = (await presign.part?.({ key, uploadId, partNumber: 1, size, sha256, expiresSeconds })) ?? { url: '', headers: {} }
+    const { url, headers } = (await presign.part?.({ key, uploadId, partNumber: 1, size, sha256, expiresSeconds })) ?? {
+      url: '',
+      headers: {},
+    }
     const host = hostOf(url)
     const put = (body: Uint8Array): Promise<ProbeAnswer> =>
       sendProbe(url, { method: 'PUT', headers: { ...headers, 'content-length': String(body.length) }, body, ca })
@@ -79,10 +88,15 @@ async function* sendParts({ presign, ca }: Site, { probe, uploadId }: Upload): A
     if (url.startsWith('https:') && ca !== undefined) yield* checkTrust(url)
 
     check = `presigned part at ${host}: another length`
-    yield refusal({ check, answer: await put(bytes.subarray(1)).catch(hungUp), unrefused: 'the store does not hold a URL to the length that was signed' })
+    yield refusal({
+      check,
+      answer: await put(bytes.subarray(1)).catch(hungUp),
+      unrefused: 'the store does not hold a URL to the length that was signed',
+    })
     check = `presigned part at ${host}: other bytes`
     const other = { check, answer: await put(randomBytes(size)).catch(hungUp) }
-    if (presign.bindsPayload) yield refusal({ ...other, unrefused: 'the store does not hold a URL to the SHA-256 that was signed' })
+    if (presign.bindsPayload)
+      yield refusal({ ...other, unrefused: 'the store does not hold a URL to the SHA-256 that was signed' })
     else
       yield {
         check,
@@ -91,7 +105,11 @@ async function* sendParts({ presign, ca }: Site, { probe, uploadId }: Upload): A
         cause: 'it lacks that part of S3; what was pushed is read back and proven instead',
       }
 
-    yield await findProfile({ server: right.headers.server?.toString(), host: new URL(url).hostname, bindsPayload: presign.bindsPayload })
+    yield await findProfile({
+      server: right.headers.server?.toString(),
+      host: new URL(url).hostname,
+      bindsPayload: presign.bindsPayload,
+    })
 
     // whatever the refused ones left behind is replaced
     return (await put(bytes)).status === 200
@@ -108,7 +126,15 @@ function hungUp(error: unknown): undefined {
   return undefined
 }
 
-function refusal({ check, answer, unrefused }: { readonly check: string; readonly answer: ProbeAnswer | undefined; readonly unrefused: string }): Finding {
+function refusal({
+  check,
+  answer,
+  unrefused,
+}: {
+  readonly check: string
+  readonly answer: ProbeAnswer | undefined
+  readonly unrefused: string
+}): Finding {
   if (answer === undefined) return { check, state: 'ok', found: 'refused (hung up)' }
   if (answer.status >= 400 && answer.status < 500) return { check, state: 'ok', found: `refused (${answered(answer)})` }
   return {
@@ -135,7 +161,13 @@ async function* checkClock(answer: ProbeAnswer, host: string): Findings {
   if (seconds === undefined) return
   const check = `clock of this machine against ${host}`
   if (seconds < WARN_SECONDS) yield { check, state: 'ok', found: `${seconds} s apart` }
-  else yield { check, state: seconds < FAIL_SECONDS ? 'warning' : 'failed', found: `${seconds} s apart`, ...explain('RequestTimeTooSkewed') }
+  else
+    yield {
+      check,
+      state: seconds < FAIL_SECONDS ? 'warning' : 'failed',
+      found: `${seconds} s apart`,
+      ...explain('RequestTimeTooSkewed'),
+    }
 }
 
 /** Clients know nothing of our `ca=FILE`. */
@@ -150,13 +182,21 @@ async function* checkTrust(url: string): Findings {
 }
 
 /** Ends with the key of the finished blob. */
-async function* complete({ multipart }: Site, { probe, uploadId }: Upload): AsyncGenerator<Finding, string | undefined, undefined> {
+async function* complete(
+  { multipart }: Site,
+  { probe, uploadId }: Upload,
+): AsyncGenerator<Finding, string | undefined, undefined> {
   const { key, size, sha256 } = probe
   const check = 'multipart upload: list its parts and complete it'
   try {
     const parts = await multipart.listParts({ key, uploadId })
     if (parts.length !== 1 || parts[0]?.size !== size) {
-      yield { check, state: 'failed', found: `${parts.length} parts are listed where 1 was sent`, ...explain('NoSuchKey') }
+      yield {
+        check,
+        state: 'failed',
+        found: `${parts.length} parts are listed where 1 was sent`,
+        ...explain('NoSuchKey'),
+      }
       return undefined
     }
     const { key: finished, proof } = await multipart.complete({ key, uploadId, parts, size, sha256 })
@@ -168,14 +208,23 @@ async function* complete({ multipart }: Site, { probe, uploadId }: Upload): Asyn
   }
 }
 
-async function* readBack({ presign, ca }: Site, { probe, key }: { readonly probe: Probe; readonly key: string }): Findings {
+async function* readBack(
+  { presign, ca }: Site,
+  { probe, key }: { readonly probe: Probe; readonly key: string },
+): Findings {
   const { url, headers } = await presign.get(key, { expiresSeconds })
   const check = `presigned ranged GET at ${hostOf(url)}`
   try {
     const answer = await sendProbe(url, { method: 'GET', headers: { ...headers, range: 'bytes=100-199' }, ca })
     const good = answer.status === 206 && answer.body.equals(probe.bytes.subarray(100, 200))
     if (good) yield { check, state: 'ok', found: 'the same bucket, the right bytes' }
-    else yield { check, state: 'failed', found: answer.status === 206 ? 'other bytes' : answered(answer), ...explain(answer.code ?? 'NoSuchKey') }
+    else
+      yield {
+        check,
+        state: 'failed',
+        found: answer.status === 206 ? 'other bytes' : answered(answer),
+        ...explain(answer.code ?? 'NoSuchKey'),
+      }
   } catch (error) {
     yield failed(check, error)
   }

@@ -9,7 +9,10 @@ export async function* checkPublicUrl(url: string): Findings {
   try {
     const answer = await sendProbe(`${url}/assets/config/config.prod.json`, { method: 'GET' })
     if (answer.status !== 200) {
-      const cause = answer.status >= 300 && answer.status < 400 ? 'a redirect: clients lose the body of a POST on one' : 'something else answers there'
+      const cause =
+        answer.status >= 300 && answer.status < 400
+          ? 'a redirect: clients lose the body of a POST on one'
+          : 'something else answers there'
       yield { check, state: 'failed', found: `status ${answer.status}`, cause, fix }
       return
     }

@@ -1,6 +1,6 @@
 /** Checks of the metadata store. */
 import type { MetadataStore } from 'sif-library/metadata'
-import { sameAsRecorded, signingSecret } from '../secret-fingerprint.js'
+import { sameAsRecorded, signingSecret } from '../serve/secret-fingerprint.js'
 import { codeOf, explain } from './explanations.js'
 import type { Findings } from './finding.js'
 
@@ -21,7 +21,12 @@ export async function* checkMetadata(metadata: MetadataStore, secret: string | u
     return
   }
   const { ok, message } = await metadata.check()
-  yield { check, state: ok ? 'ok' : 'failed', found: ok ? `${message}; the schema is the one of this version` : message, ...(ok ? {} : { fix: '--metadata' }) }
+  yield {
+    check,
+    state: ok ? 'ok' : 'failed',
+    found: ok ? `${message}; the schema is the one of this version` : message,
+    ...(ok ? {} : { fix: '--metadata' }),
+  }
   if (!ok) return
   const signsWith = await signingSecret(metadata, secret)
   const same = signsWith === undefined ? undefined : await sameAsRecorded(metadata, signsWith)

@@ -6,7 +6,8 @@ import { failed } from './bytes.js'
 import type { Finding, Findings } from './finding.js'
 
 const check = 'storage belongs to the metadata store'
-const fix = 'mount the volume, or correct --storage or --metadata; if the storage was emptied or replaced on purpose, start serve once with --accept-storage'
+const fix =
+  'mount the volume, or correct --storage or --metadata; if the storage was emptied or replaced on purpose, start serve once with --accept-storage'
 
 const findings: Readonly<Record<StorageMarkState, Finding>> = {
   same: { check, state: 'ok', found: 'both have the same mark' },
@@ -19,7 +20,13 @@ const findings: Readonly<Record<StorageMarkState, Finding>> = {
     cause: 'its volume is not mounted, or it is another bucket, prefix or folder',
     fix,
   },
-  other: { check, state: 'failed', found: 'the storage has the mark of another registry', cause: '--storage or --metadata is that of another one', fix },
+  other: {
+    check,
+    state: 'failed',
+    found: 'the storage has the mark of another registry',
+    cause: '--storage or --metadata is that of another one',
+    fix,
+  },
 }
 
 export async function* checkStorageMark(storage: StorageBackend, metadata: MetadataStore): Findings {

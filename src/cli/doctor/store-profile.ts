@@ -7,13 +7,24 @@ export async function findProfile(seen: S3Sighting): Promise<Finding> {
   const { fitS3Profile } = await import('sif-library/storage/s3')
   const { named, agrees, alike } = fitS3Profile(seen)
   const check = 'store profile'
-  const does = seen.bindsPayload ? 'it holds URLs to the SHA-256 of their bytes' : 'it does not hold URLs to the SHA-256 of their bytes'
+  const does = seen.bindsPayload
+    ? 'it holds URLs to the SHA-256 of their bytes'
+    : 'it does not hold URLs to the SHA-256 of their bytes'
   if (named === undefined) {
-    const name = seen.server === undefined ? 'it gives no name' : `it calls itself ${JSON.stringify(seen.server.slice(0, 60))}`
-    return { check, state: 'ok', found: `${name}; ${does}, as ${alike.map((profile) => profile.name).join(' and ') || 'no store we tried'}` }
+    const name =
+      seen.server === undefined ? 'it gives no name' : `it calls itself ${JSON.stringify(seen.server.slice(0, 60))}`
+    return {
+      check,
+      state: 'ok',
+      found: `${name}; ${does}, as ${alike.map((profile) => profile.name).join(' and ') || 'no store we tried'}`,
+    }
   }
   if (agrees)
-    return { check, state: 'ok', found: `${named.name}; ${does}${named.bindsPayload.known === undefined ? ', which nobody had tried' : ', as expected'}` }
+    return {
+      check,
+      state: 'ok',
+      found: `${named.name}; ${does}${named.bindsPayload.known === undefined ? ', which nobody had tried' : ', as expected'}`,
+    }
   return {
     check,
     state: 'warning',

@@ -43,5 +43,10 @@ export class StorageError extends Error {
 
 /** True for a StorageError of any copy of this package; with `code`, only for that code. */
 export function isStorageError(error: unknown, code?: StorageErrorCode): error is StorageError {
-  return error instanceof Error && error.name === 'StorageError' && 'code' in error && (code === undefined || error.code === code)
+  return (
+    error instanceof Error &&
+    error.name === 'StorageError' &&
+    'code' in error &&
+    (code === undefined || error.code === code)
+  )
 }

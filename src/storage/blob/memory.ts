@@ -12,7 +12,7 @@ import type {
 } from './contract.js'
 import { StorageError } from './errors.js'
 import { assertKey } from './keys.js'
-import { assertPart, assertParts } from './parts-plan.js'
+import { assertPart, assertParts } from './parts.js'
 import { readBody, resolveRange, throwIfAborted } from './streams.js'
 
 export interface MemoryStorageOptions {
@@ -42,7 +42,13 @@ function sha256(bytes: Uint8Array): string {
 
 /** Keeps blobs in this process, for tests and demonstrations: everything is gone when the process ends, and nothing bounds the memory. */
 export function memoryStorage(options: MemoryStorageOptions = {}): StorageBackend {
-  const limits: StorageLimits = { minPartSize: 1, maxPartSize: GIB, maxParts: 10_000, maxPutSize: GIB, ...options.limits }
+  const limits: StorageLimits = {
+    minPartSize: 1,
+    maxPartSize: GIB,
+    maxParts: 10_000,
+    maxPutSize: GIB,
+    ...options.limits,
+  }
   const blobs = new Map<string, MemoryBlob>()
 
   const findBlob = (key: string): MemoryBlob => {
@@ -62,9 +68,11 @@ export function memoryStorage(options: MemoryStorageOptions = {}): StorageBacken
     limits,
     async put(key, body, put: PutOptions) {
       assertKey(key, NAME)
-      if (put.size > limits.maxPutSize) throw new StorageError('unsupported', `more than ${limits.maxPutSize} bytes in one put`, { backend: NAME, key })
+      if (put.size > limits.maxPutSize)
+        throw new StorageError('unsupported', `more than ${limits.maxPutSize} bytes in one put`, { backend: NAME, key })
       const bytes = await collectBody(body, { key, size: put.size, signal: put.signal })
-      if (sha256(bytes) !== put.sha256) throw new StorageError('digest-mismatch', 'other bytes than announced', { backend: NAME, key })
+      if (sha256(bytes) !== put.sha256)
+        throw new StorageError('digest-mismatch', 'other bytes than announced', { backend: NAME, key })
       publish(key, bytes)
     },
     async get(key, { range, signal } = {}) {
@@ -83,7 +91,8 @@ export function memoryStorage(options: MemoryStorageOptions = {}): StorageBacken
       blobs.delete(key)
     },
     async *list(prefix) {
-      for (const [key, { bytes, modifiedAt }] of [...blobs]) if (key.startsWith(prefix)) yield { key, size: bytes.length, modifiedAt }
+      for (const [key, { bytes, modifiedAt }] of [...blobs])
+        if (key.startsWith(prefix)) yield { key, size: bytes.length, modifiedAt }
     },
     multipart: memoryMultipart(limits, publish),
     async check() {
@@ -96,7 +105,8 @@ function memoryMultipart(limits: StorageLimits, publish: (key: string, bytes: Bu
   const uploads = new Map<string, MemoryUpload>()
   const findUpload = ({ key, uploadId }: MultipartRef): MemoryUpload => {
     const upload = uploads.get(uploadId)
-    if (upload === undefined || upload.key !== key) throw new StorageError('upload-not-found', 'no such upload', { backend: NAME, key })
+    if (upload === undefined || upload.key !== key)
+      throw new StorageError('upload-not-found', 'no such upload', { backend: NAME, key })
     return upload
   }
   return {
@@ -125,10 +135,15 @@ function memoryMultipart(limits: StorageLimits, publish: (key: string, bytes: Bu
       throwIfAborted(claim.signal, { backend: NAME, key: claim.key })
       const upload = findUpload(claim)
       assertParts(claim, upload.parts, { backend: NAME, ...upload })
-      const bytes = Buffer.concat(claim.parts.map(({ partNumber }) => upload.parts.get(partNumber)?.bytes ?? Buffer.alloc(0)))
+      const bytes = Buffer.concat(
+        claim.parts.map(({ partNumber }) => upload.parts.get(partNumber)?.bytes ?? Buffer.alloc(0)),
+      )
       uploads.delete(claim.uploadId)
       if (sha256(bytes) !== claim.sha256)
-        throw new StorageError('digest-mismatch', 'the parts make other bytes than announced', { backend: NAME, key: claim.key })
+        throw new StorageError('digest-mismatch', 'the parts make other bytes than announced', {
+          backend: NAME,
+          key: claim.key,
+        })
       publish(claim.key, bytes)
       return { key: claim.key, proof: 'proven' }
     },

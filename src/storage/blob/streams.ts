@@ -43,10 +43,12 @@ export async function* readBody(body: ByteStream, options: ReadBodyOptions): Asy
         break
       }
       received += next.value.length
-      if (received > size) throw new StorageError('size-mismatch', `more than the announced ${size} bytes`, { backend, key })
+      if (received > size)
+        throw new StorageError('size-mismatch', `more than the announced ${size} bytes`, { backend, key })
       if (next.value.length > 0) yield next.value
     }
-    if (received < size) throw new StorageError('size-mismatch', `${received} bytes instead of the announced ${size}`, { backend, key })
+    if (received < size)
+      throw new StorageError('size-mismatch', `${received} bytes instead of the announced ${size}`, { backend, key })
   } finally {
     signal?.removeEventListener('abort', onAbort)
     if (!ended) iterator.return?.().catch(() => {})
@@ -67,7 +69,10 @@ export function resolveRange(
 }
 
 /** Throws `aborted` when the signal has fired. */
-export function throwIfAborted(signal: AbortSignal | undefined, blob: { readonly backend: string; readonly key: string }): void {
+export function throwIfAborted(
+  signal: AbortSignal | undefined,
+  blob: { readonly backend: string; readonly key: string },
+): void {
   if (signal?.aborted) throw new StorageError('aborted', 'stopped by the signal', { ...blob, cause: signal.reason })
 }
 

@@ -244,7 +244,10 @@ export interface CollectionStore {
   findByPath(entity: string, collection: string): Promise<CollectionRecord | undefined>
   setPrivate(id: string, value: boolean, now: number): Promise<CollectionRecord | undefined>
   /** By name, ascending, after the given name: for pages of a host. */
-  listOf(entityId: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly CollectionRecord[]>
+  listOf(
+    entityId: string,
+    page: { readonly after?: string; readonly limit: number },
+  ): Promise<readonly CollectionRecord[]>
 }
 
 export interface ContainerStore {
@@ -264,7 +267,10 @@ export interface ContainerStore {
   findByPath(path: ContainerPath): Promise<ContainerRecord | undefined>
   setPrivate(id: string, value: boolean, now: number): Promise<ContainerRecord | undefined>
   /** By name, ascending, after the given name: for pages of a host. */
-  listOf(collectionId: string, page: { readonly after?: string; readonly limit: number }): Promise<readonly ContainerRecord[]>
+  listOf(
+    collectionId: string,
+    page: { readonly after?: string; readonly limit: number },
+  ): Promise<readonly ContainerRecord[]>
   /** Adds to the download count. */
   countDownloads(id: string, count: number): Promise<void>
 }
@@ -328,9 +334,15 @@ export interface ImageStore {
    * stays as it is. Each tag is set where the container has none of this (arch, tag) yet, or one that `replaces` names; `tags` are those that were set.
    * Throws `parent-missing`; `exists` when the id is that of an image elsewhere.
    */
-  restore(image: RestoredImage): Promise<{ readonly record: ImageRecord; readonly restored: boolean; readonly tags: readonly TagRecord[] }>
+  restore(
+    image: RestoredImage,
+  ): Promise<{ readonly record: ImageRecord; readonly restored: boolean; readonly tags: readonly TagRecord[] }>
   /** By id, ascending, after the given id: for checks over everything. */
-  list(page: { readonly after?: string; readonly limit: number; readonly states?: readonly ImageState[] }): Promise<readonly ImageInContainer[]>
+  list(page: {
+    readonly after?: string
+    readonly limit: number
+    readonly states?: readonly ImageState[]
+  }): Promise<readonly ImageInContainer[]>
 }
 
 export interface TagStore {
@@ -365,7 +377,9 @@ export interface UploadStore {
    * Records an upload (state `open`) and reserves its bytes in the entity: `quota-exceeded` when used + reserved + size would pass the entity's quota (its own, else
    * `defaultQuotaBytes`; 0 = unlimited). Two callers can't pass it together. Throws `image-missing` when the image is gone.
    */
-  create(upload: Omit<UploadRecord, 'state' | 'updatedAt' | 'partsDigest'> & { readonly defaultQuotaBytes: number }): Promise<UploadRecord>
+  create(
+    upload: Omit<UploadRecord, 'state' | 'updatedAt' | 'partsDigest'> & { readonly defaultQuotaBytes: number },
+  ): Promise<UploadRecord>
   find(id: string): Promise<UploadRecord | undefined>
   /** Uploads of one image by one principal in state `open`, newest first. */
   findOpen(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
@@ -378,11 +392,24 @@ export interface UploadStore {
    * through `images.publish`. Always false from `completed`, `aborted` and `expired`. From `completing` to `completing` is a sign of life of a long completion.
    * With `seen` also false where the upload has changed, or has shown a sign of life, since then.
    */
-  move(id: string, from: UploadState, to: Exclude<UploadState, 'completed'>, now: number, seen?: Pick<UploadRecord, 'updatedAt'>): Promise<boolean>
+  move(
+    id: string,
+    from: UploadState,
+    to: Exclude<UploadState, 'completed'>,
+    now: number,
+    seen?: Pick<UploadRecord, 'updatedAt'>,
+  ): Promise<boolean>
   /** Sign of life: moves `updatedAt` and `expiresAt`, for an upload that is in this state. */
-  touch(id: string, change: { readonly state: 'open' | 'completing'; readonly expiresAt: number; readonly now: number }): Promise<void>
+  touch(
+    id: string,
+    change: { readonly state: 'open' | 'completing'; readonly expiresAt: number; readonly now: number },
+  ): Promise<void>
   /** Uploads in `open` that expired before `now`, and those in `completing` that nobody touched since `stuckSince` (a crash), oldest first. */
-  findStale(page: { readonly now: number; readonly stuckSince: number; readonly limit: number }): Promise<readonly UploadRecord[]>
+  findStale(page: {
+    readonly now: number
+    readonly stuckSince: number
+    readonly limit: number
+  }): Promise<readonly UploadRecord[]>
   /** Uploads that are `aborted` or `expired`, and whose parts may still lie in the storage: they have a `backendUploadId`. By id, ascending, after the given id. */
   findUndropped(page: { readonly after?: string; readonly limit: number }): Promise<readonly UploadRecord[]>
   /** The parts of an upload that is `aborted` or `expired` are gone from the storage: its `backendUploadId` becomes null. Any other upload stays as it is. */
@@ -488,7 +515,10 @@ export interface AccountStore {
   createUser(user: UserRecord): Promise<UserRecord>
   findUser(name: string): Promise<UserRecord | undefined>
   listUsers(): Promise<readonly UserRecord[]>
-  updateUser(id: string, change: { readonly admin?: boolean; readonly groups?: readonly string[] }): Promise<UserRecord | undefined>
+  updateUser(
+    id: string,
+    change: { readonly admin?: boolean; readonly groups?: readonly string[] },
+  ): Promise<UserRecord | undefined>
   /** With all tokens. False when there was none. */
   removeUser(name: string): Promise<boolean>
   createToken(token: TokenRecord): Promise<TokenRecord>

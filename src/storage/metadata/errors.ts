@@ -17,7 +17,11 @@ export class MetadataError extends Error {
   /** The same call may succeed later. */
   readonly retryable: boolean
 
-  constructor(code: MetadataErrorCode, message: string, options: { readonly cause?: unknown; readonly retryable?: boolean } = {}) {
+  constructor(
+    code: MetadataErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly retryable?: boolean } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? code === 'unavailable'
@@ -26,5 +30,10 @@ export class MetadataError extends Error {
 
 /** True for a MetadataError of any copy of this package; with `code`, only for that code. */
 export function isMetadataError(error: unknown, code?: MetadataErrorCode): error is MetadataError {
-  return error instanceof Error && error.name === 'MetadataError' && 'code' in error && (code === undefined || error.code === code)
+  return (
+    error instanceof Error &&
+    error.name === 'MetadataError' &&
+    'code' in error &&
+    (code === undefined || error.code === code)
+  )
 }

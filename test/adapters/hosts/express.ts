@@ -10,7 +10,17 @@ import session from 'express-session'
 import express4 from 'express4'
 import helmet from 'helmet'
 import { libraryMiddleware } from '../../../src/adapters/express.js'
-import { type Company, companyHeaders, describeUnknown, ERROR_PAGE, type Host, type HostOptions, listen, MANY_REQUESTS, readAll } from '../host.js'
+import {
+  type Company,
+  companyHeaders,
+  describeUnknown,
+  ERROR_PAGE,
+  type Host,
+  type HostOptions,
+  listen,
+  MANY_REQUESTS,
+  readAll,
+} from '../host.js'
 
 type Next = (error?: unknown) => void
 type Handler = (req: IncomingMessage & { body?: unknown }, res: ServerResponse, next: Next) => void
@@ -42,7 +52,10 @@ const seen: Company = { headers: companyHeaders, viewsOf: (native) => (native as
 
 const company = (
   log: string[],
-  { requestLimit = MANY_REQUESTS, json = express.json }: { readonly requestLimit?: number; readonly json?: typeof express.json },
+  {
+    requestLimit = MANY_REQUESTS,
+    json = express.json,
+  }: { readonly requestLimit?: number; readonly json?: typeof express.json },
 ) => [
   logger(log),
   helmet(),

@@ -22,7 +22,16 @@ import session4 from 'fastify4-session'
 import serveFiles4 from 'fastify4-static'
 import { fastify as fastify5First } from 'fastify5-first'
 import { libraryPlugin } from '../../../src/adapters/fastify.js'
-import { companyHeaders, describeUnknown, ERROR_PAGE, type Host, type HostOptions, listen, MANY_REQUESTS, readAll } from '../host.js'
+import {
+  companyHeaders,
+  describeUnknown,
+  ERROR_PAGE,
+  type Host,
+  type HostOptions,
+  listen,
+  MANY_REQUESTS,
+  readAll,
+} from '../host.js'
 
 type Session = { session?: { views?: number } }
 
@@ -45,7 +54,10 @@ async function addPlugins(app: FastifyInstance, plugins: Plugins, requestLimit: 
   await app.register(plugins.cors, { origin: '*', methods: ['GET', 'PUT', 'POST'] })
   await app.register(plugins.compress)
   await app.register(plugins.cookie)
-  await app.register(plugins.session, { secret: 'portal-secret-of-at-least-thirty-two-characters', cookie: { secure: false } })
+  await app.register(plugins.session, {
+    secret: 'portal-secret-of-at-least-thirty-two-characters',
+    cookie: { secure: false },
+  })
   await app.register(plugins.rateLimit, { max: requestLimit })
   await app.register(plugins.formbody)
   // one route per file: its `/*` would be a second one at the root
@@ -74,16 +86,23 @@ function fastifyHost(name: string, make: typeof fastify, plugins?: Plugins): Hos
     name,
     // its JSON parser runs per route, and ours are encapsulated
     parses: [],
-    ...(plugins === undefined ? {} : { company: { headers: companyHeaders, viewsOf: (native: unknown) => (native as Session).session?.views } }),
+    ...(plugins === undefined
+      ? {}
+      : { company: { headers: companyHeaders, viewsOf: (native: unknown) => (native as Session).session?.views } }),
     start: async ({ library, prefix, company, requestLimit = MANY_REQUESTS }: HostOptions) => {
       const log: string[] = []
       const lines = new Writable({ write: (_line, _encoding, done) => done() })
-      const app = make({ requestTimeout: 0, ...(company ? { logger: { stream: lines } } : {}) }) as unknown as FastifyInstance
+      const app = make({
+        requestTimeout: 0,
+        ...(company ? { logger: { stream: lines } } : {}),
+      }) as unknown as FastifyInstance
       if (company) {
         if (plugins !== undefined) await addPlugins(app, plugins, requestLimit)
         addHooks(app, log)
       }
-      app.setErrorHandler((error: { statusCode?: number }, _request, reply) => reply.code(error.statusCode ?? 500).send(ERROR_PAGE))
+      app.setErrorHandler((error: { statusCode?: number }, _request, reply) =>
+        reply.code(error.statusCode ?? 500).send(ERROR_PAGE),
+      )
       app.setNotFoundHandler(async (request, reply) => {
         const body = await readAll(request.raw)
         return reply.code(404).send(describeUnknown(request.method, request.raw.url ?? '', body))

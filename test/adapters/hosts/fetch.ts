@@ -11,12 +11,22 @@ import { logger } from 'hono/logger'
 import { secureHeaders } from 'hono/secure-headers'
 import { rateLimiter } from 'hono-rate-limiter'
 import { libraryFetch } from '../../../src/adapters/fetch.js'
-import { companyHeaders, describeUnknown, ERROR_PAGE, type Host, type HostOptions, listen, MANY_REQUESTS } from '../host.js'
+import {
+  companyHeaders,
+  describeUnknown,
+  ERROR_PAGE,
+  type Host,
+  type HostOptions,
+  listen,
+  MANY_REQUESTS,
+} from '../host.js'
 
 const rawPath = (request: Request): string => request.url.slice(request.url.indexOf('/', 8))
 
 async function notFound(request: Request): Promise<Response> {
-  return new Response(describeUnknown(request.method, rawPath(request), new Uint8Array(await request.arrayBuffer())), { status: 404 })
+  return new Response(describeUnknown(request.method, rawPath(request), new Uint8Array(await request.arrayBuffer())), {
+    status: 404,
+  })
 }
 
 type Env = { Variables: { session: { views: number } } }
@@ -63,7 +73,10 @@ export const honoHost: Host = {
   name: 'Hono',
   parses: [],
   // its rate limiter names no limit in a header of every answer
-  company: { headers: companyHeaders.filter((name) => name !== 'x-ratelimit-limit'), viewsOf: (native) => (native as Context<Env>).get('session').views },
+  company: {
+    headers: companyHeaders.filter((name) => name !== 'x-ratelimit-limit'),
+    viewsOf: (native) => (native as Context<Env>).get('session').views,
+  },
   cutsRefused: true,
   start: async (options) => {
     const log: string[] = []

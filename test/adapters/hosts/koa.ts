@@ -25,7 +25,11 @@ interface Flavour {
 }
 
 /** In the order in which a portal has them. */
-function company(app: Koa, log: string[], { parser, requestLimit }: Pick<Flavour, 'parser'> & { readonly requestLimit: number }): Middleware[] {
+function company(
+  app: Koa,
+  log: string[],
+  { parser, requestLimit }: Pick<Flavour, 'parser'> & { readonly requestLimit: number },
+): Middleware[] {
   app.keys = ['portal']
   return [
     async (ctx, next) => {
@@ -81,7 +85,8 @@ function koaHost(name: string, { make, byMount = false, parser, parses }: Flavou
         else await echo(ctx, async () => answer())
       })
       const files = isAccompanied ? [serveFiles('docs')] : []
-      const ours = byMount && prefix !== '' ? mount(prefix, libraryMiddleware(library)) : libraryMiddleware(library, { prefix })
+      const ours =
+        byMount && prefix !== '' ? mount(prefix, libraryMiddleware(library)) : libraryMiddleware(library, { prefix })
       // koa-static throws at paths that begin with two slashes: at the root it stands behind the registry
       for (const middleware of prefix === '' ? [ours, ...files] : [...files, ours]) app.use(middleware as Middleware)
       app.use(async (ctx) => {

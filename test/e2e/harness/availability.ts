@@ -7,7 +7,8 @@ import { describe } from 'vitest'
 export function describeWhen(missing: string | undefined, what: string): typeof describe | typeof describe.skip {
   if (missing === undefined) return describe
   const sentence = `${what}: skipped, ${missing}`
-  if (process.env.SIF_LIBRARY_TEST_REQUIRE_ALL === '1') throw new Error(`${sentence} (SIF_LIBRARY_TEST_REQUIRE_ALL=1 allows no skip)`)
+  if (process.env.SIF_LIBRARY_TEST_REQUIRE_ALL === '1')
+    throw new Error(`${sentence} (SIF_LIBRARY_TEST_REQUIRE_ALL=1 allows no skip)`)
   console.warn(sentence)
   return describe.skip
 }

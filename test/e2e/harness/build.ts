@@ -6,7 +6,9 @@ import { runOk } from './run.js'
 
 async function newestSource(): Promise<number> {
   const files = await readdir(join(PACKAGE, 'src'), { recursive: true, withFileTypes: true })
-  const times = files.filter((file) => file.isFile()).map(async (file) => (await stat(join(file.parentPath, file.name))).mtimeMs)
+  const times = files
+    .filter((file) => file.isFile())
+    .map(async (file) => (await stat(join(file.parentPath, file.name))).mtimeMs)
   return Math.max(...(await Promise.all(times)))
 }
 

@@ -41,7 +41,13 @@ export const COMMAND_LINES: readonly CommandLine[] = [
   },
 ]
 
-const PATHS: Readonly<Record<string, string>> = { BINDIR: 'bin', LIBEXECDIR: 'libexec', SYSCONFDIR: 'etc', SESSIONDIR: 'var/session', PREFIX: '' }
+const PATHS: Readonly<Record<string, string>> = {
+  BINDIR: 'bin',
+  LIBEXECDIR: 'libexec',
+  SYSCONFDIR: 'etc',
+  SESSIONDIR: 'var/session',
+  PREFIX: '',
+}
 
 function constantsOf({ packageName, version, program }: CommandLine): Readonly<Record<string, string>> {
   return {
@@ -90,7 +96,8 @@ async function usedNames(folder: string): Promise<readonly string[]> {
   const names = new Set<string>()
   for (const file of await readdir(folder, { recursive: true })) {
     if (!file.endsWith('.go')) continue
-    for (const [, name] of (await readFile(join(folder, file), 'utf8')).matchAll(/\bbuildcfg\.([A-Z_]+)\b/g)) if (name !== undefined) names.add(name)
+    for (const [, name] of (await readFile(join(folder, file), 'utf8')).matchAll(/\bbuildcfg\.([A-Z_]+)\b/g))
+      if (name !== undefined) names.add(name)
   }
   return [...names].sort()
 }
@@ -109,7 +116,11 @@ export function commandLineMissing(cli: CommandLine): string | undefined {
 }
 
 function folderOf(cli: CommandLine): string {
-  const stamp = createHash('sha256').update(JSON.stringify(cli)).update(installation(cli, [])).digest('hex').slice(0, 12)
+  const stamp = createHash('sha256')
+    .update(JSON.stringify(cli))
+    .update(installation(cli, []))
+    .digest('hex')
+    .slice(0, 12)
   return join(CACHE, `cli-${cli.program}-${cli.version}-${stamp}`)
 }
 
@@ -124,7 +135,12 @@ export async function buildCommandLine(cli: CommandLine): Promise<string> {
   const env = { GOTOOLCHAIN: 'local', GOWORK: 'off', CGO_ENABLED: '1' }
   const sources = join(CACHE, `source-${cli.program}-${process.pid}`)
   await mkdir(CACHE, { recursive: true })
-  const downloaded = await runOk('go', { args: ['mod', 'download', '-json', `${cli.module}@${cli.version}`], cwd: CACHE, env, timeout: 300_000 })
+  const downloaded = await runOk('go', {
+    args: ['mod', 'download', '-json', `${cli.module}@${cli.version}`],
+    cwd: CACHE,
+    env,
+    timeout: 300_000,
+  })
   const { Dir: folder } = JSON.parse(downloaded) as { Dir: string }
   try {
     // the module cache is read-only
@@ -135,7 +151,16 @@ export async function buildCommandLine(cli: CommandLine): Promise<string> {
     // empty: every setting has its default
     await writeFile(join(configuration, `${cli.program}.conf`), '')
     await mkdir(dirname(program), { recursive: true })
-    const args = ['build', '-trimpath', '-ldflags=-s -w', '-tags', cli.tags, '-o', `${program}.fresh`, `./cmd/${cli.program}`]
+    const args = [
+      'build',
+      '-trimpath',
+      '-ldflags=-s -w',
+      '-tags',
+      cli.tags,
+      '-o',
+      `${program}.fresh`,
+      `./cmd/${cli.program}`,
+    ]
     await runOk('go', { args, cwd: sources, env, timeout: 1_500_000 })
     await rename(`${program}.fresh`, program)
   } finally {

@@ -17,7 +17,8 @@ const isString: Check = (value) => typeof value === 'string'
 const isBoolean: Check = (value) => typeof value === 'boolean'
 const isInteger: Check = (value) => Number.isSafeInteger(value)
 const isTime: Check = (value) => typeof value === 'string' && TIME.test(value)
-const isTagMap: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isId)
+const isTagMap: Check = (value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isId)
 
 const COMMON: Readonly<Record<string, Check>> = {
   deleted: isBoolean,
@@ -39,7 +40,16 @@ const FIELDS: Readonly<Record<Kind, Readonly<Record<string, Check>>>> = {
     defaultPrivate: isBoolean,
     customData: isString,
   },
-  collection: { id: isId, name: isString, description: isString, entity: isId, containers: isIds, size: isInteger, private: isBoolean, customData: isString },
+  collection: {
+    id: isId,
+    name: isString,
+    description: isString,
+    entity: isId,
+    containers: isIds,
+    size: isInteger,
+    private: isBoolean,
+    customData: isString,
+  },
   container: {
     id: isId,
     name: isString,
@@ -76,12 +86,17 @@ const FIELDS: Readonly<Record<Kind, Readonly<Record<string, Check>>>> = {
 }
 
 /** What Go's decoder would make of an object; rejects what it would reject, and the empty id that made these CLIs panic. */
-function decode(kind: Kind, value: unknown): { readonly id: string; readonly uploaded?: boolean; readonly hash?: string } {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${kind}: no object in the answer`)
+function decode(
+  kind: Kind,
+  value: unknown,
+): { readonly id: string; readonly uploaded?: boolean; readonly hash?: string } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error(`${kind}: no object in the answer`)
   const checks: Readonly<Record<string, Check>> = { ...COMMON, ...FIELDS[kind] }
   const lowered = new Map(Object.entries(checks).map(([name, check]) => [name.toLowerCase(), check]))
   for (const [name, field] of Object.entries(value)) {
-    if (field !== null && lowered.get(name.toLowerCase())?.(field) === false) throw new Error(`${kind}.${name}: cannot decode ${JSON.stringify(field)}`)
+    if (field !== null && lowered.get(name.toLowerCase())?.(field) === false)
+      throw new Error(`${kind}.${name}: cannot decode ${JSON.stringify(field)}`)
   }
   const object = value as { id?: string }
   if (!object.id) throw new Error(`${kind}: panic, empty id`)
@@ -103,11 +118,16 @@ export interface OldClientOptions {
 
 /** The client of Singularity 3.0–3.2 at a library. Its URLs are joined as strings, so a prefix works. */
 export function makeOldClient({ url, token }: OldClientOptions): OldClient {
-  const headers = { 'user-agent': 'Singularity/3.0.3 (Linux amd64) Go/1.11.4', ...(token !== undefined && { authorization: `Bearer ${token}` }) }
+  const headers = {
+    'user-agent': 'Singularity/3.0.3 (Linux amd64) Go/1.11.4',
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+  }
 
   async function failure(response: Response, method: string): Promise<Error> {
     const body = (await response.json().catch(() => ({}))) as { error?: { message?: string } }
-    return new Error(`${method} did not succeed: ${response.status} ${response.statusText}\n\t${body.error?.message ?? ''}`)
+    return new Error(
+      `${method} did not succeed: ${response.status} ${response.statusText}\n\t${body.error?.message ?? ''}`,
+    )
   }
 
   async function get(path: string): Promise<unknown> {
@@ -156,7 +176,11 @@ export function makeOldClient({ url, token }: OldClientOptions): OldClient {
     if (existing !== null && !isTagMap(existing)) throw new Error(`tags: cannot decode ${JSON.stringify(existing)}`)
     for (const each of tags) {
       const body = JSON.stringify({ Tag: each, ImageID: imageId })
-      const response = await fetch(`${url}/v1/tags/${containerId}`, { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body })
+      const response = await fetch(`${url}/v1/tags/${containerId}`, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body,
+      })
       if (response.status !== 200) throw await failure(response, 'creation')
     }
   }
@@ -167,7 +191,13 @@ export function makeOldClient({ url, token }: OldClientOptions): OldClient {
       const [entityName = '', collectionName = '', containerName = ''] = path.split('/')
       const bytes = await readFile(file)
       const hash = `sha256.${createHash('sha256').update(bytes).digest('hex')}`
-      const entity = await findOrCreate('entity', entityName, { name: entityName, collections: null, quota: 0, size: 0, defaultPrivate: false })
+      const entity = await findOrCreate('entity', entityName, {
+        name: entityName,
+        collections: null,
+        quota: 0,
+        size: 0,
+        defaultPrivate: false,
+      })
       const collection = await findOrCreate('collection', `${entityName}/${collectionName}`, {
         name: collectionName,
         entity: entity.id,
@@ -182,7 +212,13 @@ export function makeOldClient({ url, token }: OldClientOptions): OldClient {
         stars: 0,
         private: false,
       })
-      const image = await findOrCreate('image', `${path}:${hash}`, { hash, description: 'No Description', container: container.id, uploaded: false, size: 0 })
+      const image = await findOrCreate('image', `${path}:${hash}`, {
+        hash,
+        description: 'No Description',
+        container: container.id,
+        uploaded: false,
+        size: 0,
+      })
       if (image.uploaded !== true) await send(image.id, bytes)
       await tag(container.id, image.id, tags.split(','))
       return image.uploaded !== true
@@ -203,8 +239,11 @@ export function makeOldClient({ url, token }: OldClientOptions): OldClient {
       return bytes
     },
     search: async (value) => {
-      const found = (await get(`/v1/search?value=${encodeURIComponent(value)}`)) as Readonly<Record<string, readonly unknown[] | null>>
-      for (const kind of ['entity', 'collection', 'container'] as const) for (const each of found[kind] ?? []) decode(kind, each)
+      const found = (await get(`/v1/search?value=${encodeURIComponent(value)}`)) as Readonly<
+        Record<string, readonly unknown[] | null>
+      >
+      for (const kind of ['entity', 'collection', 'container'] as const)
+        for (const each of found[kind] ?? []) decode(kind, each)
       return found
     },
   }

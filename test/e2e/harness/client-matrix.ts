@@ -1,6 +1,13 @@
 /** What every generation of the real client must be able to do with a registry: one matrix, over any hosts and any storage. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Client, type ClientRequest, type ClientResult, GENERATIONS, type Generation, makeClient } from './client.js'
+import {
+  type Client,
+  type ClientRequest,
+  type ClientResult,
+  GENERATIONS,
+  type Generation,
+  makeClient,
+} from './client.js'
 import { hashFile, type Image, type ImageFolder, makeImageFolder } from './images.js'
 import type { Registry } from './server.js'
 
@@ -25,12 +32,16 @@ export interface MatrixOptions {
 }
 
 function expectOk(result: ClientResult): ClientResult {
-  expect(result.error ?? '', `${result.generation} ${result.command}\n${JSON.stringify(result.requests, null, 1)}`).toBe('')
+  expect(
+    result.error ?? '',
+    `${result.generation} ${result.command}\n${JSON.stringify(result.requests, null, 1)}`,
+  ).toBe('')
   return result
 }
 
 /** An upload shows as a PUT, or as a POST to v1/imagefile or v2/imagefile. */
-const isUpload = ({ method, url }: ClientRequest): boolean => method === 'PUT' || (method === 'POST' && url.includes('/imagefile/'))
+const isUpload = ({ method, url }: ClientRequest): boolean =>
+  method === 'PUT' || (method === 'POST' && url.includes('/imagefile/'))
 
 const isPartPlan = ({ method, url }: ClientRequest): boolean => method === 'PUT' && url.endsWith('/_multipart')
 
@@ -50,7 +61,10 @@ function hits(result: ClientResult): readonly SearchHit[] {
 }
 
 /** Defines the tests of the matrix; needs Go (`goMissing`). */
-export function describeClientMatrix(hosts: readonly MatrixHost[], { generations = GENERATIONS }: MatrixOptions = {}): void {
+export function describeClientMatrix(
+  hosts: readonly MatrixHost[],
+  { generations = GENERATIONS }: MatrixOptions = {},
+): void {
   let images: ImageFolder
   beforeAll(async () => {
     images = await makeImageFolder()
@@ -58,7 +72,10 @@ export function describeClientMatrix(hosts: readonly MatrixHost[], { generations
   afterAll(() => images.close())
 
   /** Holds where the bytes of a push or a pull went against what this store allows this client. */
-  function expectRoute({ requests }: ClientResult, route: { readonly store: MatrixHost['store']; readonly mayPass: boolean; readonly isSeen?: boolean }): void {
+  function expectRoute(
+    { requests }: ClientResult,
+    route: { readonly store: MatrixHost['store']; readonly mayPass: boolean; readonly isSeen?: boolean },
+  ): void {
     const { store, mayPass, isSeen = true } = route
     const inStore = requests.filter(({ url }) => store !== undefined && new URL(url).origin === store.origin)
     const shown = JSON.stringify(requests, null, 1)
@@ -83,7 +100,10 @@ export function describeClientMatrix(hosts: readonly MatrixHost[], { generations
     const result = expectOk(await pull.client.run(['pull', pull.reference, out, ...(pull.args ?? [])]))
     expect(result).toMatchObject({ hash: pull.image.hash, size: pull.image.size })
     expect(await hashFile(out)).toBe(pull.image.hash)
-    expectRoute(result, { store: pull.store, mayPass: !(pull.client.hasToken && pull.client.generation.sendsTokenToRedirects === true) })
+    expectRoute(result, {
+      store: pull.store,
+      mayPass: !(pull.client.hasToken && pull.client.generation.sendsTokenToRedirects === true),
+    })
     await images.remove(out)
     return result
   }
@@ -110,7 +130,9 @@ export function describeClientMatrix(hosts: readonly MatrixHost[], { generations
       })
 
       it('pushes a small image', async () => {
-        const result = expectOk(await alice.run(['push', small.file, `${tagged},latest`, '--arch', 'amd64', '--description', 'aligner']))
+        const result = expectOk(
+          await alice.run(['push', small.file, `${tagged},latest`, '--arch', 'amd64', '--description', 'aligner']),
+        )
         expect(result.requests.some(isUpload)).toBe(true)
         expectRoute(result, { store, mayPass: true, isSeen: generation.hidesPut !== true })
       })
@@ -118,33 +140,65 @@ export function describeClientMatrix(hosts: readonly MatrixHost[], { generations
       it('pushes it again without an upload', async () => {
         const result = expectOk(await alice.run(['push', small.file, 'alice/tools/bwa:1.1', '--arch', 'amd64']))
         expect(result.requests.filter(isUpload)).toEqual([])
-        await expectPull({ store, client: anonymous, reference: 'alice/tools/bwa:1.1', image: small, args: ['--arch', 'amd64'] })
+        await expectPull({
+          store,
+          client: anonymous,
+          reference: 'alice/tools/bwa:1.1',
+          image: small,
+          args: ['--arch', 'amd64'],
+        })
       })
 
       it('pulls by tag, by hash, and without an arch', async () => {
-        const result = await expectPull({ store, client: anonymous, reference: tagged, image: small, args: ['--arch', 'amd64'] })
+        const result = await expectPull({
+          store,
+          client: anonymous,
+          reference: tagged,
+          image: small,
+          args: ['--arch', 'amd64'],
+        })
         expect(result.requests.some(({ range }) => range !== undefined)).toBe(generation.ranges)
-        await expectPull({ store, client: anonymous, reference: `alice/tools/bwa:${small.hash}`, image: small, args: ['--arch', 'amd64'] })
+        await expectPull({
+          store,
+          client: anonymous,
+          reference: `alice/tools/bwa:${small.hash}`,
+          image: small,
+          args: ['--arch', 'amd64'],
+        })
         await expectPull({ store, client: anonymous, reference: tagged, image: small })
         await expectPull({ store, client: anonymous, reference: 'alice/tools/bwa', image: small })
       })
 
       it('pulls in one stream', async () => {
-        await expectPull({ store, client: anonymous, reference: tagged, image: small, args: ['--arch', 'amd64', '--stream'] })
+        await expectPull({
+          store,
+          client: anonymous,
+          reference: tagged,
+          image: small,
+          args: ['--arch', 'amd64', '--stream'],
+        })
       })
 
       it('pushes a second arch under the same tag', async () => {
         expectOk(await alice.run(['push', other.file, tagged, '--arch', 'arm64']))
         await expectPull({ store, client: anonymous, reference: tagged, image: small, args: ['--arch', 'amd64'] })
         await expectPull({ store, client: anonymous, reference: tagged, image: small })
-        await expectPull({ store, client: anonymous, reference: `alice/tools/bwa:${other.hash}`, image: other, args: ['--arch', 'amd64'] })
+        await expectPull({
+          store,
+          client: anonymous,
+          reference: `alice/tools/bwa:${other.hash}`,
+          image: other,
+          args: ['--arch', 'amd64'],
+        })
         if (!generation.arches) return
         await expectPull({ store, client: anonymous, reference: tagged, image: other, args: ['--arch', 'arm64'] })
         expect(await anonymous.run(['pull', tagged, images.target(), '--arch', 's390x'])).toMatchObject({ ok: false })
       })
 
       it('searches', async () => {
-        expect(hits(await anonymous.run(['search', 'bwa', '--arch', 'amd64'])).map(({ hash }) => hash)).toEqual([small.hash])
+        expect(hits(await anonymous.run(['search', 'bwa', '--arch', 'amd64'])).map(({ hash }) => hash)).toEqual([
+          small.hash,
+        ])
         const both = hits(await anonymous.run(['search', 'bwa', '--arch', 'amd64,arm64'])).map(({ hash }) => hash)
         expect(both.sort()).toEqual([small.hash, other.hash].sort())
         expect(expectOk(await anonymous.run(['search', 'bwa'])).data).toMatchObject({ container: [{ name: 'bwa' }] })
@@ -158,9 +212,17 @@ export function describeClientMatrix(hosts: readonly MatrixHost[], { generations
         expect(pushed.requests.some(isPartPlan)).toBe(generation.parts)
         const isRefused = generation.alwaysSendsPartHash === true && store?.bindsPayload === false
         expectRoute(pushed, { store, mayPass: !isRefused, isSeen: generation.hidesPut !== true })
-        const pulled = await expectPull({ store, client: anonymous, reference: 'alice/tools/large:1.0', image: large, args: ['--arch', 'amd64'] })
+        const pulled = await expectPull({
+          store,
+          client: anonymous,
+          reference: 'alice/tools/large:1.0',
+          image: large,
+          args: ['--arch', 'amd64'],
+        })
         if (generation.ranges)
-          expect(pulled.requests.filter(({ status }) => status === 206).length).toBeGreaterThanOrEqual(Math.ceil(LARGE / (5 * 1024 * 1024)))
+          expect(pulled.requests.filter(({ status }) => status === 206).length).toBeGreaterThanOrEqual(
+            Math.ceil(LARGE / (5 * 1024 * 1024)),
+          )
         await images.remove(large.file)
       })
 
@@ -168,17 +230,31 @@ export function describeClientMatrix(hosts: readonly MatrixHost[], { generations
         const secret = await images.fresh({ size: SMALL, arch: 'amd64' })
         expectOk(await alice.run(['push', secret.file, 'alice/secret/sauce:1.0', '--arch', 'amd64']))
         await registry.makePrivate('alice/secret')
-        await expectPull({ store, client: alice, reference: 'alice/secret/sauce:1.0', image: secret, args: ['--arch', 'amd64'] })
+        await expectPull({
+          store,
+          client: alice,
+          reference: 'alice/secret/sauce:1.0',
+          image: secret,
+          args: ['--arch', 'amd64'],
+        })
         const mallory = alice.as(await registry.tokenOf('mallory'))
         for (const stranger of [anonymous, mallory]) {
           for (const selector of ['1.0', secret.hash]) {
-            const refused = await stranger.run(['pull', `alice/secret/sauce:${selector}`, images.target(), '--arch', 'amd64'])
+            const refused = await stranger.run([
+              'pull',
+              `alice/secret/sauce:${selector}`,
+              images.target(),
+              '--arch',
+              'amd64',
+            ])
             expect(refused.ok).toBe(false)
             expect([401, 404]).toContain(refused.requests.at(-1)?.status)
           }
           expect(hits(await stranger.run(['search', 'sauce', '--arch', 'amd64']))).toEqual([])
         }
-        expect(hits(await alice.run(['search', 'sauce', '--arch', 'amd64'])).map(({ hash }) => hash)).toEqual([secret.hash])
+        expect(hits(await alice.run(['search', 'sauce', '--arch', 'amd64'])).map(({ hash }) => hash)).toEqual([
+          secret.hash,
+        ])
       })
 
       it('is refused with a wrong token', async () => {
@@ -189,7 +265,9 @@ export function describeClientMatrix(hosts: readonly MatrixHost[], { generations
         const withoutToken = await anonymous.run(['push', small.file, 'alice/tools/wrong:1.0', '--arch', 'amd64'])
         expect(withoutToken.ok).toBe(false)
         expect(statuses(withoutToken).at(-1)).toBe(401)
-        expect(await alice.run(['get', `alice/tools/wrong:${small.hash}`, '--arch', 'amd64'])).toMatchObject({ ok: false })
+        expect(await alice.run(['get', `alice/tools/wrong:${small.hash}`, '--arch', 'amd64'])).toMatchObject({
+          ok: false,
+        })
       })
 
       it('is refused in a foreign namespace', async () => {

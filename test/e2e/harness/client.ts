@@ -27,8 +27,25 @@ export interface Generation {
 const modern = { prefix: true, arches: true, parts: true, ranges: true, deletes: true }
 
 export const GENERATIONS: readonly Generation[] = [
-  { name: 'scs-0.2.2', cli: 'Singularity 3.3', prefix: false, arches: false, parts: false, ranges: false, deletes: false, hidesPut: true },
-  { name: 'scs-0.4.4', cli: 'Singularity 3.4.1-3.5.2', prefix: false, arches: true, parts: false, ranges: false, deletes: true },
+  {
+    name: 'scs-0.2.2',
+    cli: 'Singularity 3.3',
+    prefix: false,
+    arches: false,
+    parts: false,
+    ranges: false,
+    deletes: false,
+    hidesPut: true,
+  },
+  {
+    name: 'scs-0.4.4',
+    cli: 'Singularity 3.4.1-3.5.2',
+    prefix: false,
+    arches: true,
+    parts: false,
+    ranges: false,
+    deletes: true,
+  },
   { name: 'scs-0.5.5', cli: 'Singularity 3.6.0-3.6.3', ...modern, ranges: false, alwaysSendsPartHash: true },
   { name: 'scs-1.0.2', cli: 'Singularity 3.7.0-3.7.1', ...modern, ranges: false },
   { name: 'scs-1.2.0', cli: 'SingularityCE 3.9.0-3.9.3', ...modern },

@@ -41,14 +41,20 @@ server.listen(0, '127.0.0.1', () => {
   const origin = `http://127.0.0.1:${server.address().port}`
   const library = createLibrary({
     publicUrl: `${origin}${prefix}`,
-    storage: storage === undefined ? filesystemStorage({ directory: join(data, 'blobs') }) : s3Storage(s3OptionsFromUrl(storage)),
+    storage:
+      storage === undefined
+        ? filesystemStorage({ directory: join(data, 'blobs') })
+        : s3Storage(s3OptionsFromUrl(storage)),
     transfer,
     metadata: sqliteMetadata({ file: join(data, 'registry.db') }),
     secret: 'portal-secret-of-at-least-thirty-two-characters',
     auth: {
       authenticate,
       authorize: (question) =>
-        policy.authorize({ ...question, resource: { ...question.resource, private: question.resource.private || isHidden(question.resource.path) } }),
+        policy.authorize({
+          ...question,
+          resource: { ...question.resource, private: question.resource.private || isHidden(question.resource.path) },
+        }),
     },
     on: { 'request.failed': ({ status, error }) => status >= 500 && console.error(error) },
   })

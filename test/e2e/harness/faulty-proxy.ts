@@ -17,7 +17,11 @@ export interface FaultyProxy {
 }
 
 function pass(target: string, incoming: IncomingMessage, outgoing: ServerResponse): ClientRequest {
-  const onward = request(new URL(incoming.url ?? '/', target), { method: incoming.method ?? 'GET', headers: incoming.headers, agent: false })
+  const onward = request(new URL(incoming.url ?? '/', target), {
+    method: incoming.method ?? 'GET',
+    headers: incoming.headers,
+    agent: false,
+  })
   onward.on('response', (answer) => {
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
     answer.pipe(outgoing)

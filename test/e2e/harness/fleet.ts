@@ -22,7 +22,13 @@ export interface Ground {
 
 /** SQLite and a folder: instances of one machine. */
 export async function sharedFolder(): Promise<Ground> {
-  return { name: 'one folder with SQLite', args: ['--part-size', '1MiB'], env: {}, perInstance: false, close: async () => {} }
+  return {
+    name: 'one folder with SQLite',
+    args: ['--part-size', '1MiB'],
+    env: {},
+    perInstance: false,
+    close: async () => {},
+  }
 }
 
 /** PostgreSQL and MinIO: as many machines as you like. The secret lies in the database. */
@@ -53,7 +59,9 @@ export interface Fleet {
 }
 
 const settingsOnly = (args: readonly string[]): readonly string[] =>
-  args.filter((_, index) => ['--storage', '--metadata'].some((name) => args[index] === name || args[index - 1] === name))
+  args.filter((_, index) =>
+    ['--storage', '--metadata'].some((name) => args[index] === name || args[index - 1] === name),
+  )
 
 /** Starts all instances at the same moment, on nothing: the schema, the bucket, the secret and the admin are made once. */
 export async function startFleet(ground: Ground, count: number): Promise<Fleet> {
@@ -63,19 +71,37 @@ export async function startFleet(ground: Ground, count: number): Promise<Fleet> 
   const dataOf = (index: number): string => join(folder, ground.perInstance ? `data-${index}` : 'data')
   const start = (index: number): Promise<ServerProcess> =>
     startProcess({
-      args: [CLI, 'serve', '--data', dataOf(index), '--port', '0', '--public-url', proxy.url, '--log-level', 'warn', ...ground.args],
+      args: [
+        CLI,
+        'serve',
+        '--data',
+        dataOf(index),
+        '--port',
+        '0',
+        '--public-url',
+        proxy.url,
+        '--log-level',
+        'warn',
+        ...ground.args,
+      ],
       env: ground.env,
     })
   const instances = await Promise.all(Array.from({ length: count }, (_, index) => start(index)))
   proxy.targets = instances.map(({ url }) => url)
-  const tokens = await Promise.all(instances.map((_, index) => readFile(join(dataOf(index), 'admin-token'), 'utf8').catch(() => '')))
+  const tokens = await Promise.all(
+    instances.map((_, index) => readFile(join(dataOf(index), 'admin-token'), 'utf8').catch(() => '')),
+  )
   const token = tokens.find((text) => text !== '')?.trim()
   if (token === undefined) throw new Error('no instance made the admin')
   return {
     url: proxy.url,
     proxy,
     token,
-    operate: (args) => runOk(process.execPath, { args: [CLI, ...args, '--data', dataOf(0), ...settingsOnly(ground.args)], env: ground.env }),
+    operate: (args) =>
+      runOk(process.execPath, {
+        args: [CLI, ...args, '--data', dataOf(0), ...settingsOnly(ground.args)],
+        env: ground.env,
+      }),
     rollingRestart: async () => {
       for (const [index, instance] of instances.entries()) {
         const code = await instance.stop()

@@ -43,13 +43,20 @@ const hosts = {
   },
   'connect 3 over HTTP/2': async (library) => {
     const { libraryMiddleware } = await import('sif-library/express')
-    return listen(tellHttp2(createSecureServer(tls(), (await import('connect')).default().use(libraryMiddleware(library)))))
+    return listen(
+      tellHttp2(createSecureServer(tls(), (await import('connect')).default().use(libraryMiddleware(library)))),
+    )
   },
   'Koa 3 over HTTP/2': async (library) => {
     const { libraryMiddleware } = await import('sif-library/koa')
-    return listen(tellHttp2(createSecureServer(tls(), new (await import('koa')).default().use(libraryMiddleware(library)).callback())))
+    return listen(
+      tellHttp2(
+        createSecureServer(tls(), new (await import('koa')).default().use(libraryMiddleware(library)).callback()),
+      ),
+    )
   },
-  'Fastify 5 over HTTP/2': async (library) => underFastify((await import('fastify')).fastify, library, { http2: true, https: tls() }),
+  'Fastify 5 over HTTP/2': async (library) =>
+    underFastify((await import('fastify')).fastify, library, { http2: true, https: tls() }),
   Bun: async (library) => {
     const { libraryFetch } = await import('sif-library/fetch')
     // both limits as docs/hosts.md has them
@@ -64,7 +71,10 @@ const hosts = {
   },
   Deno: async (library) => {
     const { libraryFetch } = await import('sif-library/fetch')
-    const server = Deno.serve({ hostname: '127.0.0.1', port: 0, onListen: () => {} }, libraryFetch(library, { fallback: true }))
+    const server = Deno.serve(
+      { hostname: '127.0.0.1', port: 0, onListen: () => {} },
+      libraryFetch(library, { fallback: true }),
+    )
     return { port: server.addr.port, stop: () => server.shutdown() }
   },
 }

@@ -39,7 +39,10 @@ export async function makeImageFolder(): Promise<ImageFolder> {
   return {
     target,
     fresh: async (options) => {
-      const template = join(folder, `template-${createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 8)}`)
+      const template = join(
+        folder,
+        `template-${createHash('sha256').update(JSON.stringify(options)).digest('hex').slice(0, 8)}`,
+      )
       if (!templates.has(template)) templates.set(template, makeRealSif(template, options))
       await templates.get(template)
       const file = target()

@@ -10,7 +10,9 @@ import { type Finished, run } from './run.js'
 
 /** Debian puts it where only root's PATH looks. */
 function findNginx(): string | undefined {
-  return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].map((folder) => join(folder, 'nginx')).find((file) => existsSync(file))
+  return [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+    .map((folder) => join(folder, 'nginx'))
+    .find((file) => existsSync(file))
 }
 
 export function nginxMissing(): string | undefined {
@@ -33,7 +35,9 @@ export interface Nginx {
 
 async function prepare(config: string): Promise<{ readonly folder: string; readonly args: readonly string[] }> {
   const folder = await mkdtemp(join(tmpdir(), 'sif-library-nginx-'))
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${name};`).join(' ')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${name};`)
+    .join(' ')
   const lines = [
     // started by root, its workers would be somebody who may not enter the folder
     ...(process.getuid?.() === 0 ? ['user root;'] : []),

@@ -14,17 +14,31 @@ export interface PushCalls {
   /** Makes entity, collection, container and image record for some bytes; resolves with the id of the image. */
   readonly makeImage: (path: string, bytes: Uint8Array) => Promise<string>
   /** Starts a single upload; `withHash: false` is a client that knows no SHA-256 (up to 0.4). Resolves with the upload URL. */
-  readonly startSingle: (imageId: string, bytes: Uint8Array, options?: { readonly withHash?: boolean }) => Promise<string>
+  readonly startSingle: (
+    imageId: string,
+    bytes: Uint8Array,
+    options?: { readonly withHash?: boolean },
+  ) => Promise<string>
   readonly completeSingle: (imageId: string) => Promise<CallAnswer>
   /** Starts a multipart upload of a given size. */
   readonly startMultipart: (
     imageId: string,
     size: number,
-  ) => Promise<{ readonly uploadID: string; readonly totalParts: number; readonly partSize: number; readonly options: { readonly s3compliant: string } }>
+  ) => Promise<{
+    readonly uploadID: string
+    readonly totalParts: number
+    readonly partSize: number
+    readonly options: { readonly s3compliant: string }
+  }>
   /** URL for a part with these bytes; the hash goes along where the upload wants it. */
   readonly partUrl: (
     imageId: string,
-    part: { readonly uploadID: string; readonly partNumber: number; readonly bytes: Uint8Array; readonly hash: boolean },
+    part: {
+      readonly uploadID: string
+      readonly partNumber: number
+      readonly bytes: Uint8Array
+      readonly hash: boolean
+    },
   ) => Promise<string>
   readonly completeMultipart: (imageId: string, uploadID: string, tokens: readonly string[]) => Promise<CallAnswer>
   /** Status and bytes of a pull by hash, redirects followed. */
@@ -36,7 +50,10 @@ export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').upda
 /** What a client sends with a PUT to a presigned URL: the hash header exactly where the URL signs it (protocol 5.9). */
 export function putHeaders(url: string, bytes: Uint8Array): Record<string, string> {
   const signed = new URL(url).searchParams.get('X-Amz-SignedHeaders')?.split(';') ?? []
-  return { 'content-length': String(bytes.length), ...(signed.includes('x-amz-content-sha256') && { 'x-amz-content-sha256': sha256Of(bytes) }) }
+  return {
+    'content-length': String(bytes.length),
+    ...(signed.includes('x-amz-content-sha256') && { 'x-amz-content-sha256': sha256Of(bytes) }),
+  }
 }
 
 export function makePushCalls(registry: Pick<Registry, 'url'>, token: string): PushCalls {
@@ -65,7 +82,13 @@ export function makePushCalls(registry: Pick<Registry, 'url'>, token: string): P
       return (await done('POST', '/v1/images', { hash: `sha256.${sha256Of(bytes)}`, container: containerId })).id
     },
     startSingle: async (imageId, bytes, { withHash = true } = {}) =>
-      (await done('POST', `/v2/imagefile/${imageId}`, { filesize: bytes.length, md5sum: '', ...(withHash && { sha256sum: sha256Of(bytes) }) })).uploadURL,
+      (
+        await done('POST', `/v2/imagefile/${imageId}`, {
+          filesize: bytes.length,
+          md5sum: '',
+          ...(withHash && { sha256sum: sha256Of(bytes) }),
+        })
+      ).uploadURL,
     completeSingle: (imageId) => call('PUT', `/v2/imagefile/${imageId}/_complete`, {}),
     startMultipart: (imageId, size) => done('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: size }),
     partUrl: async (imageId, { uploadID, partNumber, bytes, hash }) =>

@@ -21,9 +21,14 @@ export async function startRoundRobin(): Promise<RoundRobin> {
     const target = proxy.targets[turn++ % proxy.targets.length] ?? ''
     const path = (incoming.url ?? '').split('?')[0]?.replace(/\/transfers\/.*/, '/transfers/…')
     proxy.served.push({ request: `${incoming.method} ${path}`, target })
-    const onward = request(new URL(incoming.url ?? '/', target), { method: incoming.method ?? 'GET', headers: incoming.headers, agent })
+    const onward = request(new URL(incoming.url ?? '/', target), {
+      method: incoming.method ?? 'GET',
+      headers: incoming.headers,
+      agent,
+    })
     onward.on('error', (error) => {
-      if ('code' in error && error.code === 'ECONNREFUSED' && tries < proxy.targets.length) return pass(incoming, outgoing, tries + 1)
+      if ('code' in error && error.code === 'ECONNREFUSED' && tries < proxy.targets.length)
+        return pass(incoming, outgoing, tries + 1)
       if (outgoing.headersSent) outgoing.destroy()
       else outgoing.writeHead(502, { 'content-length': 0 }).end()
     })

@@ -34,7 +34,11 @@ function collect(child: ChildProcess): { stdout: string; stderr: string } {
 export function run(program: string, options: RunOptions = {}): Promise<Finished> {
   const { args = [], cwd, env = {}, input, timeout = 120_000, signal } = options
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { ...(cwd !== undefined && { cwd }), env: { ...process.env, ...env }, stdio: 'pipe' })
+    const child = spawn(program, args, {
+      ...(cwd !== undefined && { cwd }),
+      env: { ...process.env, ...env },
+      stdio: 'pipe',
+    })
     const said = collect(child)
     if (signal !== undefined) {
       const send = (): void => {
@@ -61,6 +65,7 @@ export function run(program: string, options: RunOptions = {}): Promise<Finished
 /** As `run`, and rejects with what the program said when its exit code is not 0. Resolves with its stdout. */
 export async function runOk(program: string, options: RunOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await run(program, options)
-  if (code !== 0) throw new Error(`${program} ${(options.args ?? []).join(' ')} ended with ${code}\n${stdout}\n${stderr}`)
+  if (code !== 0)
+    throw new Error(`${program} ${(options.args ?? []).join(' ')} ended with ${code}\n${stdout}\n${stderr}`)
   return stdout
 }

@@ -28,7 +28,10 @@ export async function findRuntime(name: RuntimeName): Promise<Runtime | string> 
     if (!existsSync(join(folder, 'node_modules', runtime.package))) {
       await mkdir(folder, { recursive: true })
       await writeFile(join(folder, 'package.json'), '{ "private": true }')
-      await runOk('npm', { args: ['install', '--ignore-scripts', '--no-audit', '--no-fund', `${runtime.package}@${runtime.version}`], cwd: folder })
+      await runOk('npm', {
+        args: ['install', '--ignore-scripts', '--no-audit', '--no-fund', `${runtime.package}@${runtime.version}`],
+        cwd: folder,
+      })
     }
     const scope = join(folder, 'node_modules', runtime.scope)
     const [platform] = await readdir(scope)

@@ -21,7 +21,9 @@ export function openBucket(server: RunningS3Server): Bucket {
     },
     uploads: async (prefix) => {
       const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: BUCKET }))
-      return Uploads.map(({ Key: key = '', UploadId: uploadId = '' }) => ({ key, uploadId })).filter(({ key }) => key.startsWith(prefix))
+      return Uploads.map(({ Key: key = '', UploadId: uploadId = '' }) => ({ key, uploadId })).filter(({ key }) =>
+        key.startsWith(prefix),
+      )
     },
     close: () => client.destroy(),
   }

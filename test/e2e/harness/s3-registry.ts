@@ -1,7 +1,14 @@
 /** Registries over a real S3 server. */
 import { randomUUID } from 'node:crypto'
 import type { RunningS3Server } from '../../../scripts/s3-servers.mjs'
-import { type ExpressOptions, type Registry, type ServeOptions, type ServeRegistry, startExpress, startServe } from './server.js'
+import {
+  type ExpressOptions,
+  type Registry,
+  type ServeOptions,
+  type ServeRegistry,
+  startExpress,
+  startServe,
+} from './server.js'
 
 export const BUCKET = 'images'
 
@@ -15,8 +22,16 @@ export interface S3Placement {
 }
 
 /** The storage URL of a prefix in the server's bucket, without credentials. */
-export function storageUrl(server: RunningS3Server, { publicEndpoint, prefix = randomUUID(), parameters = {} }: S3Placement = {}): string {
-  const query = new URLSearchParams({ endpoint: server.endpoint, region: server.region, pathStyle: 'true', ...parameters })
+export function storageUrl(
+  server: RunningS3Server,
+  { publicEndpoint, prefix = randomUUID(), parameters = {} }: S3Placement = {},
+): string {
+  const query = new URLSearchParams({
+    endpoint: server.endpoint,
+    region: server.region,
+    pathStyle: 'true',
+    ...parameters,
+  })
   if (publicEndpoint !== undefined) query.set('publicEndpoint', publicEndpoint)
   return `s3://${BUCKET}/${prefix}?${query}`
 }
@@ -27,7 +42,10 @@ export function s3Credentials({ accessKeyId, secretAccessKey }: RunningS3Server)
 }
 
 /** `sif-library serve` over the server; all its other commands find the storage too. */
-export function startServeOn(server: RunningS3Server, options: ServeOptions & S3Placement = {}): Promise<ServeRegistry> {
+export function startServeOn(
+  server: RunningS3Server,
+  options: ServeOptions & S3Placement = {},
+): Promise<ServeRegistry> {
   const { publicEndpoint, prefix, parameters, ...serve } = options
   const storage = storageUrl(server, {
     ...(publicEndpoint !== undefined && { publicEndpoint }),

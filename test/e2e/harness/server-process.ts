@@ -41,8 +41,13 @@ async function stop(child: ChildProcess, logs: () => string): Promise<number | n
 
 /** Starts a Node script and resolves when its stdout says `listening on URL`; rejects when it ends before or says nothing within 20 seconds. */
 export function startProcess(command: ServerCommand): Promise<ServerProcess> {
-  const child = spawn(command.program ?? process.execPath, command.args, { env: { ...process.env, ...command.env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  const ended = new Promise<string>((resolve) => child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`)))
+  const child = spawn(command.program ?? process.execPath, command.args, {
+    env: { ...process.env, ...command.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = new Promise<string>((resolve) =>
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`)),
+  )
   let said = ''
   const logs = (): string => said
   return new Promise((resolve, reject) => {

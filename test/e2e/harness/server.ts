@@ -50,8 +50,12 @@ export async function startServe(options: ServeOptions = {}): Promise<ServeRegis
   await ensureBuilt()
   const { data, remove } = await dataFolder(options.data)
   const env = options.env ?? {}
-  const server = await startProcess({ args: [CLI, 'serve', '--data', data, '--port', String(options.port ?? 0), ...(options.args ?? [])], env })
-  const operate: ServeRegistry['operate'] = (args, more = {}) => runOk(process.execPath, { args: [CLI, ...args, '--data', data], env: { ...env, ...more } })
+  const server = await startProcess({
+    args: [CLI, 'serve', '--data', data, '--port', String(options.port ?? 0), ...(options.args ?? [])],
+    env,
+  })
+  const operate: ServeRegistry['operate'] = (args, more = {}) =>
+    runOk(process.execPath, { args: [CLI, ...args, '--data', data], env: { ...env, ...more } })
   const users = new Set<string>()
   return {
     ...server,
@@ -96,7 +100,11 @@ export async function startExpress(options: ExpressOptions): Promise<Registry> {
   const settings = { ...given, data, users: { [token]: { name: 'root', admin: true } } }
   const server = await startProcess({ args: [EXPRESS_APP], env: { ...env, PORTAL: JSON.stringify(settings) } })
   const tell = async (path: string, body: object): Promise<void> => {
-    const response = await fetch(`${server.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+    const response = await fetch(`${server.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
     if (response.status !== 204) throw new Error(`${path} answered ${response.status}`)
   }
   return {

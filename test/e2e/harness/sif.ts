@@ -40,7 +40,17 @@ export interface SifToMake {
 /** Writes a SIF file with the ordinary library. */
 export async function makeRealSif(file: string, options: SifToMake): Promise<SifDescription> {
   const { size, arch, seed = 1, encrypted = false, fingerprints = [] } = options
-  const args = ['make', file, '--size', String(size), '--arch', arch, '--seed', String(seed), ...(encrypted ? ['--encrypted'] : [])]
+  const args = [
+    'make',
+    file,
+    '--size',
+    String(size),
+    '--arch',
+    arch,
+    '--seed',
+    String(seed),
+    ...(encrypted ? ['--encrypted'] : []),
+  ]
   const signers = fingerprints.flatMap((fingerprint) => ['--fingerprint', fingerprint])
   return JSON.parse(await runOk(await buildGo('sif'), { args: [...args, ...signers] })) as SifDescription
 }

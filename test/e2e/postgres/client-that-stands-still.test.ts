@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findPrograms, startPostgres } from '../../../scripts/postgres.mjs'
-import { PostgresDriver } from '../../../src/storage/metadata/postgres-driver.js'
-import type { Steps } from '../../../src/storage/metadata/sql-steps.js'
+import { PostgresDriver } from '../../../src/storage/metadata/postgres/driver.js'
+import type { Steps } from '../../../src/storage/metadata/sql/steps.js'
 
 const isMissing = findPrograms() === undefined && process.getuid?.() !== 0
 const statementMs = 500
@@ -18,7 +18,12 @@ describe.skipIf(isMissing)('a client that stands still in a transaction for long
   afterAll(() => server?.stop())
 
   async function standStill(retryMs: number): Promise<unknown> {
-    const driver = new PostgresDriver({ pool: { connectionString: server.url, max: 1 }, schema: 'public', statementMs, retryMs })
+    const driver = new PostgresDriver({
+      pool: { connectionString: server.url, max: 1 },
+      schema: 'public',
+      statementMs,
+      retryMs,
+    })
     await driver.open()
     let isFirst = true
     const run = driver.run('transaction', function* (): Steps<unknown> {

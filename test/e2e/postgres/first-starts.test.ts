@@ -5,7 +5,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findPrograms, startPostgres } from '../../../scripts/postgres.mjs'
-import { postgresMetadata } from '../../../src/storage/metadata/postgres.js'
+import { postgresMetadata } from '../../../src/storage/metadata/postgres/index.js'
 
 const isMissing = findPrograms() === undefined && process.getuid?.() !== 0
 
@@ -39,9 +39,13 @@ describe.skipIf(isMissing)('first starts at once on a new database', () => {
       const starts = await Promise.allSettled(stores.map((store) => store.ready()))
       expect(starts.filter(({ status }) => status === 'rejected')).toEqual([])
       // search finds the extension's functions, in whichever schema they are
-      for (const store of stores) expect(await store.search({ value: 'aligns', limit: 9, visibility: 'all' })).toMatchObject({ images: [] })
+      for (const store of stores)
+        expect(await store.search({ value: 'aligns', limit: 9, visibility: 'all' })).toMatchObject({ images: [] })
       await Promise.all(stores.map((store) => store.close()))
-      const { rows } = await query(url.href, `SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'pg_trgm'`)
+      const { rows } = await query(
+        url.href,
+        `SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'pg_trgm'`,
+      )
       expect(name === 'no public schema' ? schemas : ['public']).toContain(rows[0]?.nspname)
     }
   })

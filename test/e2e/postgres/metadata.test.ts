@@ -1,15 +1,22 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findPrograms, startPostgres } from '../../../scripts/postgres.mjs'
-import { isMetadataError, type PostgresMetadataOptions, postgresMetadata } from '../../../src/storage/metadata/postgres.js'
-import { PostgresDriver } from '../../../src/storage/metadata/postgres-driver.js'
-import { migrate } from '../../../src/storage/metadata/sql-migrate.js'
-import { migrations } from '../../../src/storage/metadata/sql-schema.js'
+import { PostgresDriver } from '../../../src/storage/metadata/postgres/driver.js'
+import {
+  isMetadataError,
+  type PostgresMetadataOptions,
+  postgresMetadata,
+} from '../../../src/storage/metadata/postgres/index.js'
+import { migrate } from '../../../src/storage/metadata/sql/migrate.js'
+import { migrations } from '../../../src/storage/metadata/sql/schema.js'
 import { describeMetadataStore } from '../../../src/testing/index.js'
 import { checkUpgrade } from '../../support/older-database.js'
 
 const isMissing = findPrograms() === undefined && process.getuid?.() !== 0
-if (isMissing) console.warn('skipped: the tests of postgresMetadata, because PostgreSQL is not installed (Debian: apt-get install postgresql)')
+if (isMissing)
+  console.warn(
+    'skipped: the tests of postgresMetadata, because PostgreSQL is not installed (Debian: apt-get install postgresql)',
+  )
 
 test('PostgreSQL is there when nothing may be skipped', () => {
   expect(isMissing && process.env.SIF_LIBRARY_TEST_REQUIRE_ALL === '1').toBe(false)
@@ -41,7 +48,10 @@ describe.skipIf(isMissing)('PostgreSQL', () => {
 
   const newEntity = { id: '1'.repeat(24), name: 'alice', description: '', defaultPrivate: false, owner: null, now: 1 }
 
-  async function withStore(options: Partial<PostgresMetadataOptions>, work: (store: ReturnType<typeof postgresMetadata>, schema: string) => Promise<void>) {
+  async function withStore(
+    options: Partial<PostgresMetadataOptions>,
+    work: (store: ReturnType<typeof postgresMetadata>, schema: string) => Promise<void>,
+  ) {
     const schema = nextSchema()
     const store = postgresMetadata({ url: server.url, schema, ...options })
     try {
@@ -52,14 +62,20 @@ describe.skipIf(isMissing)('PostgreSQL', () => {
     }
   }
 
-  test.each([1, 2])('a full database of version %i: every row is kept, and every record gets its sidecar', async (version) => {
-    const create = async () => {
-      const schema = nextSchema()
-      const pool = { connectionString: server.url, max: 2 }
-      return { driver: new PostgresDriver({ pool, schema, statementMs: 5000, retryMs: 1000 }), open: () => postgresMetadata({ url: server.url, schema }) }
-    }
-    await checkUpgrade({ create, version })
-  })
+  test.each([1, 2])(
+    'a full database of version %i: every row is kept, and every record gets its sidecar',
+    async (version) => {
+      const create = async () => {
+        const schema = nextSchema()
+        const pool = { connectionString: server.url, max: 2 }
+        return {
+          driver: new PostgresDriver({ pool, schema, statementMs: 5000, retryMs: 1000 }),
+          open: () => postgresMetadata({ url: server.url, schema }),
+        }
+      }
+      await checkUpgrade({ create, version })
+    },
+  )
 
   describeMetadataStore(
     { describe, test },
@@ -86,7 +102,12 @@ describe.skipIf(isMissing)('PostgreSQL', () => {
 
     test('of a newer version is refused', async () => {
       await withStore({}, async (store, schema) => {
-        const driver = new PostgresDriver({ pool: { connectionString: server.url }, schema, statementMs: 5000, retryMs: 0 })
+        const driver = new PostgresDriver({
+          pool: { connectionString: server.url },
+          schema,
+          statementMs: 5000,
+          retryMs: 0,
+        })
         await driver.open()
         await driver.migrate(() => migrate(driver.dialect, [...migrations, () => []]))
         await driver.close()
@@ -109,7 +130,8 @@ describe.skipIf(isMissing)('PostgreSQL', () => {
       await withStore({}, async (store, schema) => {
         await store.ready()
         const client = await admin.connect()
-        const plan = async (sql: string) => (await client.query(`EXPLAIN ${sql}`)).rows.map((row) => row['QUERY PLAN']).join('\n')
+        const plan = async (sql: string) =>
+          (await client.query(`EXPLAIN ${sql}`)).rows.map((row) => row['QUERY PLAN']).join('\n')
         try {
           await client.query(`SET search_path TO "${schema.replaceAll('"', '""')}"; SET session_replication_role = replica;
           INSERT INTO containers (id, entity_id, entity_name, collection_id, collection_name, collection_private, name, description, private, created_at, updated_at)
@@ -121,13 +143,18 @@ describe.skipIf(isMissing)('PostgreSQL', () => {
           INSERT INTO search_images (ref_id, container_id, text) VALUES ('n', '1', 'a needle in the haystack');
           ANALYZE containers, images, tags, search_images`)
           await client.query('VACUUM search_images')
-          const byTag = await plan(`SELECT i.id FROM containers c JOIN tags t ON t.container_id = c.id JOIN images i ON i.id = t.image_id
+          const byTag =
+            await plan(`SELECT i.id FROM containers c JOIN tags t ON t.container_id = c.id JOIN images i ON i.id = t.image_id
           WHERE c.entity_name = 'alice' AND c.collection_name = 'tools' AND c.name = 'container-7' AND t.arch = 'amd64' AND t.tag = 'v7'`)
           expect(byTag).toMatch(/tags_pkey[\s\S]*images_pkey/)
           expect(byTag).not.toContain('Seq Scan on images')
           expect(byTag).not.toContain('Seq Scan on tags')
-          expect(await plan(`SELECT id FROM search_images s WHERE s.text LIKE '%needle%' ORDER BY s.id DESC LIMIT 51`)).toContain('search_images_text')
-          expect(await plan(`SELECT id FROM search_images s WHERE s.text LIKE '%alice%' ORDER BY s.id DESC LIMIT 51`)).toContain('search_images_pkey')
+          expect(
+            await plan(`SELECT id FROM search_images s WHERE s.text LIKE '%needle%' ORDER BY s.id DESC LIMIT 51`),
+          ).toContain('search_images_text')
+          expect(
+            await plan(`SELECT id FROM search_images s WHERE s.text LIKE '%alice%' ORDER BY s.id DESC LIMIT 51`),
+          ).toContain('search_images_pkey')
         } finally {
           client.release(true)
         }
@@ -139,7 +166,8 @@ describe.skipIf(isMissing)('PostgreSQL', () => {
     test('that breaks between two calls or in the middle of one is replaced', async () => {
       await withStore({}, async (store) => {
         await store.entities.createIfAbsent(newEntity)
-        const breakAll = () => admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sif-library'`)
+        const breakAll = () =>
+          admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sif-library'`)
         await breakAll()
         expect((await store.entities.findByName('alice'))?.name).toBe('alice')
         let isDone = false
@@ -207,7 +235,12 @@ describe.skipIf(isMissing)('PostgreSQL', () => {
       await withStore({}, async (store, schema) => {
         await store.settings.getOrSet('a', '0')
         await store.settings.getOrSet('b', '0')
-        const driver = new PostgresDriver({ pool: { connectionString: server.url }, schema, statementMs: 20_000, retryMs: 20_000 })
+        const driver = new PostgresDriver({
+          pool: { connectionString: server.url },
+          schema,
+          statementMs: 20_000,
+          retryMs: 20_000,
+        })
         await driver.open()
         let attempts = 0
         const swap = (first: string, second: string) =>
@@ -231,7 +264,10 @@ describe.skipIf(isMissing)('PostgreSQL', () => {
         try {
           await client.query('BEGIN')
           await client.query(`LOCK TABLE "${schema.replaceAll('"', '""')}".settings IN ACCESS EXCLUSIVE MODE`)
-          await expect(store.settings.getOrSet('b', '0')).rejects.toMatchObject({ code: 'unavailable', retryable: true })
+          await expect(store.settings.getOrSet('b', '0')).rejects.toMatchObject({
+            code: 'unavailable',
+            retryable: true,
+          })
           await client.query('COMMIT')
         } finally {
           client.release()

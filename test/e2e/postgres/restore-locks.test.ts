@@ -7,7 +7,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findPrograms, startPostgres } from '../../../scripts/postgres.mjs'
 import type { RestoredImage } from '../../../src/storage/metadata/contract.js'
-import { postgresMetadata } from '../../../src/storage/metadata/postgres.js'
+import { postgresMetadata } from '../../../src/storage/metadata/postgres/index.js'
 
 const isMissing = findPrograms() === undefined && process.getuid?.() !== 0
 
@@ -36,15 +36,40 @@ describe.skipIf(isMissing)('restoring an image', () => {
     await store.entities.createIfAbsent({ ...rows, id: id(1), name: 'e', defaultPrivate: false })
     await store.collections.createIfAbsent({ ...rows, id: id(2), entityId: id(1), name: 'c', private: false })
     for (const number of [3, 4]) {
-      await store.containers.createIfAbsent({ ...rows, id: id(number), collectionId: id(2), name: `k${number}`, private: false })
+      await store.containers.createIfAbsent({
+        ...rows,
+        id: id(number),
+        collectionId: id(2),
+        name: `k${number}`,
+        private: false,
+      })
     }
     return store
   }
 
   function lost(number: number, container: number, blobKey: string): RestoredImage {
     return {
-      ...{ id: id(number), containerId: id(container), digest, blobKey, description: '', size: 5, state: 'published', arch: null, archFromHeader: false },
-      ...{ signed: null, encrypted: null, fingerprints: [], owner: null, createdAt: 1, updatedAt: 1, publishedAt: 1, tags: [] },
+      ...{
+        id: id(number),
+        containerId: id(container),
+        digest,
+        blobKey,
+        description: '',
+        size: 5,
+        state: 'published',
+        arch: null,
+        archFromHeader: false,
+      },
+      ...{
+        signed: null,
+        encrypted: null,
+        fingerprints: [],
+        owner: null,
+        createdAt: 1,
+        updatedAt: 1,
+        publishedAt: 1,
+        tags: [],
+      },
     }
   }
 
@@ -59,10 +84,23 @@ describe.skipIf(isMissing)('restoring an image', () => {
       await store.images.restore(lost(other, 4, key(own)))
       await store.images.createIfAbsent({ ...rows, id: id(own), containerId: id(3), digest })
       await store.uploads.create({
-        ...{ id: id(own), kind: 'single', imageId: id(own), containerId: id(3), entityId: id(1), principal: null, key: key(own), size: 5, digest },
+        ...{
+          id: id(own),
+          kind: 'single',
+          imageId: id(own),
+          containerId: id(3),
+          entityId: id(1),
+          principal: null,
+          key: key(own),
+          size: 5,
+          digest,
+        },
         ...{ partSize: 5, totalParts: 1, backendUploadId: null, createdAt: 1, expiresAt: 9, defaultQuotaBytes: 0 },
       })
-      const [restored, deleted] = await Promise.all([store.images.restore(lost(own, 3, key(own))), store.images.delete(id(other), 2)])
+      const [restored, deleted] = await Promise.all([
+        store.images.restore(lost(own, 3, key(own))),
+        store.images.delete(id(other), 2),
+      ])
       expect([restored.restored, deleted, (await store.uploads.find(id(own)))?.state]).toEqual([true, true, 'aborted'])
       expect(await store.entities.find(id(1))).toMatchObject({ usedBytes: 5, reservedBytes: 0 })
       await store.images.delete(id(own), 3)
@@ -84,7 +122,10 @@ describe.skipIf(isMissing)('restoring an image', () => {
     const restoring = store.images.restore(lost(101, 3, key(100)))
     restoring.catch(() => undefined)
     await wait(200)
-    expect([await store.blobs.forgetIfUnreferenced(key(100)), await restoring.then(({ restored }) => restored)]).toEqual([false, true])
+    expect([
+      await store.blobs.forgetIfUnreferenced(key(100)),
+      await restoring.then(({ restored }) => restored),
+    ]).toEqual([false, true])
     expect(await store.blobs.find(key(100))).toMatchObject({ key: key(100), unreferencedAt: null })
     await store.close()
   })

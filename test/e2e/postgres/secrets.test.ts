@@ -43,7 +43,14 @@ describe.skipIf(isMissing)('instances on one database', () => {
   }
 
   const argsOf = (name: string, hasSecret: boolean, metadata: string) => {
-    const own = ['--data', join(folder, name), '--storage', `filesystem:${join(folder, 'blobs')}`, '--metadata', metadata]
+    const own = [
+      '--data',
+      join(folder, name),
+      '--storage',
+      `filesystem:${join(folder, 'blobs')}`,
+      '--metadata',
+      metadata,
+    ]
     return hasSecret ? [...own, '--secret-file', join(folder, 'secret')] : own
   }
 

@@ -3,8 +3,8 @@ import net from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, type OnTestFinishedHandler, test } from 'vitest'
 import { findPrograms, startPostgres } from '../../../scripts/postgres.mjs'
-import { PostgresDriver } from '../../../src/storage/metadata/postgres-driver.js'
-import type { Steps } from '../../../src/storage/metadata/sql-steps.js'
+import { PostgresDriver } from '../../../src/storage/metadata/postgres/driver.js'
+import type { Steps } from '../../../src/storage/metadata/sql/steps.js'
 
 const isMissing = findPrograms() === undefined && process.getuid?.() !== 0
 /** The limit of the client: this plus five seconds. */
@@ -55,8 +55,16 @@ describe.skipIf(isMissing).concurrent('a server that falls silent', () => {
     return way
   }
 
-  async function openDriver(url: string, { onTestFinished, max = 1, retryMs = 0 }: { onTestFinished: OnFinished; max?: number; retryMs?: number }) {
-    const driver = new PostgresDriver({ pool: { connectionString: url, max, connectionTimeoutMillis: 1000 }, schema: 'public', statementMs, retryMs })
+  async function openDriver(
+    url: string,
+    { onTestFinished, max = 1, retryMs = 0 }: { onTestFinished: OnFinished; max?: number; retryMs?: number },
+  ) {
+    const driver = new PostgresDriver({
+      pool: { connectionString: url, max, connectionTimeoutMillis: 1000 },
+      schema: 'public',
+      statementMs,
+      retryMs,
+    })
     await driver.open()
     onTestFinished(() => Promise.race([driver.close(), wait(1000)]))
     return driver
@@ -68,7 +76,10 @@ describe.skipIf(isMissing).concurrent('a server that falls silent', () => {
 
   async function timed(work: Promise<unknown>) {
     const start = performance.now()
-    const outcome = await Promise.race([work.catch((error: unknown) => error), wait(2 * limitMs, 'hangs', { ref: false })])
+    const outcome = await Promise.race([
+      work.catch((error: unknown) => error),
+      wait(2 * limitMs, 'hangs', { ref: false }),
+    ])
     return { outcome, ms: performance.now() - start }
   }
 
@@ -111,7 +122,9 @@ describe.skipIf(isMissing).concurrent('a server that falls silent', () => {
     expect(ms).toBeLessThan(limitMs + 1000)
   })
 
-  test('at a COMMIT leaves open whether it happened: unavailable, not repeated, and no ROLLBACK is waited for', async ({ onTestFinished }) => {
+  test('at a COMMIT leaves open whether it happened: unavailable, not repeated, and no ROLLBACK is waited for', async ({
+    onTestFinished,
+  }) => {
     const way = await startWay(onTestFinished)
     const driver = await openDriver(way.url, { onTestFinished, retryMs: 20_000 })
     let attempts = 0

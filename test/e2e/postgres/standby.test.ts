@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findPrograms, startPostgres } from '../../../scripts/postgres.mjs'
-import { postgresMetadata } from '../../../src/storage/metadata/postgres.js'
+import { postgresMetadata } from '../../../src/storage/metadata/postgres/index.js'
 
 const isMissing = findPrograms() === undefined && process.getuid?.() !== 0
 

@@ -30,11 +30,14 @@ afterAll(() => Promise.all(servers.map(({ server }) => server?.stop())))
 describe.each(servers)('$name', ({ name, server, bindsPayload }) => {
   const absent = server === undefined ? 'the store is not on this machine' : undefined
 
-  describeWhen(goMissing() ?? absent, `a client killed in the middle of a part, on ${name}`)('a client killed in the middle of a part', () => {
-    it('can push again, and a sweep leaves nothing of the first push', async () => {
-      await killInTheMiddle(server as RunningS3Server)
-    })
-  })
+  describeWhen(goMissing() ?? absent, `a client killed in the middle of a part, on ${name}`)(
+    'a client killed in the middle of a part',
+    () => {
+      it('can push again, and a sweep leaves nothing of the first push', async () => {
+        await killInTheMiddle(server as RunningS3Server)
+      })
+    },
+  )
 
   describeWhen(absent, `pushes that lie, on ${name}`)('pushes that lie', () => {
     const prefix = 'lies'
@@ -53,9 +56,13 @@ describe.each(servers)('$name', ({ name, server, bindsPayload }) => {
     })
 
     /** What the bucket holds of an image, at the entrance too. */
-    const objectsOf = async (sha256: string): Promise<readonly string[]> => (await bucket.objects(`${prefix}/`)).filter((object) => object.includes(sha256))
+    const objectsOf = async (sha256: string): Promise<readonly string[]> =>
+      (await bucket.objects(`${prefix}/`)).filter((object) => object.includes(sha256))
 
-    async function expectNothing(path: string, image: { readonly bytes: Uint8Array; readonly sha256: string }): Promise<void> {
+    async function expectNothing(
+      path: string,
+      image: { readonly bytes: Uint8Array; readonly sha256: string },
+    ): Promise<void> {
       expect((await alice.pull(path, image.bytes)).status).toBe(404)
       expect(await objectsOf(image.sha256)).toEqual([])
     }
@@ -72,7 +79,11 @@ describe.each(servers)('$name', ({ name, server, bindsPayload }) => {
       const image = testBytes(6 * MiB)
       const id = await alice.makeImage('alice/lies/no-parts', image.bytes)
       const { uploadID, totalParts } = await alice.startMultipart(id, image.size)
-      const { status } = await alice.completeMultipart(id, uploadID, Array(totalParts).fill('"00000000000000000000000000000000"'))
+      const { status } = await alice.completeMultipart(
+        id,
+        uploadID,
+        Array(totalParts).fill('"00000000000000000000000000000000"'),
+      )
       expect([400, 409, 410]).toContain(status)
       await expectNothing('alice/lies/no-parts', image)
     })
@@ -81,7 +92,11 @@ describe.each(servers)('$name', ({ name, server, bindsPayload }) => {
       const image = testBytes(1000)
       const id = await alice.makeImage('alice/lies/single', image.bytes)
       const url = await alice.startSingle(id, image.bytes)
-      const sent = await rawRequest(url, { method: 'PUT', headers: putHeaders(url, image.bytes), body: testBytes(1000).bytes })
+      const sent = await rawRequest(url, {
+        method: 'PUT',
+        headers: putHeaders(url, image.bytes),
+        body: testBytes(1000).bytes,
+      })
       expect(sent.status).toBe(bindsPayload ? 400 : 200)
       expect((await alice.completeSingle(id)).status).toBe(bindsPayload ? 409 : 422)
       await expectNothing('alice/lies/single', image)
@@ -92,7 +107,10 @@ describe.each(servers)('$name', ({ name, server, bindsPayload }) => {
       const id = await alice.makeImage('alice/lies/old', image.bytes)
       const url = await alice.startSingle(id, image.bytes, { withHash: false })
       expect(putHeaders(url, image.bytes)).not.toHaveProperty('x-amz-content-sha256')
-      expect((await rawRequest(url, { method: 'PUT', headers: putHeaders(url, image.bytes), body: testBytes(1000).bytes })).status).toBe(200)
+      expect(
+        (await rawRequest(url, { method: 'PUT', headers: putHeaders(url, image.bytes), body: testBytes(1000).bytes }))
+          .status,
+      ).toBe(200)
       expect((await alice.completeSingle(id)).status).toBe(422)
       await expectNothing('alice/lies/old', image)
     })
@@ -113,32 +131,38 @@ describe.each(servers)('$name', ({ name, server, bindsPayload }) => {
       }
       const { status } = await alice.completeMultipart(id, uploadID, tokens)
       expect(status).toBe(bindsPayload ? 400 : 422)
-      if (bindsPayload) expect((await alice.call('PUT', `/v2/imagefile/${id}/_multipart_abort`, { uploadID })).status).toBe(200)
+      if (bindsPayload)
+        expect((await alice.call('PUT', `/v2/imagefile/${id}/_multipart_abort`, { uploadID })).status).toBe(200)
       await expectNothing('alice/lies/parts', { bytes: whole, sha256: sha256Of(whole) })
-      expect(await bucket.uploads(`${prefix}/`)).not.toContainEqual(expect.objectContaining({ key: expect.stringContaining(id) }))
+      expect(await bucket.uploads(`${prefix}/`)).not.toContainEqual(
+        expect.objectContaining({ key: expect.stringContaining(id) }),
+      )
     })
 
-    it.each([true, false])('a URL that is still valid changes nothing after publishing (the client sends a hash: %s)', async (withHash) => {
-      const image = testBytes(1000)
-      const path = `alice/lies/late-${withHash}`
-      const id = await alice.makeImage(path, image.bytes)
-      const url = await alice.startSingle(id, image.bytes, { withHash })
-      const headers = putHeaders(url, image.bytes)
-      expect((await rawRequest(url, { method: 'PUT', headers, body: image.bytes })).status).toBe(200)
-      expect((await alice.completeSingle(id)).status).toBe(200)
-      const other = testBytes(1000)
-      const late = await rawRequest(url, { method: 'PUT', headers, body: other.bytes })
-      expect(late.status).toBe(bindsPayload && withHash ? 400 : 200)
-      expect((await rawRequest(url, { method: 'PUT', headers: putHeaders(url, other.bytes), body: other.bytes })).status).toBe(
-        bindsPayload && withHash ? 403 : 200,
-      )
-      const pulled = await alice.pull(path, image.bytes)
-      expect(pulled.status).toBe(200)
-      expect(Buffer.compare(pulled.bytes, image.bytes)).toBe(0)
-      // nor does another complete take the new bytes over
-      expect((await alice.completeSingle(id)).status).toBe(200)
-      expect(Buffer.compare((await alice.pull(path, image.bytes)).bytes, image.bytes)).toBe(0)
-    })
+    it.each([true, false])(
+      'a URL that is still valid changes nothing after publishing (the client sends a hash: %s)',
+      async (withHash) => {
+        const image = testBytes(1000)
+        const path = `alice/lies/late-${withHash}`
+        const id = await alice.makeImage(path, image.bytes)
+        const url = await alice.startSingle(id, image.bytes, { withHash })
+        const headers = putHeaders(url, image.bytes)
+        expect((await rawRequest(url, { method: 'PUT', headers, body: image.bytes })).status).toBe(200)
+        expect((await alice.completeSingle(id)).status).toBe(200)
+        const other = testBytes(1000)
+        const late = await rawRequest(url, { method: 'PUT', headers, body: other.bytes })
+        expect(late.status).toBe(bindsPayload && withHash ? 400 : 200)
+        expect(
+          (await rawRequest(url, { method: 'PUT', headers: putHeaders(url, other.bytes), body: other.bytes })).status,
+        ).toBe(bindsPayload && withHash ? 403 : 200)
+        const pulled = await alice.pull(path, image.bytes)
+        expect(pulled.status).toBe(200)
+        expect(Buffer.compare(pulled.bytes, image.bytes)).toBe(0)
+        // nor does another complete take the new bytes over
+        expect((await alice.completeSingle(id)).status).toBe(200)
+        expect(Buffer.compare((await alice.pull(path, image.bytes)).bytes, image.bytes)).toBe(0)
+      },
+    )
 
     it('a URL of a part changes nothing after publishing', async () => {
       const parts = [testBytes(5 * MiB), testBytes(1000)]
@@ -156,7 +180,11 @@ describe.each(servers)('$name', ({ name, server, bindsPayload }) => {
       }
       expect(await alice.completeMultipart(id, uploadID, tokens)).toMatchObject({ status: 200 })
       for (const body of [parts[1]?.bytes, testBytes(1000).bytes]) {
-        const late = await rawRequest(urls[1] ?? '', { method: 'PUT', headers: putHeaders(urls[1] ?? '', parts[1]?.bytes ?? whole), ...(body && { body }) })
+        const late = await rawRequest(urls[1] ?? '', {
+          method: 'PUT',
+          headers: putHeaders(urls[1] ?? '', parts[1]?.bytes ?? whole),
+          ...(body && { body }),
+        })
         // versitygw may close the connection before it has read the body (status 0)
         expect([0, 400, 403, 404]).toContain(late.status)
       }
@@ -175,15 +203,24 @@ async function killInTheMiddle(server: RunningS3Server): Promise<void> {
   const toStore = await startCountingProxy({ target: server.port })
   const bucket = openBucket(server)
   const reference = 'alice/killed/large:1.0'
-  const shortLived = await startServeOn(server, { data, prefix, publicEndpoint: toStore.url, args: ['--upload-time', '10s'] })
+  const shortLived = await startServeOn(server, {
+    data,
+    prefix,
+    publicEndpoint: toStore.url,
+    args: ['--upload-time', '10s'],
+  })
   const stops: (() => Promise<unknown>)[] = [() => shortLived.stop()]
   try {
     const token = await shortLived.tokenOf('alice')
     const held = toStore.holdAfter(10 * MiB)
     const begun = Date.now()
-    const child = spawn(await buildGo(newest.name), ['--url', shortLived.url, '--token', token, 'push', image.file, reference, '--arch', 'amd64'], {
-      stdio: 'ignore',
-    })
+    const child = spawn(
+      await buildGo(newest.name),
+      ['--url', shortLived.url, '--token', token, 'push', image.file, reference, '--arch', 'amd64'],
+      {
+        stdio: 'ignore',
+      },
+    )
     await held
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -199,16 +236,24 @@ async function killInTheMiddle(server: RunningS3Server): Promise<void> {
     expect(again.error ?? '').toBe('')
 
     await new Promise((resolve) => setTimeout(resolve, Math.max(0, begun + 15_000 - Date.now())))
-    const swept = JSON.parse(await registry.operate(['sweep', '--grace', '0s', '--json'])) as { readonly uploads: number }
+    const swept = JSON.parse(await registry.operate(['sweep', '--grace', '0s', '--json'])) as {
+      readonly uploads: number
+    }
     expect(swept.uploads).toBe(1)
     expect(await bucket.uploads(`${prefix}/`)).toEqual([])
     const objects = await bucket.objects(`${prefix}/`)
     const isSidecar = (object: string): boolean => object.startsWith(`${prefix}/records/`)
-    expect(objects.filter((object) => !isSidecar(object))).toEqual([expect.stringContaining(image.hash.replace('sha256.', ''))])
+    expect(objects.filter((object) => !isSidecar(object))).toEqual([
+      expect.stringContaining(image.hash.replace('sha256.', '')),
+    ])
     // of the entity, the collection, the container and the image, and the mark of the storage
     expect(objects.filter(isSidecar)).toHaveLength(5)
     const out = images.target()
-    expect(await alice.run(['pull', reference, out, '--arch', 'amd64'])).toMatchObject({ ok: true, hash: image.hash, size: LARGE })
+    expect(await alice.run(['pull', reference, out, '--arch', 'amd64'])).toMatchObject({
+      ok: true,
+      hash: image.hash,
+      size: LARGE,
+    })
   } finally {
     for (const stop of stops.reverse()) await stop().catch(() => {})
     await toStore.close()

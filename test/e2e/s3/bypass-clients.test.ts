@@ -66,7 +66,10 @@ describeWhen(missing, 'bytes past the registry')(`${SIZE / MiB} MiB past the reg
 
   it('pull: at most 1 MiB passes through the registry', async () => {
     const out = images.target()
-    expect(await measure('pull', ['pull', 'alice/tools/large:1.0', out, '--arch', 'amd64'])).toMatchObject({ hash: image.hash, size: SIZE })
+    expect(await measure('pull', ['pull', 'alice/tools/large:1.0', out, '--arch', 'amd64'])).toMatchObject({
+      hash: image.hash,
+      size: SIZE,
+    })
     expect(toStore.counts().got).toBeGreaterThanOrEqual(SIZE)
     expect(await hashFile(out)).toBe(image.hash)
   })

@@ -35,10 +35,30 @@ const express = (server: RunningS3Server): MatrixHost => ({
 })
 
 const matrices = [
-  { name: 'MinIO', server: minio, hosts: (server: RunningS3Server) => [serve(server, true), express(server)], generations: GENERATIONS },
-  { name: 'MinIO, proxied', server: minio, hosts: (server: RunningS3Server) => [proxied(server)], generations: oldAndNew },
-  { name: 'versitygw', server: versitygw, hosts: (server: RunningS3Server) => [serve(server, false)], generations: GENERATIONS },
-  { name: 's3proxy', server: s3proxy, hosts: (server: RunningS3Server) => [serve(server, true)], generations: oldAndNew },
+  {
+    name: 'MinIO',
+    server: minio,
+    hosts: (server: RunningS3Server) => [serve(server, true), express(server)],
+    generations: GENERATIONS,
+  },
+  {
+    name: 'MinIO, proxied',
+    server: minio,
+    hosts: (server: RunningS3Server) => [proxied(server)],
+    generations: oldAndNew,
+  },
+  {
+    name: 'versitygw',
+    server: versitygw,
+    hosts: (server: RunningS3Server) => [serve(server, false)],
+    generations: GENERATIONS,
+  },
+  {
+    name: 's3proxy',
+    server: s3proxy,
+    hosts: (server: RunningS3Server) => [serve(server, true)],
+    generations: oldAndNew,
+  },
 ]
 
 for (const { name, server, hosts, generations } of matrices) {

@@ -1,7 +1,7 @@
 import { afterAll, describe, test } from 'vitest'
 import { startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
-import type { S3Verify } from '../../../src/storage/blob/s3.js'
-import { describeStorageBackend } from '../../../src/testing/storage-suite.js'
+import type { S3Verify } from '../../../src/storage/blob/s3/index.js'
+import { describeStorageBackend } from '../../../src/testing/storage/index.js'
 import { S3_DEVIATIONS } from './deviations.js'
 import { startOrSkip, storageOn } from './servers.js'
 
@@ -19,7 +19,8 @@ const servers = [
     skip: {
       ...S3_DEVIATIONS,
       ...NO_BINDING,
-      'abort while parts are being written leaves nothing': 'versitygw lets a part that arrives during the abort live on',
+      'abort while parts are being written leaves nothing':
+        'versitygw lets a part that arrives during the abort live on',
     },
   },
   {
@@ -52,6 +53,9 @@ for (const { name, start, verify, skip } of servers) {
   describe(name, () => {
     afterAll(() => server.stop())
     for (const mode of verify)
-      describeStorageBackend({ describe, test }, { name: `verify: ${mode}`, create: () => ({ backend: storageOn(server, { verify: mode }) }), skip })
+      describeStorageBackend(
+        { describe, test },
+        { name: `verify: ${mode}`, create: () => ({ backend: storageOn(server, { verify: mode }) }), skip },
+      )
   })
 }

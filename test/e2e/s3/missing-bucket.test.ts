@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
-import type { S3Storage } from '../../../src/storage/blob/s3.js'
+import type { S3Storage } from '../../../src/storage/blob/s3/index.js'
 import { assumeRole } from './credentials.js'
 import { describeOn, MiB, startOrSkip, storageOn, stream, testBytes } from './servers.js'
 
@@ -47,8 +47,12 @@ describe('a bucket that does not exist is no missing blob', () => {
     const own = await startMinio()
     const storage = storageOn(own)
     await storage.ready?.()
-    for (const [key, bytes] of Object.entries({ 'blobs/small': small, 'blobs/large': large })) await storage.put(key, stream(bytes.bytes), bytes)
-    const again = { port: own.port, env: { MINIO_ROOT_USER: own.accessKeyId, MINIO_ROOT_PASSWORD: own.secretAccessKey } }
+    for (const [key, bytes] of Object.entries({ 'blobs/small': small, 'blobs/large': large }))
+      await storage.put(key, stream(bytes.bytes), bytes)
+    const again = {
+      port: own.port,
+      env: { MINIO_ROOT_USER: own.accessKeyId, MINIO_ROOT_PASSWORD: own.secretAccessKey },
+    }
     await own.stop({ keep: true })
     await expect(storage.stat('blobs/small')).rejects.toMatchObject({ code: 'unavailable' })
     const empty = await startMinio(again)
@@ -70,8 +74,15 @@ describe('a bucket that does not exist is no missing blob', () => {
       const root = storageOn(minio, { bucket: 'images' })
       await root.ready?.()
       await root.close?.()
-      const allowed = { Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], Resource: 'arn:aws:s3:::images/*' } as const
-      const credentials = await assumeRole(minio, { Version: '2012-10-17', Statement: [{ ...allowed, Action: [...allowed.Action] }] })
+      const allowed = {
+        Effect: 'Allow',
+        Action: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'],
+        Resource: 'arn:aws:s3:::images/*',
+      } as const
+      const credentials = await assumeRole(minio, {
+        Version: '2012-10-17',
+        Statement: [{ ...allowed, Action: [...allowed.Action] }],
+      })
       const storage = storageOn(minio, { bucket: 'images', credentials, createBucket: false })
       await storage.ready?.()
       expect(await storage.stat('blobs/none')).toBeUndefined()

@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type RunningS3Server, startMinio } from '../../../scripts/s3-servers.mjs'
-import type { S3Credentials } from '../../../src/storage/blob/s3.js'
-import { describeStorageBackend } from '../../../src/testing/storage-suite.js'
-import { collect } from '../../../src/testing/storage-suite-fixtures.js'
+import type { S3Credentials } from '../../../src/storage/blob/s3/index.js'
+import { collect } from '../../../src/testing/storage/fixtures.js'
+import { describeStorageBackend } from '../../../src/testing/storage/index.js'
 import { assumeRole, type Policy } from './credentials.js'
 import { S3_DEVIATIONS } from './deviations.js'
 import { rawRequest } from './requests.js'
 import { describeOn, MiB, startOrSkip, storageOn, stream, testBytes } from './servers.js'
 
 /** The policy that docs/storage.md tells people to use. */
-const documented: Policy = JSON.parse(/```json\n([\s\S]*?)```/.exec(readFileSync(new URL('../../../docs/storage.md', import.meta.url), 'utf8'))?.[1] ?? '')
+const documented: Policy = JSON.parse(
+  /```json\n([\s\S]*?)```/.exec(readFileSync(new URL('../../../docs/storage.md', import.meta.url), 'utf8'))?.[1] ?? '',
+)
 const bucket = 'images'
 const actions = documented.Statement.flatMap((statement) => statement.Action)
 
@@ -26,12 +28,22 @@ async function useEverything(server: RunningS3Server, credentials: S3Credentials
     await storage.put('blobs/a', stream(small.bytes), small)
     await storage.prove?.('blobs/a', small)
     const old = await storage.presign.put('blobs/b', { ...small, expiresSeconds: 60, clientSendsNoHash: true })
-    expect((await rawRequest(old.url, { method: 'PUT', headers: { ...old.headers }, body: small.bytes })).status).toBe(200)
+    expect((await rawRequest(old.url, { method: 'PUT', headers: { ...old.headers }, body: small.bytes })).status).toBe(
+      200,
+    )
     await storage.presign.finish('blobs/b', small)
     const ref = { key: 'blobs/c', ...(await storage.multipart.create('blobs/c', { size: 100, partSize: 5 * MiB })) }
-    const part = await storage.multipart.writePart!(stream(small.bytes), { ...ref, ...small, partNumber: 1, partSize: 5 * MiB })
+    const part = await storage.multipart.writePart!(stream(small.bytes), {
+      ...ref,
+      ...small,
+      partNumber: 1,
+      partSize: 5 * MiB,
+    })
     await storage.multipart.complete({ ...ref, parts: [part], size: 100, sha256: small.sha256 })
-    await storage.multipart.abort({ key: 'blobs/d', ...(await storage.multipart.create('blobs/d', { size: 100, partSize: 5 * MiB })) })
+    await storage.multipart.abort({
+      key: 'blobs/d',
+      ...(await storage.multipart.create('blobs/d', { size: 100, partSize: 5 * MiB })),
+    })
     await collect(storage.multipart.listUploads())
     expect((await collect(storage.list(''))).length).toBe(3)
     await storage.sweepTemporary?.(new Date())
@@ -56,10 +68,13 @@ describeOn(minio, 'the documented policy', (minio) => {
   })
 
   test.each(actions)('is not enough without %s', async (action) => {
-    const Statement = documented.Statement.map((statement) => ({ ...statement, Action: statement.Action.filter((name) => name !== action) })).filter(
-      (statement) => statement.Action.length > 0,
-    )
-    await expect(useEverything(minio, await assumeRole(minio, { ...documented, Statement }))).rejects.toMatchObject({ code: 'access-denied' })
+    const Statement = documented.Statement.map((statement) => ({
+      ...statement,
+      Action: statement.Action.filter((name) => name !== action),
+    })).filter((statement) => statement.Action.length > 0)
+    await expect(useEverything(minio, await assumeRole(minio, { ...documented, Statement }))).rejects.toMatchObject({
+      code: 'access-denied',
+    })
   })
 
   describe('conformance', () => {

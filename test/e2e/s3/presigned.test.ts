@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startMinio, startVersitygw } from '../../../scripts/s3-servers.mjs'
-import { createSigner } from '../../../src/storage/blob/s3-signer.js'
+import { createSigner } from '../../../src/storage/blob/s3/signer.js'
 import { rawRequest } from './requests.js'
 import { describeOn, MiB, readAll, startOrSkip, storageOn, testBytes } from './servers.js'
 
@@ -20,10 +20,16 @@ describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
 
   const partUrl = async (key: string) => {
     const upload = { key, ...(await storage.multipart.create(key, { size: 1000, partSize: 5 * MiB })) }
-    return { upload, signed: await storage.presign.part!({ ...upload, partNumber: 1, size: 1000, sha256: right.sha256, ...minutes }) }
+    return {
+      upload,
+      signed: await storage.presign.part!({ ...upload, partNumber: 1, size: 1000, sha256: right.sha256, ...minutes }),
+    }
   }
   const kinds = {
-    'a single PUT': async (key: string) => ({ signed: await storage.presign.put(key, { ...right, ...minutes }), landed: () => storage.stat(key) }),
+    'a single PUT': async (key: string) => ({
+      signed: await storage.presign.put(key, { ...right, ...minutes }),
+      landed: () => storage.stat(key),
+    }),
     'a part': async (key: string) => {
       const { upload, signed } = await partUrl(key)
       return { signed, landed: async () => (await storage.multipart.listParts(upload))[0] }
@@ -39,26 +45,51 @@ describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
       const { signed, landed } = await sign(`blobs/right-${kind.length}`)
       expect(new URL(signed.url).search).toContain('X-Amz-SignedHeaders=content-length%3Bhost%3Bx-amz-content-sha256')
       expect(signed.headers).toEqual({ 'content-length': '1000', 'x-amz-content-sha256': right.sha256 })
-      expect((await rawRequest(signed.url, { method: 'PUT', headers: signed.headers, body: right.bytes })).status).toBe(200)
+      expect((await rawRequest(signed.url, { method: 'PUT', headers: signed.headers, body: right.bytes })).status).toBe(
+        200,
+      )
       expect((await landed())?.size).toBe(1000)
     })
 
     const refusals: Record<
       string,
-      (signed: { url: string; headers: Readonly<Record<string, string>> }) => Promise<{ status: number; code: string | undefined }>
+      (signed: {
+        url: string
+        headers: Readonly<Record<string, string>>
+      }) => Promise<{ status: number; code: string | undefined }>
     > = {
-      'other bytes': ({ url, headers }) => rawRequest(url, { method: 'PUT', headers: { ...headers }, body: other.bytes }),
+      'other bytes': ({ url, headers }) =>
+        rawRequest(url, { method: 'PUT', headers: { ...headers }, body: other.bytes }),
       'another length': ({ url, headers }) =>
-        rawRequest(url, { method: 'PUT', headers: { ...headers, 'content-length': '900' }, body: right.bytes.subarray(0, 900) }),
+        rawRequest(url, {
+          method: 'PUT',
+          headers: { ...headers, 'content-length': '900' },
+          body: right.bytes.subarray(0, 900),
+        }),
       'the header of other bytes': ({ url, headers }) =>
-        rawRequest(url, { method: 'PUT', headers: { ...headers, 'x-amz-content-sha256': other.sha256 }, body: other.bytes }),
-      'a missing header': ({ url }) => rawRequest(url, { method: 'PUT', headers: { 'content-length': '1000' }, body: right.bytes }),
+        rawRequest(url, {
+          method: 'PUT',
+          headers: { ...headers, 'x-amz-content-sha256': other.sha256 },
+          body: other.bytes,
+        }),
+      'a missing header': ({ url }) =>
+        rawRequest(url, { method: 'PUT', headers: { 'content-length': '1000' }, body: right.bytes }),
       'an unsigned payload': ({ url, headers }) =>
-        rawRequest(url, { method: 'PUT', headers: { ...headers, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }, body: other.bytes }),
-      'another key': ({ url, headers }) => rawRequest(url.replace('/blobs/', '/blobs/x'), { method: 'PUT', headers: { ...headers }, body: right.bytes }),
+        rawRequest(url, {
+          method: 'PUT',
+          headers: { ...headers, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+          body: other.bytes,
+        }),
+      'another key': ({ url, headers }) =>
+        rawRequest(url.replace('/blobs/', '/blobs/x'), { method: 'PUT', headers: { ...headers }, body: right.bytes }),
       'an altered expiry': ({ url, headers }) =>
-        rawRequest(url.replace('X-Amz-Expires=300', 'X-Amz-Expires=900'), { method: 'PUT', headers: { ...headers }, body: right.bytes }),
-      'another method': ({ url, headers }) => rawRequest(url, { method: 'DELETE', headers: { ...headers, 'content-length': '0' } }),
+        rawRequest(url.replace('X-Amz-Expires=300', 'X-Amz-Expires=900'), {
+          method: 'PUT',
+          headers: { ...headers },
+          body: right.bytes,
+        }),
+      'another method': ({ url, headers }) =>
+        rawRequest(url, { method: 'DELETE', headers: { ...headers, 'content-length': '0' } }),
     }
     test.each(Object.keys(refusals))(`${kind}: %s is refused, and nothing lands`, async (name) => {
       const { signed, landed } = await sign(`blobs/refused-${kind.length}-${Object.keys(refusals).indexOf(name)}`)
@@ -68,14 +99,20 @@ describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
     })
 
     test(`${kind}: an expired URL is refused`, async () => {
-      const anHourAgo = storageOn(minio, { bindPayload: true, clock: () => new Date(Date.now() - 3600_000), prefix: 'expired' })
+      const anHourAgo = storageOn(minio, {
+        bindPayload: true,
+        clock: () => new Date(Date.now() - 3600_000),
+        prefix: 'expired',
+      })
       const key = `blobs/expired-${kind.length}`
       const upload = { key, ...(await anHourAgo.multipart.create(key, { size: 1000, partSize: 5 * MiB })) }
       const signed = await (kind === 'a part'
         ? anHourAgo.presign.part!({ ...upload, partNumber: 1, size: 1000, sha256: right.sha256, ...minutes })
         : anHourAgo.presign.put(key, { ...right, ...minutes }))
       expect(signed.expiresAt.getTime()).toBeLessThan(Date.now())
-      expect(await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: right.bytes })).toMatchObject({
+      expect(
+        await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: right.bytes }),
+      ).toMatchObject({
         status: 403,
         code: 'AccessDenied',
       })
@@ -86,7 +123,10 @@ describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
   test('a part of five MiB by URL becomes a blob that a URL reads back in ranges, under a file name', async () => {
     const parts = [testBytes(5 * MiB), testBytes(1234)]
     const bytes = new Uint8Array([...parts[0]!.bytes, ...parts[1]!.bytes])
-    const upload = { key: 'blobs/whole', ...(await storage.multipart.create('blobs/whole', { size: bytes.length, partSize: 5 * MiB })) }
+    const upload = {
+      key: 'blobs/whole',
+      ...(await storage.multipart.create('blobs/whole', { size: bytes.length, partSize: 5 * MiB })),
+    }
     const claims: { partNumber: number; etag: string }[] = []
     for (const [index, part] of parts.entries()) {
       const signed = await storage.presign.part!({ ...upload, partNumber: index + 1, ...part, ...minutes })
@@ -96,21 +136,41 @@ describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
       claims.push({ partNumber: index + 1, etag: String(answer.headers.etag) })
     }
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    expect(await storage.multipart.complete({ ...upload, parts: claims, size: bytes.length, sha256 })).toEqual({ key: 'blobs/whole', proof: 'proven' })
+    expect(await storage.multipart.complete({ ...upload, parts: claims, size: bytes.length, sha256 })).toEqual({
+      key: 'blobs/whole',
+      proof: 'proven',
+    })
     const { url } = await storage.presign.get('blobs/whole', { ...minutes, filename: 'größe "x"_latest.sif' })
     const range = await rawRequest(url, { headers: { range: `bytes=${5 * MiB - 10}-${5 * MiB + 9}` } })
     expect(range.status).toBe(206)
     expect(new Uint8Array(range.body)).toEqual(bytes.subarray(5 * MiB - 10, 5 * MiB + 10))
-    expect(range.headers['content-disposition']).toBe(`attachment; filename="gr__e _x__latest.sif"; filename*=UTF-8''gr%C3%B6%C3%9Fe%20%22x%22_latest.sif`)
+    expect(range.headers['content-disposition']).toBe(
+      `attachment; filename="gr__e _x__latest.sif"; filename*=UTF-8''gr%C3%B6%C3%9Fe%20%22x%22_latest.sif`,
+    )
   })
 
   test('objects with every character that S3 allows are signed as they are sent', async () => {
     const bucketUrl = new URL(`${minio.endpoint}/sif-library`)
-    const signUrl = await createSigner({ credentials: async () => minio, region: minio.region, bucketUrl, clock: () => new Date() })
-    for (const object of ["odd/!-_.*'()", 'odd/&$@=;:+ ,?', 'odd/ü漢字🚀', 'odd/%2F%41', 'odd/a~b', 'odd/{}^%`[]"<>#|', `odd/${'x'.repeat(200)}`]) {
+    const signUrl = await createSigner({
+      credentials: async () => minio,
+      region: minio.region,
+      bucketUrl,
+      clock: () => new Date(),
+    })
+    for (const object of [
+      "odd/!-_.*'()",
+      'odd/&$@=;:+ ,?',
+      'odd/ü漢字🚀',
+      'odd/%2F%41',
+      'odd/a~b',
+      'odd/{}^%`[]"<>#|',
+      `odd/${'x'.repeat(200)}`,
+    ]) {
       const headers = { 'content-length': '1000', 'x-amz-content-sha256': right.sha256 }
       const put = await signUrl({ method: 'PUT', object, headers, expiresSeconds: 300 })
-      expect(await rawRequest(put.url, { method: 'PUT', headers, body: right.bytes }), object).toMatchObject({ status: 200 })
+      expect(await rawRequest(put.url, { method: 'PUT', headers, body: right.bytes }), object).toMatchObject({
+        status: 200,
+      })
       const get = await signUrl({ method: 'GET', object, expiresSeconds: 300 })
       expect(new Uint8Array((await rawRequest(get.url)).body), object).toEqual(right.bytes)
     }
@@ -119,10 +179,17 @@ describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
   test('a client without the hash header puts to the entrance, and finish moves what it proves', async () => {
     const signed = await storage.presign.put('blobs/old-client', { ...right, ...minutes, clientSendsNoHash: true })
     expect(signed.headers).toEqual({ 'content-length': '1000' })
-    expect((await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: right.bytes })).status).toBe(200)
+    expect(
+      (await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: right.bytes })).status,
+    ).toBe(200)
     expect(await storage.stat('blobs/old-client')).toBeUndefined()
-    expect(await storage.presign.finish('blobs/old-client', right)).toEqual({ key: 'blobs/old-client', proof: 'proven' })
-    expect((await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: other.bytes })).status).toBe(200)
+    expect(await storage.presign.finish('blobs/old-client', right)).toEqual({
+      key: 'blobs/old-client',
+      proof: 'proven',
+    })
+    expect(
+      (await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: other.bytes })).status,
+    ).toBe(200)
     expect(await readAll((await storage.get('blobs/old-client')).body)).toEqual(right.bytes)
     expect(await storage.sweepTemporary?.(new Date(Date.now() - 60_000))).toBe(0)
     expect(await storage.sweepTemporary?.(new Date(Date.now() + 60_000))).toBe(1)
@@ -173,7 +240,10 @@ describeOn(minio, 'endpoints', (minio) => {
       await storage.close?.()
       return error
     }
-    expect(await wrong({ region: 'eu-west-1' })).toMatchObject({ code: 'access-denied', message: expect.stringContaining('us-east-1') })
+    expect(await wrong({ region: 'eu-west-1' })).toMatchObject({
+      code: 'access-denied',
+      message: expect.stringContaining('us-east-1'),
+    })
     const secretAccessKey = 'not-the-secret-of-this-server'
     const denied = await wrong({ credentials: { accessKeyId: minio.accessKeyId, secretAccessKey } })
     expect(denied).toMatchObject({ code: 'access-denied', message: expect.stringContaining('SignatureDoesNotMatch') })
@@ -196,13 +266,18 @@ describeOn(versitygw, 'versitygw refuses bound URLs', (versitygw) => {
     expect(storage.presign.bindsPayload).toBe(false)
     const signed = await storage.presign.put('blobs/length', { ...right, ...minutes })
     expect(signed.headers).toEqual({ 'content-length': '1000' })
-    const answer = await rawRequest(signed.url, { method: 'PUT', headers: { 'content-length': '900' }, body: right.bytes.subarray(0, 900) })
+    const answer = await rawRequest(signed.url, {
+      method: 'PUT',
+      headers: { 'content-length': '900' },
+      body: right.bytes.subarray(0, 900),
+    })
     expect(answer.status).toBe(403)
   })
 
   test('a URL that is still valid cannot change, unpublish or revive what finish published', async () => {
     const signed = await storage.presign.put('blobs/late', { ...right, ...minutes })
-    const send = (bytes: Uint8Array) => rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: bytes })
+    const send = (bytes: Uint8Array) =>
+      rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: bytes })
     expect((await send(right.bytes)).status).toBe(200)
     expect(await storage.presign.finish('blobs/late', right)).toEqual({ key: 'blobs/late', proof: 'proven' })
     expect((await send(other.bytes)).status).toBe(200)
@@ -215,7 +290,9 @@ describeOn(versitygw, 'versitygw refuses bound URLs', (versitygw) => {
 
   test('other bytes are found by finish, and nothing of them stays', async () => {
     const signed = await storage.presign.put('blobs/other', { ...right, ...minutes })
-    expect((await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: other.bytes })).status).toBe(200)
+    expect(
+      (await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: other.bytes })).status,
+    ).toBe(200)
     await expect(storage.presign.finish('blobs/other', right)).rejects.toMatchObject({ code: 'digest-mismatch' })
     expect(await storage.stat('blobs/other')).toBeUndefined()
     expect(await storage.sweepTemporary?.(new Date(Date.now() + 60_000))).toBe(0)
@@ -223,7 +300,10 @@ describeOn(versitygw, 'versitygw refuses bound URLs', (versitygw) => {
 
   test('the wrong region is named', async () => {
     const wrong = storageOn(versitygw, { region: 'eu-west-1' })
-    await expect(wrong.ready?.()).rejects.toMatchObject({ code: 'access-denied', message: expect.stringContaining('AuthorizationHeaderMalformed') })
+    await expect(wrong.ready?.()).rejects.toMatchObject({
+      code: 'access-denied',
+      message: expect.stringContaining('AuthorizationHeaderMalformed'),
+    })
     await wrong.close?.()
   })
 })

@@ -1,11 +1,14 @@
 import { S3, S3ServiceException } from '@aws-sdk/client-s3'
 import { afterAll, expect, test } from 'vitest'
 import { type RunningS3Server, startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
-import { fitS3Profile, type S3Profile, s3Profiles } from '../../../src/storage/blob/s3.js'
+import { fitS3Profile, type S3Profile, s3Profiles } from '../../../src/storage/blob/s3/index.js'
 import { rawRequest } from './requests.js'
 import { describeOn, startOrSkip, storageOn } from './servers.js'
 
-const clientOf = ({ endpoint, region, accessKeyId, secretAccessKey }: RunningS3Server, other: { readonly region?: string } = {}): S3 =>
+const clientOf = (
+  { endpoint, region, accessKeyId, secretAccessKey }: RunningS3Server,
+  other: { readonly region?: string } = {},
+): S3 =>
   new S3({
     endpoint,
     region,
@@ -41,7 +44,11 @@ for (const [name, start] of [
       const { headers } = await rawRequest(`${server.endpoint}/nowhere/nothing`)
       const storage = storageOn(server)
       await storage.ready?.()
-      const fit = fitS3Profile({ server: headers.server?.toString(), host: '127.0.0.1', bindsPayload: storage.presign.bindsPayload })
+      const fit = fitS3Profile({
+        server: headers.server?.toString(),
+        host: '127.0.0.1',
+        bindsPayload: storage.presign.bindsPayload,
+      })
       await storage.close?.()
       expect(fit).toMatchObject({ named: profile.server === undefined ? undefined : { name }, agrees: true })
       expect(fit.alike).toContain(profile)
@@ -55,7 +62,10 @@ for (const [name, start] of [
       const { Uploads = [] } = await s3.listMultipartUploads({ Bucket, Prefix: 'some/' })
       expect(Uploads.length > 0).toBe(profile.listsUploadsByPrefix.known)
       const { ETag } = await s3.uploadPart({ Bucket, Key, UploadId, PartNumber: 1, Body: 'bytes' })
-      const complete = () => answer(s3.completeMultipartUpload({ Bucket, Key, UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } }))
+      const complete = () =>
+        answer(
+          s3.completeMultipartUpload({ Bucket, Key, UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } }),
+        )
       expect(await complete()).toBe('200')
       expect(await complete()).toBe(profile.completeTwice.known)
       s3.destroy()

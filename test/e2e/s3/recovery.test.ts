@@ -2,7 +2,7 @@ import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
 import { startMinio, startVersitygw } from '../../../scripts/s3-servers.mjs'
-import type { S3LogEntry, S3Storage } from '../../../src/storage/blob/s3.js'
+import type { S3LogEntry, S3Storage } from '../../../src/storage/blob/s3/index.js'
 import { rawRequest } from './requests.js'
 import { describeBytes, describeOn, MiB, readDigest, startOrSkip, storageOn, stream, testBytes } from './servers.js'
 
@@ -18,22 +18,33 @@ async function upload(storage: S3Storage, key: string) {
   const ref = { key, ...(await storage.multipart.create(key, { size: whole.size, partSize: 5 * MiB })) }
   const parts = []
   for (const [index, part] of [first, last].entries())
-    parts.push(await storage.multipart.writePart!(stream(part.bytes), { ...ref, ...part, partNumber: index + 1, partSize: 5 * MiB }))
+    parts.push(
+      await storage.multipart.writePart!(stream(part.bytes), {
+        ...ref,
+        ...part,
+        partNumber: index + 1,
+        partSize: 5 * MiB,
+      }),
+    )
   return { ref, claim: { ...ref, parts, size: whole.size, sha256: whole.sha256 } }
 }
 
 /** Passes everything on to the store, except that the answer to a call that `lose` picks is thrown away after the store has done it. */
 async function lossyProxy(target: string, lose: (method: string, url: string) => boolean) {
   const server = createServer((incoming, outgoing) => {
-    const forward = httpRequest(new URL(incoming.url ?? '/', target), { method: incoming.method, headers: incoming.headers }, (answer) => {
-      if (lose(incoming.method ?? '', incoming.url ?? '')) {
-        answer.resume()
-        answer.on('end', () => incoming.socket.destroy())
-        return
-      }
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(outgoing)
-    })
+    const forward = httpRequest(
+      new URL(incoming.url ?? '/', target),
+      { method: incoming.method, headers: incoming.headers },
+      (answer) => {
+        if (lose(incoming.method ?? '', incoming.url ?? '')) {
+          answer.resume()
+          answer.on('end', () => incoming.socket.destroy())
+          return
+        }
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(outgoing)
+      },
+    )
     forward.on('error', () => incoming.socket.destroy())
     incoming.pipe(forward)
   })
@@ -48,7 +59,10 @@ for (const server of [minio, versitygw]) {
       describe(`verify: ${verify}`, () => {
         test('the answer to complete is lost: the next try finds the blob and proves it', async () => {
           let losses = 0
-          const proxy = await lossyProxy(server.endpoint, (method, url) => method === 'POST' && url.includes('uploadId=') && losses++ === 0)
+          const proxy = await lossyProxy(
+            server.endpoint,
+            (method, url) => method === 'POST' && url.includes('uploadId=') && losses++ === 0,
+          )
           const storage = storageOn(server, { endpoint: proxy.endpoint, verify })
           await storage.ready?.()
           const { claim } = await upload(storage, 'blobs/lost')
@@ -109,17 +123,22 @@ describeOn(minio, 'what stands between us and the store breaks', (minio) => {
     let cuts = 3
     let dead = false
     const server = createServer((incoming, outgoing) => {
-      const forward = httpRequest(new URL(incoming.url ?? '/', minio.endpoint), { method: incoming.method, headers: incoming.headers }, (answer) => {
-        if (dead && incoming.method === 'GET') return incoming.socket.destroy()
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-        let seen = 0
-        answer.on('data', (chunk: Buffer) => {
-          seen += chunk.length
-          outgoing.write(chunk)
-          if (incoming.method === 'GET' && incoming.headers.range !== undefined && seen > MiB && cuts-- > 0) incoming.socket.destroy()
-        })
-        answer.on('end', () => outgoing.end())
-      })
+      const forward = httpRequest(
+        new URL(incoming.url ?? '/', minio.endpoint),
+        { method: incoming.method, headers: incoming.headers },
+        (answer) => {
+          if (dead && incoming.method === 'GET') return incoming.socket.destroy()
+          outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+          let seen = 0
+          answer.on('data', (chunk: Buffer) => {
+            seen += chunk.length
+            outgoing.write(chunk)
+            if (incoming.method === 'GET' && incoming.headers.range !== undefined && seen > MiB && cuts-- > 0)
+              incoming.socket.destroy()
+          })
+          answer.on('end', () => outgoing.end())
+        },
+      )
       incoming.pipe(forward)
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -168,7 +187,11 @@ describeOn(minio, 'what stands between us and the store breaks', (minio) => {
     const numbers = Array.from({ length: 1050 }, (_, index) => index + 1)
     for (let at = 0; at < numbers.length; at += 50)
       await Promise.all(
-        numbers.slice(at, at + 50).map((partNumber) => storage.multipart.writePart!(stream(one.bytes), { ...ref, ...one, partNumber, partSize: 1 })),
+        numbers
+          .slice(at, at + 50)
+          .map((partNumber) =>
+            storage.multipart.writePart!(stream(one.bytes), { ...ref, ...one, partNumber, partSize: 1 }),
+          ),
       )
     expect((await storage.multipart.listParts(ref)).map(({ partNumber }) => partNumber)).toEqual(numbers)
     await storage.multipart.abort(ref)
@@ -185,9 +208,21 @@ describeOn(minio, 'what stands between us and the store breaks', (minio) => {
     await storage.multipart.complete((await upload(storage, 'blobs/log2')).claim)
     await storage.get('blobs/none').catch(() => {})
     const operations = entries.map(({ operation }) => operation)
-    for (const operation of ['HeadBucket', 'presigned PUT', 'presign PUT', 'UploadPart', 'ListParts', 'CompleteMultipartUpload', 'GetObject'])
+    for (const operation of [
+      'HeadBucket',
+      'presigned PUT',
+      'presign PUT',
+      'UploadPart',
+      'ListParts',
+      'CompleteMultipartUpload',
+      'GetObject',
+    ])
       expect(operations).toContain(operation)
-    expect(entries.find(({ error }) => error === 'NoSuchKey')).toMatchObject({ operation: 'GetObject', status: 404, requestId: expect.any(String) })
+    expect(entries.find(({ error }) => error === 'NoSuchKey')).toMatchObject({
+      operation: 'GetObject',
+      status: 404,
+      requestId: expect.any(String),
+    })
     const text = JSON.stringify(entries)
     expect(text).not.toMatch(/signature|credential(?!=\[redacted\])/i)
     for (const secret of [minio.accessKeyId, minio.secretAccessKey]) expect(text).not.toContain(secret)

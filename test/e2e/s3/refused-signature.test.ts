@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest'
 import { startMinio } from '../../../scripts/s3-servers.mjs'
-import type { S3LogEntry } from '../../../src/storage/blob/s3.js'
+import type { S3LogEntry } from '../../../src/storage/blob/s3/index.js'
 import { describeOn, MiB, startOrSkip, storageOn, stream, testBytes } from './servers.js'
 
 const minio = await startOrSkip('MinIO', startMinio)
@@ -12,10 +12,16 @@ describeOn(minio, 'a signature that MinIO refuses', (minio) => {
 
   test('is logged with the canonical request of each call, and nothing that was secret', async () => {
     const entries: S3LogEntry[] = []
-    const storage = storageOn(minio, { credentials: { ...minio, secretAccessKey }, bindPayload: 'probe', log: (entry) => entries.push(entry) })
+    const storage = storageOn(minio, {
+      credentials: { ...minio, secretAccessKey },
+      bindPayload: 'probe',
+      log: (entry) => entries.push(entry),
+    })
     await expect(storage.ready?.()).rejects.toMatchObject({ code: 'access-denied' })
     await expect(storage.put('blobs/a', stream(small.bytes), small)).rejects.toMatchObject({ code: 'access-denied' })
-    await expect(storage.multipart.create('blobs/b', { size: 100, partSize: 5 * MiB })).rejects.toMatchObject({ code: 'access-denied' })
+    await expect(storage.multipart.create('blobs/b', { size: 100, partSize: 5 * MiB })).rejects.toMatchObject({
+      code: 'access-denied',
+    })
     await storage.presign.put('blobs/c', { ...small, expiresSeconds: 60 })
     await storage.close?.()
 
@@ -24,7 +30,11 @@ describeOn(minio, 'a signature that MinIO refuses', (minio) => {
       new Set(['HeadBucket', 'ListObjectsV2', 'HeadObject', 'CreateMultipartUpload', 'presigned PUT']),
     )
     const list = refused.find(({ operation }) => operation === 'ListObjectsV2')
-    expect(list).toMatchObject({ error: 'SignatureDoesNotMatch', requestId: expect.any(String), ms: expect.any(Number) })
+    expect(list).toMatchObject({
+      error: 'SignatureDoesNotMatch',
+      requestId: expect.any(String),
+      ms: expect.any(Number),
+    })
     const { host } = new URL(minio.endpoint)
     expect(list?.canonicalRequest).toMatch(
       /^GET\n\/sif-library\/\nlist-type=2&max-keys=0\n[\s\S]+\nx-amz-date:\d{8}T\d{6}Z\n[\s\S]*\n\n[a-z0-9;-]*host;[a-z0-9;-]+\n[0-9a-f]{64}$/,

@@ -18,7 +18,10 @@ export interface RawRequest {
 }
 
 /** One request exactly as it is told: unlike fetch, node:http also sends a wrong length or a wrong header. */
-export function rawRequest(url: string, { method = 'GET', headers = {}, body, ca }: RawRequest = {}): Promise<RawAnswer> {
+export function rawRequest(
+  url: string,
+  { method = 'GET', headers = {}, body, ca }: RawRequest = {},
+): Promise<RawAnswer> {
   const send = url.startsWith('https:') ? httpsRequest : httpRequest
   return new Promise((resolve) => {
     const request = send(url, { method, headers, agent: false, ...(ca === undefined ? {} : { ca }) }, (response) => {
@@ -26,10 +29,17 @@ export function rawRequest(url: string, { method = 'GET', headers = {}, body, ca
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('end', () => {
         const all = Buffer.concat(chunks)
-        resolve({ status: response.statusCode ?? 0, code: /<Code>([^<]+)<\/Code>/.exec(all.toString('latin1'))?.[1], headers: response.headers, body: all })
+        resolve({
+          status: response.statusCode ?? 0,
+          code: /<Code>([^<]+)<\/Code>/.exec(all.toString('latin1'))?.[1],
+          headers: response.headers,
+          body: all,
+        })
       })
     })
-    request.on('error', (error: NodeJS.ErrnoException) => resolve({ status: 0, code: error.code, headers: {}, body: Buffer.alloc(0) }))
+    request.on('error', (error: NodeJS.ErrnoException) =>
+      resolve({ status: 0, code: error.code, headers: {}, body: Buffer.alloc(0) }),
+    )
     request.end(body)
   })
 }

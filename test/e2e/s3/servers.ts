@@ -1,10 +1,13 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { describe, test } from 'vitest'
 import { type RunningS3Server, S3ServerMissing } from '../../../scripts/s3-servers.mjs'
-import { type S3Storage, type S3StorageOptions, s3Storage } from '../../../src/storage/blob/s3.js'
+import { type S3Storage, type S3StorageOptions, s3Storage } from '../../../src/storage/blob/s3/index.js'
 
 /** Starts a server, or says aloud that its tests are skipped (a failure with SIF_LIBRARY_TEST_REQUIRE_ALL=1). */
-export async function startOrSkip(name: string, start: () => Promise<RunningS3Server>): Promise<RunningS3Server | undefined> {
+export async function startOrSkip(
+  name: string,
+  start: () => Promise<RunningS3Server>,
+): Promise<RunningS3Server | undefined> {
   try {
     return await start()
   } catch (error) {
@@ -15,7 +18,11 @@ export async function startOrSkip(name: string, start: () => Promise<RunningS3Se
 }
 
 /** A group of tests on a server, skipped where there is none. */
-export function describeOn(server: RunningS3Server | undefined, name: string, body: (server: RunningS3Server) => void): void {
+export function describeOn(
+  server: RunningS3Server | undefined,
+  name: string,
+  body: (server: RunningS3Server) => void,
+): void {
   if (server === undefined) describe.skip(name, () => test('needs a server that is not on this machine', () => {}))
   else describe(name, () => body(server))
 }
@@ -23,7 +30,14 @@ export function describeOn(server: RunningS3Server | undefined, name: string, bo
 /** A backend over a running server, with a prefix of its own unless one is given. */
 export function storageOn(server: RunningS3Server, options: Partial<S3StorageOptions> = {}): S3Storage {
   const { accessKeyId, secretAccessKey, endpoint, region } = server
-  return s3Storage({ bucket: 'sif-library', prefix: `t-${randomUUID()}`, endpoint, region, credentials: { accessKeyId, secretAccessKey }, ...options })
+  return s3Storage({
+    bucket: 'sif-library',
+    prefix: `t-${randomUUID()}`,
+    endpoint,
+    region,
+    credentials: { accessKeyId, secretAccessKey },
+    ...options,
+  })
 }
 
 export interface TestBytes {

@@ -16,7 +16,9 @@ const SIZES = [100_000, 70_000_000]
 
 const certificates: Certificates | undefined = opensslMissing() === undefined ? await makeCertificates() : undefined
 const minio: RunningS3Server | undefined =
-  certificates === undefined ? undefined : await startOrSkip('MinIO', () => startMinio({ certsDirectory: certificates.folder }))
+  certificates === undefined
+    ? undefined
+    : await startOrSkip('MinIO', () => startMinio({ certsDirectory: certificates.folder }))
 afterAll(async () => {
   await minio?.stop()
   await certificates?.remove()
@@ -38,9 +40,16 @@ describe('TLS of an own CA', () => {
     await images?.close()
   })
 
-  describeWhen(goMissing() ?? absent, 'clients over TLS').each(generationsOf('scs-0.5.5', 'scs-1.4.16', 'container-1.4.12'))('$name', (generation) => {
+  describeWhen(goMissing() ?? absent, 'clients over TLS').each(
+    generationsOf('scs-0.5.5', 'scs-1.4.16', 'container-1.4.12'),
+  )('$name', (generation) => {
     it.each(SIZES)('pushes and pulls %i bytes', async (size) => {
-      const client = await makeClient({ generation, url: registry.url, token: await registry.tokenOf('alice'), env: trust })
+      const client = await makeClient({
+        generation,
+        url: registry.url,
+        token: await registry.tokenOf('alice'),
+        env: trust,
+      })
       const image = await images.fresh({ size, arch: 'amd64' })
       const reference = `alice/${generation.name.replaceAll('.', '-')}/image:${size}`
       const pushed = await client.run(['push', image.file, reference, '--arch', 'amd64'])

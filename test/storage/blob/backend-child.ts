@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,11 +18,13 @@ export class BackendChildren {
   async prepare(): Promise<void> {
     this.#code = await mkdtemp(join(tmpdir(), 'sif-library-code-'))
     await writeFile(join(this.#code, 'package.json'), '{"type":"module"}')
-    for (const name of await readdir(SOURCE)) {
+    for (const name of await readdir(SOURCE, { recursive: true })) {
       if (!name.endsWith('.ts') || name.startsWith('s3')) continue
       const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }
       const { outputText } = ts.transpileModule(await readFile(join(SOURCE, name), 'utf8'), { compilerOptions })
-      await writeFile(join(this.#code, name.replace(/\.ts$/, '.js')), outputText)
+      const file = join(this.#code, name.replace(/\.ts$/, '.js'))
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(file, outputText)
     }
   }
 
@@ -30,13 +32,16 @@ export class BackendChildren {
    * Starts `script` (module code; `storage` and `directory` are at hand, `say(line)` talks to the test, `hang` never settles) and resolves with what it says,
    * line by line.
    */
-  async start(directory: string, script: string): Promise<{ next(): Promise<string>; kill(): Promise<void>; send(line: string): void }> {
+  async start(
+    directory: string,
+    script: string,
+  ): Promise<{ next(): Promise<string>; kill(): Promise<void>; send(line: string): void }> {
     if (this.#code === undefined) throw new Error('prepare first')
     const file = join(this.#code, `script-${this.#running.length}-${Date.now()}.js`)
     const head = `
       import { createHash } from 'node:crypto'
       import { once } from 'node:events'
-      import { filesystemStorage } from './filesystem.js'
+      import { filesystemStorage } from './filesystem/index.js'
       const directory = ${JSON.stringify(directory)}
       const storage = filesystemStorage({ directory })
       const say = (line) => process.stdout.write(line + '\\n')

@@ -1,8 +1,12 @@
 import { describe, test } from 'vitest'
 import { memoryStorage } from '../../../src/storage/blob/memory.js'
-import { describeStorageBackend } from '../../../src/testing/storage-suite.js'
+import { describeStorageBackend } from '../../../src/testing/storage/index.js'
 
 describeStorageBackend(
   { describe, test },
-  { name: 'memory', create: () => ({ backend: memoryStorage() }), lacks: ['presign', 'presign.part', 'prove', 'sweepTemporary'] },
+  {
+    name: 'memory',
+    create: () => ({ backend: memoryStorage() }),
+    lacks: ['presign', 'presign.part', 'prove', 'sweepTemporary'],
+  },
 )

@@ -2,12 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findByTag } from '../../../src/storage/metadata/sql-images.js'
-import { migrations } from '../../../src/storage/metadata/sql-schema.js'
-import { sqlStore } from '../../../src/storage/metadata/sql-store.js'
-import { sqliteDialect, withoutRowLocks } from '../../../src/storage/metadata/sqlite-dialect.js'
-import { SqliteDriver } from '../../../src/storage/metadata/sqlite-driver.js'
-import { loadBetterSqlite, loadNodeSqlite, type SqliteConnection, type SqliteLibrary } from '../../../src/storage/metadata/sqlite-library.js'
+import { findByTag } from '../../../src/storage/metadata/sql/images.js'
+import { migrations } from '../../../src/storage/metadata/sql/schema.js'
+import { sqlStore } from '../../../src/storage/metadata/sql/store.js'
+import { sqliteDialect, withoutRowLocks } from '../../../src/storage/metadata/sqlite/dialect.js'
+import { SqliteDriver } from '../../../src/storage/metadata/sqlite/driver.js'
+import {
+  loadBetterSqlite,
+  loadNodeSqlite,
+  type SqliteConnection,
+  type SqliteLibrary,
+} from '../../../src/storage/metadata/sqlite/library.js'
 import { describeMetadataStore } from '../../../src/testing/index.js'
 
 const statements = new Set<string>()
@@ -32,7 +37,10 @@ async function loadRecording(): Promise<SqliteLibrary> {
 /** Runs the whole conformance suite, so that every statement of the store is seen once. */
 async function runSuite(): Promise<void> {
   const tests: (() => Promise<void>)[] = []
-  const runner = { describe: (_name: string, body: () => void) => body(), test: (_name: string, body: () => Promise<void>) => tests.push(body) }
+  const runner = {
+    describe: (_name: string, body: () => void) => body(),
+    test: (_name: string, body: () => Promise<void>) => tests.push(body),
+  }
   const create = () => ({ store: sqlStore(new SqliteDriver({ file: ':memory:', busyMs: 0, load: loadRecording })) })
   describeMetadataStore(runner, { name: 'recorded', lacks: ['second'], create })
   for (const body of tests) await body()
@@ -90,7 +98,12 @@ test('no statement walks through a table that grows', () => {
   // lists of everything, for people; the one row of the schema's version; the array of a JSON value; the index of a search, which stops at the limit
   const allowed = /^SCAN (?:schema_version|list VIRTUAL TABLE .*|x VIRTUAL TABLE .*|users USING INDEX .*|t)$/
   const walking = queries.flatMap((sql) => {
-    const steps = planOf(sql).filter((step) => step.startsWith('SCAN ') && !allowed.test(step) && !/^SCAN (?:CONSTANT ROW|expired|stuck|\(subquery)/.test(step))
+    const steps = planOf(sql).filter(
+      (step) =>
+        step.startsWith('SCAN ') &&
+        !allowed.test(step) &&
+        !/^SCAN (?:CONSTANT ROW|expired|stuck|\(subquery)/.test(step),
+    )
     return steps.map((step) => `${step}: ${sql}`)
   })
   expect(walking).toEqual([])

@@ -4,9 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MetadataStore } from '../../../src/storage/metadata/contract.js'
-import { sqlStore } from '../../../src/storage/metadata/sql-store.js'
-import { SqliteDriver } from '../../../src/storage/metadata/sqlite-driver.js'
-import { loadBetterSqlite, loadNodeSqlite, type SqliteConnection, type SqliteLibrary } from '../../../src/storage/metadata/sqlite-library.js'
+import { sqlStore } from '../../../src/storage/metadata/sql/store.js'
+import { SqliteDriver } from '../../../src/storage/metadata/sqlite/driver.js'
+import {
+  loadBetterSqlite,
+  loadNodeSqlite,
+  type SqliteConnection,
+  type SqliteLibrary,
+} from '../../../src/storage/metadata/sqlite/library.js'
 
 const idOf = (prefix: string, number: number): string => prefix + number.toString(16).padStart(24 - prefix.length, '0')
 const load = async (): Promise<SqliteLibrary> => loadNodeSqlite() ?? (await loadBetterSqlite())
@@ -53,8 +58,20 @@ beforeAll(async () => {
   await store.ready()
   const base = { description: '', owner: null, now: 1 }
   await store.entities.createIfAbsent({ id: idOf('a', 1), name: 'alice', defaultPrivate: false, ...base })
-  await store.collections.createIfAbsent({ id: idOf('b', 1), entityId: idOf('a', 1), name: 'tools', private: false, ...base })
-  const { record } = await store.containers.createIfAbsent({ id: idOf('c', 1), collectionId: idOf('b', 1), name: 'bwa', private: false, ...base })
+  await store.collections.createIfAbsent({
+    id: idOf('b', 1),
+    entityId: idOf('a', 1),
+    name: 'tools',
+    private: false,
+    ...base,
+  })
+  const { record } = await store.containers.createIfAbsent({
+    id: idOf('c', 1),
+    collectionId: idOf('b', 1),
+    name: 'bwa',
+    private: false,
+    ...base,
+  })
   connection = (await load())(file)
   connection.exec('BEGIN')
   fill('amd64', { prefix: 'd', count: 2500, container: record.id })
@@ -71,7 +88,13 @@ afterAll(async () => {
 async function count(value: string, archs: readonly string[]): Promise<number> {
   let found = 0
   for (let after: string | undefined; ; ) {
-    const page = await store.search({ value, archs, visibility: 'public', limit: 30, ...(after === undefined ? {} : { after }) })
+    const page = await store.search({
+      value,
+      archs,
+      visibility: 'public',
+      limit: 30,
+      ...(after === undefined ? {} : { after }),
+    })
     found += page.images.length
     if (page.next === undefined) return found
     after = page.next

@@ -1,0 +1,169 @@
+/**
+ * The one table of options. Flags, environment variables, keys of the configuration file, its JSON Schema and the table in the docs are all made from it.
+ */
+import { choice, duration, flag, type Kind, list, port, size, text, url } from './kinds.js'
+
+/** All options with their values: times in seconds, sizes in bytes. `undefined` = not set, and there is no default that is a value. */
+export interface Settings {
+  readonly config: string | undefined
+  readonly data: string
+  readonly storage: string | undefined
+  readonly metadata: string | undefined
+  readonly host: string
+  readonly port: number
+  readonly publicUrl: string | undefined
+  readonly tlsCert: string | undefined
+  readonly tlsKey: string | undefined
+  readonly secretFile: string | undefined
+  readonly transfer: 'auto' | 'proxy'
+  readonly noMultipart: boolean
+  readonly defaultPrivate: boolean
+  readonly requireSif: boolean
+  readonly acceptStorage: boolean
+  readonly maxImageSize: number | undefined
+  readonly maxEntitySize: number | undefined
+  readonly partSize: number
+  readonly defaultEntity: string
+  readonly defaultCollection: string
+  readonly keyserver: string | undefined
+  readonly tokenPage: string | undefined
+  readonly grace: number
+  readonly uploadTime: number
+  readonly noSweep: boolean
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly logFormat: 'json' | 'pretty' | undefined
+  readonly json: boolean
+  readonly admin: boolean
+  readonly group: readonly string[]
+  readonly user: string | undefined
+  readonly label: string | undefined
+  readonly scope: readonly string[]
+  readonly expires: number | undefined
+  readonly url: string | undefined
+  readonly write: boolean
+  readonly dryRun: boolean
+  readonly explain: string | undefined
+  readonly all: boolean
+  readonly checkPublicUrl: boolean
+  readonly rate: number | undefined
+  readonly after: string | undefined
+}
+
+export type OptionKey = keyof Settings
+
+export interface Option<T> {
+  readonly kind: Kind<NonNullable<T>>
+  readonly help: string
+  /** The value where nothing else says one. */
+  readonly fallback: T
+  /** The default as people read it, where there is one. */
+  readonly shown?: string
+}
+
+type OptionTable = { readonly [K in OptionKey]: Option<Settings[K]> }
+
+/** An option without a default. */
+const open = <T extends {}>(kind: Kind<T>, help: string, shown?: string): Option<T | undefined> => ({
+  kind,
+  help,
+  fallback: undefined,
+  ...(shown === undefined ? {} : { shown }),
+})
+
+const off = (help: string): Option<boolean> => ({ kind: flag(), help, fallback: false })
+
+/** A kind with a default, which is written as on the command line. */
+const preset = <T extends {}>(kind: Kind<T>, help: string, shown: string): Option<T> => ({
+  kind,
+  help,
+  fallback: kind.read(shown),
+  shown,
+})
+
+export const optionTable: OptionTable = {
+  config: open(
+    text('FILE'),
+    'configuration file, JSON or YAML; its keys are the option names without the dashes in front',
+  ),
+  data: preset(text('DIR'), 'data folder: registry.db, blobs/, secret, admin-token', './sif-library-data'),
+  storage: open(
+    text('URL'),
+    'where the bytes lie: filesystem:DIR or s3://BUCKET[/PREFIX][?endpoint=URL&…]',
+    'filesystem:DATA/blobs',
+  ),
+  metadata: open(text('URL'), 'where the records lie: sqlite:FILE or postgres://…', 'sqlite:DATA/registry.db'),
+  host: preset(text('ADDRESS'), 'address to listen on; 0.0.0.0 or :: for all', '127.0.0.1'),
+  port: preset(port(), 'port to listen on; 0 for a free one', '8080'),
+  publicUrl: open(url(), 'where clients reach the server; may have a path', 'the address listened on'),
+  tlsCert: open(text('FILE'), 'certificate chain, PEM; makes the server speak https. Read again on SIGHUP'),
+  tlsKey: open(text('FILE'), 'private key of the certificate, PEM'),
+  secretFile: open(
+    text('FILE'),
+    'file with the secret that signs transfer URLs; SIF_LIBRARY_SECRET wins over it',
+    'DATA/secret',
+  ),
+  transfer: preset(
+    choice(['auto', 'proxy']),
+    'proxy: all image bytes pass through this server, also where the storage could hand out URLs of its own',
+    'auto',
+  ),
+  noMultipart: off('refuse uploads in parts; clients then send one PUT'),
+  defaultPrivate: off('new entities start private'),
+  requireSif: off('refuse what is no SIF file'),
+  acceptStorage: off('take this storage for that of the registry: it was emptied or replaced on purpose'),
+  maxImageSize: open(size({ positive: true }), 'largest image', '5TiB, or what the storage takes'),
+  maxEntitySize: open(size(), 'quota of entities that have none of their own', 'unlimited'),
+  partSize: preset(
+    size({ positive: true }),
+    'size of the parts of an upload; larger where the storage or 10,000 parts ask for it',
+    '64MiB',
+  ),
+  defaultEntity: preset(text('NAME'), 'entity of references that name none', 'library'),
+  defaultCollection: preset(text('NAME'), 'collection of references that name none', 'default'),
+  keyserver: open(url(), 'keyserver that clients are told of', 'none: clients warn and go on'),
+  tokenPage: open(url(), 'page where a user gets a token; remote login prints a link that leads there'),
+  grace: preset(duration(), 'how long a blob stays that no image refers to', '24h'),
+  uploadTime: preset(
+    duration({ positive: true }),
+    'when an unfinished upload without a sign of life counts as stale',
+    '24h',
+  ),
+  noSweep: off('do not sweep every hour'),
+  logLevel: preset(choice(['debug', 'info', 'warn', 'error', 'silent']), 'what goes to the log on stderr', 'info'),
+  logFormat: open(choice(['json', 'pretty']), 'form of the log', 'pretty on a terminal, otherwise json'),
+  json: off('print JSON for programs'),
+  admin: off('the user may do everything'),
+  group: { kind: list('NAME'), help: 'entity that the user may push to beside their own; repeatable', fallback: [] },
+  user: open(text('NAME'), 'name of the user'),
+  label: open(text('TEXT'), 'what the token is for, for people'),
+  scope: {
+    kind: list('ACTION[:PATH]'),
+    help: 'what the token is good for: pull, push, delete or admin, everywhere or below a path such as push:alice/tools; repeatable',
+    fallback: [],
+    shown: 'all that the user may do',
+  },
+  expires: open(duration(), 'how long the token works', 'until it is revoked'),
+  url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder last listened'),
+  write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
+  dryRun: off('change nothing, only say what would be done and why'),
+  explain: open(
+    text('KEY'),
+    'say why one blob stays, or when it goes, and change nothing; a storage key, or an upload id, image id or hash',
+  ),
+  checkPublicUrl: off('ask the public URL for its discovery file'),
+  all: off('every image; otherwise those that are not proven yet or were found damaged'),
+  rate: open(size({ positive: true }), 'bytes read per second at the most, such as 50MB', 'unlimited'),
+  after: open(text('ID'), 'go on after this image, which a verify that was stopped has named'),
+}
+
+export const optionKeys: readonly OptionKey[] = Object.keys(optionTable) as OptionKey[]
+
+/** `publicUrl` → `public-url`: the name of the flag (after `--`) and of the key in a configuration file. */
+export function optionName(key: OptionKey): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+/** `publicUrl` → `SIF_LIBRARY_PUBLIC_URL`. */
+export function optionVariable(key: OptionKey): string {
+  return `SIF_LIBRARY_${optionName(key).toUpperCase().replaceAll('-', '_')}`
+}

@@ -1,0 +1,179 @@
+/** The built-in accounts, for hosts that have none: users, groups and API tokens. */
+import { hash, randomBytes } from 'node:crypto'
+import type { MetadataStore, TokenRecord, UserRecord } from '../../storage/metadata/contract.js'
+import { isMetadataError } from '../../storage/metadata/errors.js'
+import { LibraryError } from '../http/errors.js'
+import type { LibraryRequest } from '../http/messages.js'
+import { checkName } from '../model/references.js'
+import { type Action, bearerToken, type Principal } from './policy.js'
+
+/** A token without its hash. */
+export type TokenInfo = Omit<TokenRecord, 'hash'> & { readonly userName: string }
+
+export interface CreateTokenOptions {
+  /** Name of the user. */
+  readonly user: string
+  /** What it is for, for people. Default: empty. */
+  readonly label?: string
+  /** `action` or `action:path` each, such as `pull` or `push:alice/tools`. Default: all that the user may do. */
+  readonly scopes?: readonly string[]
+  /** Default: never. */
+  readonly expiresAt?: Date
+}
+
+export interface Accounts {
+  /** The `authenticate` hook over these accounts: null without a token; throws `unauthorized` for one that is unknown, expired or revoked. */
+  readonly authenticate: (request: LibraryRequest) => Promise<Principal | null>
+  /** The name is also the user's own entity, so it keeps the grammar of names. Throws `conflict` when it is taken. */
+  addUser(user: {
+    readonly name: string
+    readonly admin?: boolean
+    readonly groups?: readonly string[]
+  }): Promise<UserRecord>
+  findUser(name: string): Promise<UserRecord | undefined>
+  listUsers(): Promise<readonly UserRecord[]>
+  /** Changes the given members only. Throws `not-found`. */
+  updateUser(
+    name: string,
+    change: { readonly admin?: boolean; readonly groups?: readonly string[] },
+  ): Promise<UserRecord>
+  /** With all tokens; images stay. False when there was none. */
+  removeUser(name: string): Promise<boolean>
+  /** The token is shown here once and stored only as a hash. Throws `not-found` for an unknown user, `invalid-request` for a scope that says nothing and an invalid date. */
+  createToken(options: CreateTokenOptions): Promise<{ readonly token: string; readonly info: TokenInfo }>
+  /** Of one user, or all; newest first. */
+  listTokens(user?: string): Promise<readonly TokenInfo[]>
+  /** False when there was none. It works no more from the next request on. */
+  revokeToken(id: string): Promise<boolean>
+}
+
+const actions: readonly Action[] = ['pull', 'push', 'delete', 'admin']
+// `remote login --tokenfile` refuses tokens under 200 characters (protocol 6.3); 153 bytes give 204
+const tokenBytes = 153
+const touchEvery = 60_000
+const maxRemembered = 10_000
+
+/** 1,224 random bits cannot be guessed, so one fast hash is enough at rest, and looking it up by index reveals nothing of the token. */
+const hashToken = (token: string): string => hash('sha256', token)
+
+function checkScope(scope: string): string {
+  const colon = scope.indexOf(':')
+  const action = colon < 0 ? scope : scope.slice(0, colon)
+  if (!actions.includes(action as Action))
+    throw new LibraryError(
+      'invalid-request',
+      `scope: ${JSON.stringify(scope)} does not start with one of ${actions.join(', ')}`,
+    )
+  const parts = colon < 0 ? [] : scope.slice(colon + 1).split('/')
+  if (parts.length > 3)
+    throw new LibraryError(
+      'invalid-request',
+      `scope: ${JSON.stringify(scope)} names more than entity/collection/container`,
+    )
+  for (const part of parts) checkName('scope', part)
+  return scope
+}
+
+const withoutHash = ({ hash: _, ...info }: TokenRecord & { readonly userName: string }): TokenInfo => info
+
+/** Makes accounts over a metadata store; `library.accounts` is the same thing over the library's own. */
+export function createAccounts(options: {
+  readonly metadata: MetadataStore
+  readonly clock?: () => number
+  readonly generateId?: () => string
+  readonly ready?: () => Promise<void>
+}): Accounts {
+  const clock = options.clock ?? Date.now
+  const generateId = options.generateId ?? (() => randomBytes(12).toString('hex'))
+  let prepared: Promise<void> | undefined
+  let open = false
+  const store = async () => {
+    prepared ??= (options.ready ?? (() => options.metadata.ready()))().catch((error: unknown) => {
+      // the next call tries again
+      prepared = undefined
+      throw error
+    })
+    await prepared
+    open = true
+    return options.metadata.accounts
+  }
+  /** When the use of a token was last written, so that a busy one costs a write a minute. */
+  const touched = new Map<string, number>()
+
+  const touch = (id: string, now: number): void => {
+    if (now - (touched.get(id) ?? 0) < touchEvery) return
+    if (touched.size >= maxRemembered) touched.clear()
+    touched.set(id, now)
+    // the time of last use is a convenience: a request never waits for it, nor fails with it
+    options.metadata.accounts.touchToken(id, now).catch(() => touched.delete(id))
+  }
+
+  const existingUser = async (name: string): Promise<UserRecord> => {
+    const user = await (await store()).findUser(name)
+    if (user === undefined) throw new LibraryError('not-found', `no such user: ${name}`)
+    return user
+  }
+
+  return {
+    authenticate: async (request) => {
+      const token = bearerToken(request)
+      if (token === null) return null
+      const found = await (open ? options.metadata.accounts : await store()).findToken(hashToken(token))
+      const now = clock()
+      if (found === undefined || (found.token.expiresAt !== null && found.token.expiresAt <= now)) {
+        throw new LibraryError('unauthorized', 'the access token is not valid (any more): log in again', {
+          headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+        })
+      }
+      touch(found.token.id, now)
+      const { user } = found
+      return { id: user.id, name: user.name, admin: user.admin, groups: user.groups, scopes: found.token.scopes }
+    },
+    addUser: async ({ name, admin = false, groups = [] }) => {
+      checkName('name', name)
+      for (const group of groups) checkName('group', group)
+      try {
+        return await (await store()).createUser({ id: generateId(), name, admin, groups, createdAt: clock() })
+      } catch (error) {
+        if (isMetadataError(error, 'exists'))
+          throw new LibraryError('conflict', `there is a user ${name} already`, { cause: error })
+        throw error
+      }
+    },
+    findUser: async (name) => (await store()).findUser(name),
+    listUsers: async () => (await store()).listUsers(),
+    updateUser: async (name, change) => {
+      for (const group of change.groups ?? []) checkName('group', group)
+      const updated = await (await store()).updateUser((await existingUser(name)).id, change)
+      if (updated === undefined) throw new LibraryError('not-found', `no such user: ${name}`)
+      return updated
+    },
+    removeUser: async (name) => (await store()).removeUser(name),
+    createToken: async ({ user: name, label = '', scopes = [], expiresAt }) => {
+      for (const scope of scopes) checkScope(scope)
+      // stored as no expiry at all, an invalid date would make a token that never expires
+      if (expiresAt !== undefined && Number.isNaN(expiresAt.getTime()))
+        throw new LibraryError('invalid-request', 'expiresAt: is no date')
+      const user = await existingUser(name)
+      const token = `sif_${randomBytes(tokenBytes).toString('base64url')}`
+      const record = await (await store()).createToken({
+        id: generateId(),
+        userId: user.id,
+        label,
+        hash: hashToken(token),
+        scopes,
+        createdAt: clock(),
+        expiresAt: expiresAt?.getTime() ?? null,
+        lastUsedAt: null,
+      })
+      return { token, info: withoutHash({ ...record, userName: user.name }) }
+    },
+    listTokens: async (name) => {
+      const accounts = await store()
+      return (await accounts.listTokens(name === undefined ? undefined : (await existingUser(name)).id)).map(
+        withoutHash,
+      )
+    },
+    revokeToken: async (id) => (await store()).removeToken(id),
+  }
+}

@@ -1,0 +1,122 @@
+/** Who asks, for what, and the hooks by which a host answers. */
+import type { VisibilityFilter } from '../../storage/metadata/contract.js'
+import type { LibraryRequest } from '../http/messages.js'
+import { readHeader } from '../http/messages.js'
+
+/** Somebody who was authenticated. A host may extend it; hooks get back what `authenticate` returned. */
+export interface Principal {
+  /** Stable, unique; written into records as their owner. */
+  readonly id: string
+  /** The name of the user's own entity, under `ownerPolicy`. */
+  readonly name: string
+  readonly admin?: boolean
+  /** Entities that the principal may push to beside their own, under `ownerPolicy`. */
+  readonly groups?: readonly string[]
+  /**
+   * What the credentials are good for, each `action` or `action:path`, such as `push:alice/tools`. Absent or empty = everything that the principal may do. Enforced by
+   * the core in front of `authorize`: outside its scopes a token is worth nothing, and the request is judged as an anonymous one.
+   */
+  readonly scopes?: readonly string[]
+}
+
+export type Action = 'pull' | 'push' | 'delete' | 'admin'
+
+/** What an action is asked for. For `image`, `path` is the path of its container: rights hang on containers. */
+export interface Resource {
+  readonly kind: 'entity' | 'collection' | 'container' | 'image'
+  /** `entity`, `entity/collection` or `entity/collection/container`. */
+  readonly path: string
+  readonly entity: string
+  readonly collection?: string
+  readonly container?: string
+  /** Tag or wire hash of an `image`, where the request names one. */
+  readonly selector?: string
+  /** Private itself, or in a private collection. An entity is private when what is made in it starts private. */
+  readonly private: boolean
+  /** Principal id of the creator; null when it does not exist yet. */
+  readonly owner: string | null
+}
+
+export interface AuthorizeQuestion {
+  /** null = anonymous. */
+  readonly principal: Principal | null
+  readonly action: Action
+  readonly resource: Resource
+  readonly request: LibraryRequest
+}
+
+/** What search and lists may show. */
+export type Visibility = VisibilityFilter
+
+export interface AuthHooks {
+  /** null = anonymous. Throw `new LibraryError('unauthorized', …)` for bad credentials. Default: everybody is anonymous. */
+  authenticate?(request: LibraryRequest): Principal | null | Promise<Principal | null>
+  /** May this be done? Default: `pull` of what is not private, nothing else. */
+  authorize?(question: AuthorizeQuestion): boolean | Promise<boolean>
+  /** What search may show. Default: `authorize` is asked about each row. */
+  visible?(question: {
+    readonly principal: Principal | null
+    readonly request: LibraryRequest
+  }): Visibility | Promise<Visibility>
+}
+
+/**
+ * The token of an `Authorization: Bearer` header; null when there is none. The scheme is matched in any case (clients up to 1.3 send `BEARER`), and a scheme without a
+ * token counts as no credentials: logged-out clients send that (protocol 3.3).
+ */
+export function bearerToken(request: LibraryRequest): string | null {
+  const match = /^bearer(?:[ \t]+(.*))?$/is.exec((readHeader(request, 'authorization') ?? '').trim())
+  return match?.[1]?.trim() || null
+}
+
+/** Whether credentials with these scopes may be used for an action on a path. */
+export function scopesAllow(scopes: readonly string[] | undefined, action: Action, path: string): boolean {
+  if (scopes === undefined || scopes.length === 0) return true
+  return scopes.some((scope) => {
+    const colon = scope.indexOf(':')
+    const granted = colon < 0 ? scope : scope.slice(0, colon)
+    const below = colon < 0 ? '' : scope.slice(colon + 1)
+    // pushing and deleting need to see what is there
+    if (
+      granted !== action &&
+      granted !== 'admin' &&
+      !(action === 'pull' && (granted === 'push' || granted === 'delete'))
+    )
+      return false
+    if (colon < 0 || path === below || path.startsWith(`${below}/`)) return true
+    // a push walks down from the entity: whoever may use a container may see what it lies in
+    return action === 'pull' && below.startsWith(`${path}/`)
+  })
+}
+
+/**
+ * The ready-made rule: everybody pulls what is public; a user pushes to and deletes in the entity of their own name and in entities of their groups; private things
+ * are seen by those who may push there; admins may do everything.
+ */
+export function ownerPolicy(
+  options: Pick<AuthHooks, 'authenticate'>,
+): Required<Pick<AuthHooks, 'authorize' | 'visible'>> & Pick<AuthHooks, 'authenticate'> {
+  const isMember = (principal: Principal | null, entity: string): boolean =>
+    principal !== null &&
+    (principal.admin === true || principal.name === entity || (principal.groups ?? []).includes(entity))
+  return {
+    ...options,
+    authorize: ({ principal, action, resource }) => {
+      if (action === 'admin') return principal?.admin === true
+      return (action === 'pull' && !resource.private) || isMember(principal, resource.entity)
+    },
+    visible: ({ principal }) => {
+      if (principal === null) return 'public'
+      return principal.admin === true ? 'all' : { entities: [principal.name, ...(principal.groups ?? [])] }
+    },
+  }
+}
+
+/** Everybody may do everything: for tests and closed networks. There is no default that allows writes, so this must be written by name. */
+export function allowAll(): Required<AuthHooks> {
+  return {
+    authenticate: () => ({ id: 'anyone', name: 'anyone', admin: true }),
+    authorize: () => true,
+    visible: () => 'all',
+  }
+}

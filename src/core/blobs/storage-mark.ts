@@ -1,0 +1,166 @@
+/**
+ * The mark of the storage: a random word that lies in the storage and in the metadata store. A folder whose volume is not mounted, an empty bucket or another registry's looks like any
+ * other storage, only that every blob is missing there; what would be written, settled or hidden then is not undone when the right one comes back. So the registry works only with the
+ * storage that has its mark.
+ */
+import { randomBytes } from 'node:crypto'
+import type { StorageBackend } from '../../storage/blob/contract.js'
+import { isStorageError, StorageError } from '../../storage/blob/errors.js'
+import type { MetadataStore } from '../../storage/metadata/contract.js'
+import type { Services } from '../services.js'
+import { sidecarPrefix } from '../sidecars/keys.js'
+import { putSmall } from './put-bytes.js'
+
+export interface StorageMark {
+  /**
+   * Compares the marks, and makes them where they are missing and the storage is known to be the right one: there is no image yet that could be missed, the bytes of one lie there, or
+   * `acceptStorage` says so. Throws as `check`.
+   */
+  settle(): Promise<void>
+  /** Asks the storage, again after `maxAgeMs` (default: always). Throws StorageError `unavailable`, not retryable, where it is not the one of this registry. */
+  check(options?: { readonly maxAgeMs?: number }): Promise<void>
+}
+
+/** Beside the sidecars, so that whoever copies these copies it too. */
+export const storageMarkKey: string = `${sidecarPrefix}storage-mark`
+const setting = 'storage-mark'
+const pattern = /^[0-9a-f]{32}$/
+
+/** Of what is no mark of ours the beginning. */
+async function readMark(storage: StorageBackend): Promise<string | undefined> {
+  try {
+    const { body } = await storage.get(storageMarkKey, { range: { start: 0, end: 63 } })
+    const chunks: Uint8Array[] = []
+    for await (const chunk of body) chunks.push(Uint8Array.from(chunk))
+    return Buffer.concat(chunks).toString().trim()
+  } catch (error) {
+    if (isStorageError(error, 'not-found')) return undefined
+    if (isStorageError(error, 'invalid-range')) return ''
+    throw error
+  }
+}
+
+function notOurs(storage: StorageBackend, state: 'missing' | 'other'): StorageError {
+  const seen = state === 'missing' ? `it has no ${storageMarkKey}` : `its ${storageMarkKey} is another one`
+  return new StorageError(
+    'unavailable',
+    `this is not the storage of this registry: ${seen}. Is the volume mounted, the bucket the right one? If the storage was emptied or replaced on purpose, start once with acceptStorage (--accept-storage)`,
+    { backend: storage.name, key: storageMarkKey, retryable: false },
+  )
+}
+
+type Stores = { readonly storage: StorageBackend; readonly metadata: MetadataStore }
+
+/** How many images are looked for: an old backup knows some that are gone. */
+const sample = 100
+
+/** Whether the storage holds bytes of the registry's images, or there are none that it could hold. */
+async function holdsImages({ storage, metadata }: Stores): Promise<'some' | 'none' | 'no images'> {
+  const found = await metadata.images.list({ states: ['published', 'unproven'], limit: sample })
+  for (const { image } of found)
+    if (image.blobKey !== null && (await storage.stat(image.blobKey)) !== undefined) return 'some'
+  return found.length === 0 ? 'no images' : 'none'
+}
+
+/**
+ * `same`: both have the same mark. `taken`: the metadata store takes over that of the storage. `made`: the storage gets one. `missing` and `other`: the storage is refused, because it has
+ * none or another one.
+ */
+export type StorageMarkState = 'same' | 'taken' | 'made' | 'missing' | 'other'
+
+/** What a start makes of the marks; changes nothing. Throws StorageError and MetadataError. */
+export async function compareStorageMarks(
+  { storage, metadata }: Stores,
+  { acceptStorage = false }: { readonly acceptStorage?: boolean } = {},
+): Promise<StorageMarkState> {
+  const [known, there] = [await metadata.settings.get(setting), await readMark(storage)]
+  if (there !== undefined && there === known) return 'same'
+  const isMark = there !== undefined && pattern.test(there)
+  if (!acceptStorage) {
+    const holds = await holdsImages({ storage, metadata })
+    if (holds === 'none') return there === undefined ? 'missing' : 'other'
+    // of two marks one is wrong, whatever lies there
+    if (holds === 'some' && there !== undefined && (known !== undefined || !isMark)) return 'other'
+  }
+  return isMark ? 'taken' : 'made'
+}
+
+export function createStorageMark({ storage, metadata, settings }: Stores & Pick<Services, 'settings'>): StorageMark {
+  let expected: string | undefined
+  let seenAt = Number.NEGATIVE_INFINITY
+  let asking: Promise<void> | undefined
+
+  /** The metadata store decides on the word, so that two first starts agree. Returns what the storage has then. */
+  const write = async (): Promise<string | undefined> => {
+    const mark = await metadata.settings.getOrSet(setting, randomBytes(16).toString('hex'))
+    const there = await readMark(storage)
+    if (there !== undefined && !pattern.test(there)) await storage.delete(storageMarkKey)
+    try {
+      await putSmall(storage, storageMarkKey, Buffer.from(`${mark}\n`))
+    } catch (error) {
+      if (!isStorageError(error, 'exists')) throw error
+    }
+    return readMark(storage)
+  }
+
+  /** A storage that is full, or whose policy knows only blobs, can be pulled from all the same; it is not watched then. */
+  const goOnUnmarked = (err: unknown): undefined => {
+    if (!isStorageError(err, 'access-denied') && !isStorageError(err, 'no-space')) throw err
+    settings.logger.warn(
+      { err },
+      'the storage could not be marked as that of this registry; the next start tries again',
+    )
+  }
+
+  /** The mark that both have then; undefined where the storage takes none. */
+  const settle = async (): Promise<string | undefined> => {
+    const { acceptStorage } = settings
+    const known = await metadata.settings.get(setting)
+    let state: StorageMarkState
+    try {
+      state = await compareStorageMarks({ storage, metadata }, { acceptStorage })
+    } catch (error) {
+      if (known !== undefined) throw error
+      return goOnUnmarked(error)
+    }
+    if (state === 'missing' || state === 'other') throw notOurs(storage, state)
+    if (acceptStorage && state !== 'same' && known !== undefined)
+      settings.logger.warn(
+        { storage: storage.name },
+        'the storage is taken for that of this registry, as acceptStorage says',
+      )
+    const there = state === 'made' ? await write().catch(goOnUnmarked) : await readMark(storage)
+    if (there === undefined) {
+      if (state === 'made') return undefined
+      throw notOurs(storage, 'missing')
+    }
+    if (state === 'taken') await metadata.settings.set(setting, there)
+    if (there !== (await metadata.settings.get(setting))) throw notOurs(storage, 'other')
+    return there
+  }
+
+  const ask = async (): Promise<void> => {
+    const there = await readMark(storage)
+    // another instance may have been told to accept this storage
+    if (there !== undefined && there !== expected && there === (await metadata.settings.get(setting))) expected = there
+    if (there === undefined || there !== expected) throw notOurs(storage, there === undefined ? 'missing' : 'other')
+    seenAt = performance.now()
+  }
+
+  return {
+    settle: async () => {
+      expected = await settle()
+      seenAt = performance.now()
+    },
+
+    check: async ({ maxAgeMs = 0 } = {}) => {
+      // before `settle` nothing is known of either
+      if (expected === undefined || performance.now() - seenAt < maxAgeMs) return
+      if (maxAgeMs === 0) return ask()
+      asking ??= ask().finally(() => {
+        asking = undefined
+      })
+      return asking
+    },
+  }
+}

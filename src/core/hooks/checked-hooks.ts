@@ -1,0 +1,80 @@
+/** The hooks of a host, with a look at what they return: whatever a host in plain JavaScript returns by mistake must refuse, and never allow. */
+import type { AuthHooks, Principal, Visibility } from '../auth/policy.js'
+import type { LibraryHooks } from './hooks.js'
+
+/** A fault of the host: the client reads 500, the log says which hook, and never what it returned. */
+function wrongResult(hook: string, result: unknown, expected: string): TypeError {
+  const what = result === null ? 'null' : Array.isArray(result) ? 'a list' : typeof result
+  return new TypeError(
+    `${hook} returned ${what === 'object' ? 'an object of another shape' : what}: expected ${expected}`,
+  )
+}
+
+const isName = (value: unknown): boolean => typeof value === 'string' && value !== ''
+const isNames = (value: unknown): boolean =>
+  value === undefined || (Array.isArray(value) && value.every((item) => typeof item === 'string'))
+
+function checkPrincipal(result: unknown): Principal | null {
+  if (result === null || result === undefined) return null
+  const { id, name, groups, scopes } = result as Partial<Record<keyof Principal, unknown>>
+  if (isName(id) && isName(name) && isNames(groups) && isNames(scopes)) return result as Principal
+  throw wrongResult(
+    'auth.authenticate',
+    result,
+    '{ id: string, name: string, groups?: string[], scopes?: string[] }, or null for anonymous',
+  )
+}
+
+function checkAnswer(result: unknown): boolean {
+  if (typeof result === 'boolean') return result
+  throw wrongResult('auth.authorize', result, 'true or false')
+}
+
+function checkVisibility(result: unknown): Visibility {
+  if (result === 'all' || result === 'public') return result
+  const entities = typeof result === 'object' && result !== null && 'entities' in result ? result.entities : undefined
+  if (Array.isArray(entities) && isNames(entities)) return result as Visibility
+  throw wrongResult('auth.visible', result, `'all', 'public' or { entities: string[] }`)
+}
+
+/** Stays synchronous where the hook is. */
+function then<T>(result: unknown, check: (settled: unknown) => T): T | Promise<T> {
+  const isPromise = typeof result === 'object' && result !== null && 'then' in result
+  return isPromise ? Promise.resolve(result).then(check) : check(result)
+}
+
+export function checkedAuth(auth: AuthHooks): AuthHooks {
+  return {
+    ...(auth.authenticate && { authenticate: (request) => then(auth.authenticate?.(request), checkPrincipal) }),
+    ...(auth.authorize && { authorize: (question) => then(auth.authorize?.(question), checkAnswer) }),
+    ...(auth.visible && { visible: (question) => then(auth.visible?.(question), checkVisibility) }),
+  }
+}
+
+const everyHook = {
+  ...{
+    beforeCreate: true,
+    beforePush: true,
+    beforePublish: true,
+    beforeTag: true,
+    beforeDelete: true,
+    beforePull: true,
+  },
+} satisfies Record<keyof LibraryHooks, true>
+
+/** All of them: one that is not named here would never run, so the compiler asks for it. */
+export const hookNames: readonly (keyof LibraryHooks)[] = Object.keys(everyHook) as (keyof LibraryHooks)[]
+
+/** A hook refuses by throwing; one that returns false means to refuse, and would not. */
+export function checkedHooks(hooks: LibraryHooks): LibraryHooks {
+  const checked: Record<string, unknown> = {}
+  for (const name of hookNames) {
+    const hook = hooks[name] as ((context: unknown) => unknown) | undefined
+    if (hook === undefined) continue
+    checked[name] = async (context: unknown): Promise<void> => {
+      if ((await hook.call(hooks, context)) === false)
+        throw new TypeError(`hooks.${name} returned false: throw new LibraryError('refused', 'the reason') to refuse`)
+    }
+  }
+  return checked as LibraryHooks
+}

@@ -1,0 +1,265 @@
+/** Images: look up, create, delete (protocol 5.4-5.6), and handing out their bytes (5.7). */
+import type { ContainerRecord, ImageInContainer } from '../../storage/metadata/contract.js'
+import { may } from '../auth/access.js'
+import { containerResource, imageResource } from '../auth/resources.js'
+import { isLibraryError, LibraryError } from '../http/errors.js'
+import type { LibraryResponse } from '../http/messages.js'
+import { dataResponse, emptyResponse } from '../http/responses.js'
+import type { CreateImageBody } from '../model/bodies.js'
+import { imageObject, isVisible } from '../model/objects.js'
+import {
+  checkArch,
+  containerPath,
+  digestFromHash,
+  hashFromDigest,
+  isId,
+  parseReference,
+  type Reference,
+} from '../model/references.js'
+import type { Located, RouteContext, RouteInput } from '../route.js'
+import type { Services } from '../services.js'
+import { findAdoptable } from '../uploads/publish.js'
+
+/** The arch that the query says; undefined where it says none (CLI 3.3 and older). */
+function queryArch(input: RouteInput<unknown>): string | undefined {
+  const { arch } = input.query
+  return arch === undefined || arch === '' ? undefined : checkArch('arch', arch)
+}
+
+/** Without an arch: the default one, else the only one (protocol 2.6). */
+async function findByTag(
+  services: Services,
+  reference: Reference,
+  tag: string,
+  arch: string | undefined,
+): Promise<ImageInContainer | undefined> {
+  const { metadata, settings } = services
+  const found = await metadata.images.findByPath(reference, { tag, arch: arch ?? settings.defaultArch })
+  if (found !== undefined || arch !== undefined) return found
+  const container = await metadata.containers.findByPath(reference)
+  if (container === undefined) return undefined
+  const candidates = (await metadata.tags.list(container.id)).filter((record) => record.tag === tag)
+  return candidates.length === 1 && candidates[0] !== undefined
+    ? metadata.images.find(candidates[0].imageId)
+    : undefined
+}
+
+function selectorText(reference: Reference): string {
+  const { selector } = reference
+  return selector === undefined
+    ? 'latest'
+    : selector.kind === 'tag'
+      ? selector.tag
+      : selector.kind === 'hash'
+        ? hashFromDigest(selector.digest)
+        : 'sif'
+}
+
+async function find(input: RouteInput<unknown>, reference: Reference): Promise<ImageInContainer | undefined> {
+  const { services } = input
+  const { selector } = reference
+  // a hash ignores the arch: during a push the new image has none yet (protocol 5.4, Q25)
+  if (selector?.kind === 'hash') return services.metadata.images.findByPath(reference, { digest: selector.digest })
+  // nothing is stored under `sif.<uuid>`
+  if (selector?.kind === 'uuid') return undefined
+  return findByTag(services, reference, selector === undefined ? 'latest' : selector.tag, queryArch(input))
+}
+
+/** Finds the image of a reference. What is not uploaded yet exists only for those who may push there (protocol 5.4). */
+export async function locateImage(input: RouteInput<unknown>): Promise<Located<ImageInContainer>> {
+  const { services, principal, request } = input
+  const reference = parseReference(input.rest, services.settings)
+  queryArch(input)
+  const found = await find(input, reference)
+  const selector = selectorText(reference)
+  if (found === undefined)
+    return { resource: { ...containerResource(reference, undefined), kind: 'image', selector }, record: undefined }
+  const resource = imageResource(found.container, selector)
+  const shown = isVisible(found.image) || (await may({ auth: services.auth, principal, request }, 'push', resource))
+  return { resource, record: shown ? found : undefined }
+}
+
+/** The hot path: one look-up in the store. Tags are left to `containers.get` and `search`: a second look-up would cost a fifth more, and no client reads them here. */
+export function getImage({ record }: RouteContext<unknown, ImageInContainer>): LibraryResponse {
+  return dataResponse(imageObject(record.image, record.container))
+}
+
+/** Finds the container that a new image names. */
+export async function locateNewImage({
+  services,
+  body,
+}: RouteInput<CreateImageBody>): Promise<Located<ContainerRecord> | undefined> {
+  digestFromHash('hash', body.hash)
+  const container = isId(body.container) ? await services.metadata.containers.find(body.container) : undefined
+  return container === undefined
+    ? undefined
+    : { resource: imageResource(container, body.hash), record: container, byId: true }
+}
+
+/** Idempotent on (container, hash). Bytes that the principal may read elsewhere are shared, so that nothing has to be uploaded; others have to be sent. */
+export async function createImage(context: RouteContext<CreateImageBody, ContainerRecord>): Promise<LibraryResponse> {
+  const { services, body, record: container, principal, request } = context
+  const { settings, metadata, hooks, emit } = services
+  const digest = digestFromHash('hash', body.hash)
+  await hooks.beforePush?.({ principal, request, path: containerPath(container), digest })
+  const path = containerPath(container)
+  const existing = (await metadata.images.findByPath(pathOf(container), { digest }))?.image
+  if (existing !== undefined && isVisible(existing)) return dataResponse(imageObject(existing, container))
+  const base = {
+    containerId: container.id,
+    digest,
+    description: body.description,
+    owner: principal?.id ?? null,
+    now: settings.clock(),
+  }
+  const id = existing?.id ?? settings.generateId()
+  const source = await findAdoptable(services, digest, (candidate) => mayTake(context, candidate))
+  const adopt =
+    source === undefined ? {} : { adopt: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
+  if (source !== undefined) {
+    // beforePublish must see what becomes visible, however its bytes came
+    const image = {
+      ...source,
+      ...existing,
+      id,
+      containerId: container.id,
+      description: existing?.description ?? body.description,
+      owner: base.owner,
+    }
+    await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
+  }
+  const made = await metadata.images.createIfAbsent({ id, ...base, ...adopt })
+  const { record: image } = made
+  if (made.adopted)
+    emit('image.published', {
+      path,
+      imageId: image.id,
+      digest,
+      principal: base.owner,
+      size: image.size,
+      arch: image.arch,
+    })
+  return dataResponse(imageObject(image, container), made.created ? 201 : 200)
+}
+
+const pathOf = ({ entityName, collectionName, name }: ContainerRecord) => ({
+  entity: entityName,
+  collection: collectionName,
+  container: name,
+})
+
+/** Whether who asks could download these bytes, and so may have them without sending them. */
+async function mayTake(
+  { services, principal, request }: RouteContext<CreateImageBody, ContainerRecord>,
+  candidate: ImageInContainer,
+): Promise<boolean> {
+  const { auth, hooks, settings } = services
+  const { image, container } = candidate
+  if (!(await may({ auth, principal, request }, 'pull', imageResource(container)))) return false
+  try {
+    await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
+    return true
+  } catch (err) {
+    if (!isLibraryError(err)) settings.logger.error({ err }, 'hooks.beforePull failed: bytes are not shared')
+    // they send the bytes, if they have them
+    return false
+  }
+}
+
+/** A reference without a selector is refused: a delete must never widen to the container (protocol 5.6). */
+export async function locateForDelete(input: RouteInput<unknown>): Promise<Located<ImageInContainer>> {
+  if (parseReference(input.rest, input.services.settings).selector === undefined) {
+    throw new LibraryError('invalid-request', 'say which image: a tag or a hash after the colon')
+  }
+  return locateImage(input)
+}
+
+/** By tag: removes that tag of that arch, and the image when no tag is left on it. By hash: removes the image with its tags. Answers 200, the only word for success (protocol Q6). */
+export async function deleteImage(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
+  const { services, record, principal, request, rest } = context
+  const { metadata, hooks, settings, emit } = services
+  const { image, container } = record
+  const { selector } = parseReference(rest, settings)
+  const path = containerPath(container)
+  const now = settings.clock()
+  let deleted: boolean
+  if (selector?.kind === 'tag') {
+    const arch = await archOfTag(context, selector.tag)
+    await hooks.beforeDelete?.({ principal, request, path, image, tag: selector.tag, arch })
+    const outcome = await metadata.tags.remove({
+      containerId: container.id,
+      arch,
+      tag: selector.tag,
+      imageId: image.id,
+      now,
+    })
+    if (outcome === 'gone') throw new LibraryError('not-found', `no such image: ${path}:${selector.tag}`)
+    // not tried again with the other image: neither the client nor the hook meant that one
+    if (outcome === 'moved')
+      throw new LibraryError(
+        'conflict',
+        `${selector.tag} was moved to another image in the meantime, and nothing was deleted: look at it, and delete again`,
+      )
+    deleted = outcome === 'image-deleted'
+    emit('tag.removed', {
+      path,
+      imageId: image.id,
+      digest: image.digest,
+      principal: principal?.id ?? null,
+      tag: selector.tag,
+      arch,
+    })
+  } else {
+    await hooks.beforeDelete?.({ principal, request, path, image })
+    deleted = await metadata.images.delete(image.id, now)
+  }
+  if (deleted)
+    emit('image.deleted', { path, imageId: image.id, digest: image.digest, principal: principal?.id ?? null })
+  return dataResponse({ ...imageObject(image, container), deleted })
+}
+
+/** Under which arch the tag of the located image stands; the query's, the default, or the only one. */
+async function archOfTag(context: RouteContext<unknown, ImageInContainer>, tag: string): Promise<string> {
+  const arch = queryArch(context)
+  if (arch !== undefined) return arch
+  const tags = (await context.services.metadata.tags.list(context.record.container.id)).filter(
+    (record) => record.tag === tag && record.imageId === context.record.image.id,
+  )
+  const { defaultArch } = context.services.settings
+  return tags.some((record) => record.arch === defaultArch) ? defaultArch : (tags[0]?.arch ?? defaultArch)
+}
+
+/** What a browser saves the file as. */
+function filenameOf({ image, container }: ImageInContainer, selector: string | undefined): string {
+  return `${container.name}_${selector === undefined || selector.startsWith('sha256.') ? image.digest.slice(0, 12) : selector}.sif`
+}
+
+/**
+ * 303 to an absolute URL that is a capability of its own: the one answer that every generation follows (protocol 5.7). Newer ones then ask for ranges, and check neither
+ * status nor length of a part, so the URL outlives the slowest pull.
+ */
+export async function pullImage(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
+  const { services, record, principal, request, resource } = context
+  const { hooks, transfers, emit } = services
+  const { image, container } = record
+  if (!isVisible(image) || image.blobKey === null)
+    throw new LibraryError('not-found', `not uploaded yet: ${containerPath(container)}`)
+  await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
+  const url = await transfers.pullUrl(request, {
+    key: image.blobKey,
+    size: image.size,
+    sha256: image.digest,
+    filename: filenameOf(record, resource?.selector),
+  })
+  if (request.method !== 'HEAD') {
+    services.countDownload(container.id)
+    emit('image.pulled', {
+      path: containerPath(container),
+      imageId: image.id,
+      digest: image.digest,
+      principal: principal?.id ?? null,
+      size: image.size,
+    })
+  }
+  return emptyResponse(303, { location: url, 'cache-control': 'no-store' })
+}

@@ -1,0 +1,191 @@
+/** Search (protocol 5.16), filtered by what the principal may see. */
+import type { ImageInContainer, SearchPage, SearchQuery, VisibilityFilter } from '../../storage/metadata/contract.js'
+import { may } from '../auth/access.js'
+import { collectionResource, containerResource, entityResource, imageResource } from '../auth/resources.js'
+import { LibraryError } from '../http/errors.js'
+import type { LibraryResponse } from '../http/messages.js'
+import { jsonResponse } from '../http/responses.js'
+import { collectionObject, containerObject, entityObject, imageObject } from '../model/objects.js'
+import { checkArch } from '../model/references.js'
+import type { RouteContext } from '../route.js'
+
+type Context = RouteContext<unknown, unknown>
+
+const defaultPageSize = 100
+const maxPageSize = 1000
+/** Where rows are asked about one by one: rows of a page of the store, and pages read for one answer. */
+const rowsAtOnce = 500
+const maxRounds = 10
+/** In characters, and tags of one image: what a list shows. */
+const maxDescription = 1024
+const maxTags = 100
+
+function readQuery({ query }: Context) {
+  const value = query.value ?? ''
+  // bytes, as the clients count: what has fewer characters finds nothing
+  if (Buffer.byteLength(value) < 3) throw new LibraryError('invalid-request', 'value: search for at least 3 characters')
+  if (value.length > 256) throw new LibraryError('invalid-request', 'value: 256 characters at most')
+  if (value.includes('\0')) throw new LibraryError('invalid-request', 'value: must not hold NUL')
+  const archs = (query.arch ?? '')
+    .split(',')
+    .filter((arch) => arch !== '')
+    .map((arch) => checkArch('arch', arch))
+  if (archs.length > 32) throw new LibraryError('invalid-request', 'arch: 32 at most')
+  const pageSize = query.pageSize === undefined ? defaultPageSize : Number(query.pageSize)
+  if (!/^\d+$/.test(query.pageSize ?? '1') || pageSize < 1 || pageSize > maxPageSize)
+    throw new LibraryError('invalid-request', `pageSize: a number from 1 to ${maxPageSize}`)
+  if (query.signed !== undefined && !['true', 'false', '', '1', '0'].includes(query.signed))
+    throw new LibraryError('invalid-request', 'signed: true or false')
+  const signed =
+    query.signed === 'true' || query.signed === '1'
+      ? { signed: true }
+      : query.signed === 'false' || query.signed === '0'
+        ? { signed: false }
+        : {}
+  return {
+    value,
+    limit: pageSize,
+    ...(archs.length === 0 ? {} : { archs }),
+    ...signed,
+    ...(query.page === undefined ? {} : { after: query.page }),
+  }
+}
+
+/** The store filters where the host can say it as a filter; otherwise, and for tokens of a limited scope, each row is asked about. */
+async function readVisibility({
+  services,
+  principal,
+  request,
+}: Context): Promise<{ readonly visibility: VisibilityFilter; readonly askEachRow: boolean }> {
+  const { auth } = services
+  const scoped = (principal?.scopes?.length ?? 0) > 0
+  if (auth.visible !== undefined) return { visibility: await auth.visible({ principal, request }), askEachRow: scoped }
+  return auth.authorize === undefined
+    ? { visibility: 'public', askEachRow: false }
+    : { visibility: 'all', askEachRow: true }
+}
+
+type Ask<R> = (record: R) => boolean | Promise<boolean>
+
+async function keepAllowed<T>(items: readonly T[], isAllowed: Ask<T>): Promise<readonly T[]> {
+  const allowed = await Promise.all(items.map(isAllowed))
+  return items.filter((_, index) => allowed[index])
+}
+
+/** The names of the first page. */
+async function keepNames(
+  { services, principal, request }: Context,
+  page: SearchPage,
+): Promise<Pick<SearchPage, 'entities' | 'collections' | 'containers'>> {
+  const question = { auth: services.auth, principal, request }
+  return {
+    entities: await keepAllowed(page.entities, (record) => may(question, 'pull', entityResource(record.name, record))),
+    collections: await keepAllowed(page.collections, (record) =>
+      may(question, 'pull', collectionResource({ entity: record.entityName, collection: record.name }, record)),
+    ),
+    containers: await keepAllowed(page.containers, (record) =>
+      may(
+        question,
+        'pull',
+        containerResource(
+          { entity: record.entityName, collection: record.collectionName, container: record.name },
+          record,
+        ),
+      ),
+    ),
+  }
+}
+
+/** Containers repeat: each is asked about once. */
+function askOnce({ services, principal, request }: Context): Ask<ImageInContainer> {
+  const question = { auth: services.auth, principal, request }
+  const asked = new Map<string, boolean | Promise<boolean>>()
+  return ({ container }) => {
+    const answer = asked.get(container.id) ?? may(question, 'pull', imageResource(container))
+    asked.set(container.id, answer)
+    return answer
+  }
+}
+
+/**
+ * Where rows are asked about one by one, pages of the store are read until the answer is full and one more visible row is known: `next` must say nothing of hidden ones. For the same
+ * reason the pages have their own size, whatever the client asks for: with a small one it could count what is hidden between two rows of its own.
+ */
+async function readAllowed(context: Context, query: SearchQuery): Promise<SearchPage> {
+  const { metadata } = context.services
+  const isAllowed = askOnce(context)
+  const images: SearchPage['images'][number][] = []
+  let names: Pick<SearchPage, 'entities' | 'collections' | 'containers'> | undefined
+  let { after } = query
+  for (let round = 0; round < maxRounds; round += 1) {
+    const page: SearchPage = await metadata.search(pageAfter(query, { after, limit: rowsAtOnce }))
+    if (names === undefined) {
+      const kept = await keepNames(context, page)
+      const first = <T>(records: readonly T[]) => records.slice(0, query.limit)
+      names = {
+        entities: first(kept.entities),
+        collections: first(kept.collections),
+        containers: first(kept.containers),
+      }
+    }
+    const allowed = await Promise.all(page.images.map(isAllowed))
+    for (const [index, row] of page.images.entries()) {
+      if (allowed[index] !== true) continue
+      if (images.length === query.limit) return { ...names, images, next: images.at(-1)?.after }
+      images.push(row)
+    }
+    after = page.next
+    if (after === undefined) break
+  }
+  // after thousands of hidden rows the client may go on where this ended
+  return { entities: [], collections: [], containers: [], ...names, images, next: after }
+}
+
+function pageAfter(
+  { after: _, ...query }: SearchQuery,
+  { after, limit }: { readonly after: string | undefined; readonly limit: number },
+): SearchQuery {
+  return { ...query, limit, ...(after === undefined ? {} : { after }) }
+}
+
+function shorten(text: string): string {
+  if (text.length <= maxDescription) return text
+  // not in the middle of a character
+  return `${text.slice(0, maxDescription - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
+}
+
+/** A page of a thousand long descriptions would be an answer of many megabytes; the thing itself has its whole description. */
+function withShortTexts<T extends { readonly description: string; readonly containerDescription?: string }>(
+  object: T,
+): T {
+  const { description, containerDescription } = object
+  if (description.length <= maxDescription && (containerDescription ?? '').length <= maxDescription) return object
+  return {
+    ...object,
+    description: shorten(description),
+    ...(containerDescription === undefined ? {} : { containerDescription: shorten(containerDescription) }),
+  }
+}
+
+export async function search(context: Context): Promise<LibraryResponse> {
+  const { services } = context
+  const query = readQuery(context)
+  const { visibility, askEachRow } = await readVisibility(context)
+  const page = await (askEachRow
+    ? readAllowed(context, { ...query, visibility })
+    : services.metadata.search({ ...query, visibility }))
+  const { maxEntityBytes } = services.settings.limits
+  return jsonResponse({
+    data: {
+      entity: page.entities.map((record) =>
+        withShortTexts(entityObject(record, { defaultQuotaBytes: maxEntityBytes, showsUsage: false })),
+      ),
+      collection: page.collections.map((record) => withShortTexts(collectionObject(record))),
+      container: page.containers.map((record) => withShortTexts(containerObject(record))),
+      image: page.images.map(({ image, container, tags }) =>
+        withShortTexts(imageObject(image, container, tags.slice(0, maxTags))),
+      ),
+    },
+    ...(page.next === undefined ? {} : { page: { next: page.next } }),
+  })
+}

@@ -1,0 +1,94 @@
+/** Tags, in both generations of the API (protocol 5.15). */
+import type { ContainerRecord } from '../../storage/metadata/contract.js'
+import { containerResource } from '../auth/resources.js'
+import { LibraryError } from '../http/errors.js'
+import type { LibraryResponse } from '../http/messages.js'
+import { dataResponse } from '../http/responses.js'
+import type { SetTagV1Body, SetTagV2Body } from '../model/bodies.js'
+import { archTagsOf, imageTagsOf, isVisible } from '../model/objects.js'
+import { checkArch, checkTag, containerPath, isId } from '../model/references.js'
+import type { Located, RouteContext, RouteInput } from '../route.js'
+
+export async function locateContainerById({
+  services,
+  params,
+}: RouteInput<unknown>): Promise<Located<ContainerRecord> | undefined> {
+  const id = params.containerId ?? ''
+  const record = isId(id) ? await services.metadata.containers.find(id) : undefined
+  if (record === undefined) return undefined
+  return {
+    resource: containerResource(
+      { entity: record.entityName, collection: record.collectionName, container: record.name },
+      record,
+    ),
+    record,
+    byId: true,
+  }
+}
+
+export async function getTagsV1({
+  services,
+  record,
+}: RouteContext<unknown, ContainerRecord>): Promise<LibraryResponse> {
+  return dataResponse(imageTagsOf(await services.metadata.tags.list(record.id), services.settings.defaultArch))
+}
+
+export async function getTagsV2({
+  services,
+  record,
+}: RouteContext<unknown, ContainerRecord>): Promise<LibraryResponse> {
+  return dataResponse(archTagsOf(await services.metadata.tags.list(record.id)))
+}
+
+/**
+ * Points a tag at an image of this container. `declared` is the arch that the client says; the first API says none. The SIF header has the last word, since a pull never compares the
+ * arch of what it got (protocol Q36).
+ */
+async function setTag(
+  context: RouteContext<SetTagV1Body, ContainerRecord>,
+  declared: string | undefined,
+): Promise<void> {
+  const { services, record: container, body, principal, request } = context
+  const { metadata, settings, hooks, emit } = services
+  const tag = checkTag('Tag', body.tag)
+  const found = isId(body.imageID) ? await metadata.images.find(body.imageID) : undefined
+  // an image of another container is as good as none: saying more would tell that it exists
+  if (found === undefined || found.container.id !== container.id)
+    throw new LibraryError('not-found', 'ImageID: no such image in this container')
+  // client libraries 0.5.0-0.5.6 tag an image whose upload failed (protocol Q11)
+  if (!isVisible(found.image))
+    throw new LibraryError('conflict', 'the image has no verified bytes: the upload failed, push again')
+  const { image } = found
+  if (declared !== undefined && image.archFromHeader && image.arch !== null && image.arch !== declared) {
+    throw new LibraryError('invalid-request', `Arch: ${declared}, but the image says ${image.arch}`)
+  }
+  const arch = declared ?? image.arch ?? settings.defaultArch
+  const path = containerPath(container)
+  await hooks.beforeTag?.({ principal, request, path, image, tag, arch })
+  const now = settings.clock()
+  if (image.arch === null) await metadata.images.setArchIfUnknown(image.id, arch, now)
+  const { previous } = await metadata.tags.set({ containerId: container.id, arch, tag, imageId: image.id, now })
+  if (previous !== image.id) {
+    emit('tag.moved', {
+      path,
+      imageId: image.id,
+      digest: image.digest,
+      principal: principal?.id ?? null,
+      tag,
+      arch,
+      previousImageId: previous,
+    })
+  }
+}
+
+/** 200 exactly: 201 or 204 fail a push after its whole upload (protocol Q5). */
+export async function setTagV1(context: RouteContext<SetTagV1Body, ContainerRecord>): Promise<LibraryResponse> {
+  await setTag(context, undefined)
+  return getTagsV1(context)
+}
+
+export async function setTagV2(context: RouteContext<SetTagV2Body, ContainerRecord>): Promise<LibraryResponse> {
+  const { arch } = context.body
+  await setTag(context, arch === '' ? undefined : checkArch('Arch', arch))
+  return getTagsV2(context)
+}

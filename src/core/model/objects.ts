@@ -1,0 +1,301 @@
+/** Wire objects (protocol 4) from records. Wrong types break the clients' decoding, so each object has its schema, and the OpenAPI document shows it. */
+import { z } from 'zod'
+import type {
+  CollectionRecord,
+  ContainerRecord,
+  EntityRecord,
+  ImageRecord,
+  TagRecord,
+} from '../../storage/metadata/contract.js'
+import { hashFromDigest } from './references.js'
+
+const time = (milliseconds: number): string => new Date(milliseconds).toISOString()
+const id = z.string()
+const timeSchema = z.string().describe('RFC 3339, UTC')
+const common = { createdAt: timeSchema, updatedAt: timeSchema, owner: z.string(), deleted: z.boolean() }
+
+const commonOf = (record: {
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly owner: string | null
+}) => ({
+  createdAt: time(record.createdAt),
+  updatedAt: time(record.updatedAt),
+  owner: record.owner ?? '',
+  deleted: false,
+})
+
+const entitySchema: z.ZodType<EntityObject> = z
+  .object({
+    id,
+    name: z.string(),
+    description: z.string(),
+    size: z.int(),
+    quota: z.int(),
+    defaultPrivate: z.boolean(),
+    ...common,
+  })
+  .meta({ id: 'Entity' })
+const collectionSchema: z.ZodType<CollectionObject> = z
+  .object({
+    id,
+    name: z.string(),
+    description: z.string(),
+    entity: id,
+    entityName: z.string(),
+    private: z.boolean(),
+    ...common,
+  })
+  .meta({ id: 'Collection' })
+const archTagsSchema = z
+  .record(z.string(), z.record(z.string(), id))
+  .meta({ id: 'ArchTags', description: 'arch → tag → image id' })
+const imageTagsSchema = z.record(z.string(), id).meta({ id: 'ImageTags', description: 'tag → image id' })
+const containerSchema: z.ZodType<ContainerObject> = z
+  .object({
+    id,
+    name: z.string(),
+    description: z.string(),
+    entity: id,
+    entityName: z.string(),
+    collection: id,
+    collectionName: z.string(),
+    private: z.boolean(),
+    readOnly: z.boolean(),
+    downloadCount: z.int(),
+    imageTags: imageTagsSchema.optional(),
+    archTags: archTagsSchema.optional(),
+    ...common,
+  })
+  .meta({ id: 'Container' })
+const imageSchema: z.ZodType<ImageObject> = z
+  .object({
+    id,
+    hash: z.string(),
+    description: z.string(),
+    container: id,
+    containerName: z.string(),
+    collection: id,
+    collectionName: z.string(),
+    entity: id,
+    entityName: z.string(),
+    size: z.int(),
+    uploaded: z.boolean(),
+    arch: z.string().optional(),
+    signed: z.boolean().optional(),
+    encrypted: z.boolean().optional(),
+    fingerprints: z.array(z.string()),
+    tags: z.array(z.string()).optional(),
+    containerDescription: z.string(),
+    containerDownloads: z.int(),
+    ...common,
+  })
+  .meta({ id: 'Image' })
+const uploadCompleteSchema: z.ZodType<UploadCompleteObject> = z
+  .object({ quota: z.object({ quotaTotal: z.int(), quotaUsage: z.int() }), containerUrl: z.string() })
+  .meta({ id: 'UploadComplete' })
+
+interface CommonObject {
+  readonly createdAt: string
+  readonly updatedAt: string
+  readonly owner: string
+  readonly deleted: boolean
+}
+
+export interface EntityObject extends CommonObject {
+  readonly id: string
+  readonly name: string
+  readonly description: string
+  /** Bytes used; 0 for those who may not push there. */
+  readonly size: number
+  /** Bytes; 0 = unlimited. */
+  readonly quota: number
+  readonly defaultPrivate: boolean
+}
+
+export interface CollectionObject extends CommonObject {
+  readonly id: string
+  readonly name: string
+  readonly description: string
+  readonly entity: string
+  readonly entityName: string
+  readonly private: boolean
+}
+
+export interface ContainerObject extends CommonObject {
+  readonly id: string
+  readonly name: string
+  readonly description: string
+  readonly entity: string
+  readonly entityName: string
+  readonly collection: string
+  readonly collectionName: string
+  readonly private: boolean
+  readonly readOnly: boolean
+  readonly downloadCount: number
+  readonly imageTags?: Readonly<Record<string, string>> | undefined
+  readonly archTags?: ArchTags | undefined
+}
+
+export interface ImageObject extends CommonObject {
+  readonly id: string
+  readonly hash: string
+  readonly description: string
+  readonly container: string
+  readonly containerName: string
+  readonly collection: string
+  readonly collectionName: string
+  readonly entity: string
+  readonly entityName: string
+  /** Bytes; 0 while nothing is uploaded. */
+  readonly size: number
+  readonly uploaded: boolean
+  readonly arch?: string | undefined
+  readonly signed?: boolean | undefined
+  readonly encrypted?: boolean | undefined
+  readonly fingerprints: readonly string[]
+  /** In search results. */
+  readonly tags?: readonly string[] | undefined
+  readonly containerDescription: string
+  readonly containerDownloads: number
+}
+
+export interface UploadCompleteObject {
+  /** Bytes; total 0 = unlimited. */
+  readonly quota: { readonly quotaTotal: number; readonly quotaUsage: number }
+  /** Relative to the public URL. */
+  readonly containerUrl: string
+}
+
+export type ArchTags = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+/** Schemas of the wire objects, as they stand in the OpenAPI document. */
+export const objectSchemas: {
+  readonly entity: z.ZodType<EntityObject>
+  readonly collection: z.ZodType<CollectionObject>
+  readonly container: z.ZodType<ContainerObject>
+  readonly image: z.ZodType<ImageObject>
+  readonly imageTags: z.ZodType<Record<string, string>>
+  readonly archTags: z.ZodType<Record<string, Record<string, string>>>
+  readonly uploadComplete: z.ZodType<UploadCompleteObject>
+} = {
+  entity: entitySchema,
+  collection: collectionSchema,
+  container: containerSchema,
+  image: imageSchema,
+  imageTags: imageTagsSchema,
+  archTags: archTagsSchema,
+  uploadComplete: uploadCompleteSchema,
+}
+
+/**
+ * `quota` 0 = unlimited; `defaultQuotaBytes` counts where the entity has none of its own. The usage counts private images too, so it is shown (`showsUsage`) only to those who may push
+ * there.
+ */
+export function entityObject(
+  record: EntityRecord,
+  { defaultQuotaBytes, showsUsage }: { readonly defaultQuotaBytes: number; readonly showsUsage: boolean },
+): EntityObject {
+  return {
+    id: record.id,
+    name: record.name,
+    description: record.description,
+    size: showsUsage ? record.usedBytes : 0,
+    quota: record.quotaBytes ?? defaultQuotaBytes,
+    defaultPrivate: record.defaultPrivate,
+    ...commonOf(record),
+  }
+}
+
+export function collectionObject(record: CollectionRecord): CollectionObject {
+  return {
+    id: record.id,
+    name: record.name,
+    description: record.description,
+    entity: record.entityId,
+    entityName: record.entityName,
+    private: record.private,
+    ...commonOf(record),
+  }
+}
+
+/** With `tags`, the tag maps too. `private` is what holds for a visitor: the container's own flag or its collection's. */
+export function containerObject(
+  record: ContainerRecord,
+  tags?: { readonly records: readonly TagRecord[]; readonly defaultArch: string },
+): ContainerObject {
+  return {
+    id: record.id,
+    name: record.name,
+    description: record.description,
+    entity: record.entityId,
+    entityName: record.entityName,
+    collection: record.collectionId,
+    collectionName: record.collectionName,
+    private: record.private || record.collectionPrivate,
+    readOnly: false,
+    downloadCount: record.downloadCount,
+    ...(tags === undefined
+      ? {}
+      : { imageTags: imageTagsOf(tags.records, tags.defaultArch), archTags: archTagsOf(tags.records) }),
+    ...commonOf(record),
+  }
+}
+
+/** Written out, without spreading: it is made for each GetImage. What is undefined has no place in the JSON. */
+export function imageObject(image: ImageRecord, container: ContainerRecord, tags?: readonly string[]): ImageObject {
+  return {
+    id: image.id,
+    // always the sha256 form: the CLI uses it as cache key and compares it with the file (protocol 2.5)
+    hash: hashFromDigest(image.digest),
+    description: image.description,
+    container: container.id,
+    containerName: container.name,
+    collection: container.collectionId,
+    collectionName: container.collectionName,
+    entity: container.entityId,
+    entityName: container.entityName,
+    size: image.size,
+    uploaded: isVisible(image),
+    arch: image.arch ?? undefined,
+    signed: image.signed ?? undefined,
+    encrypted: image.encrypted ?? undefined,
+    fingerprints: image.fingerprints,
+    tags,
+    containerDescription: container.description,
+    containerDownloads: container.downloadCount,
+    createdAt: time(image.createdAt),
+    updatedAt: time(image.updatedAt),
+    owner: image.owner ?? '',
+    deleted: false,
+  }
+}
+
+/** Whether the image may be pulled and tagged. */
+export function isVisible(image: ImageRecord): boolean {
+  return image.state === 'published' || image.state === 'unproven'
+}
+
+/** arch → tag → image id. Objects even when empty: `[]` fails a push (protocol Q4). */
+export function archTagsOf(tags: readonly TagRecord[]): ArchTags {
+  const byArch: Record<string, Record<string, string>> = {}
+  for (const { arch, tag, imageId } of tags) {
+    if (!Object.hasOwn(byArch, arch)) setOwn(byArch, arch, {})
+    setOwn(byArch[arch] as Record<string, string>, tag, imageId)
+  }
+  return byArch
+}
+
+/** tag → image id, as the first tag API knows it: of several archs the default one counts, else the first. */
+export function imageTagsOf(tags: readonly TagRecord[], defaultArch: string): Record<string, string> {
+  const byTag: Record<string, string> = {}
+  for (const { arch, tag, imageId } of tags) {
+    if (arch === defaultArch || !Object.hasOwn(byTag, tag)) setOwn(byTag, tag, imageId)
+  }
+  return byTag
+}
+
+// `__proto__` is a legal tag and a legal arch: plain assignment would lose it, or write to what all objects share
+function setOwn<T>(target: Record<string, T>, key: string, value: T): void {
+  Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
+}

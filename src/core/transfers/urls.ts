@@ -1,0 +1,86 @@
+/** Where bytes go: a URL of the object store where the storage can sign one, otherwise a transfer URL of our own. Handlers cannot tell which. */
+import type { StorageBackend } from '../../storage/blob/contract.js'
+import type { UploadRecord } from '../../storage/metadata/contract.js'
+import type { LibraryRequest } from '../http/messages.js'
+import type { Settings } from '../options.js'
+import { sendsTokenToRedirects } from './client-generations.js'
+import type { Capabilities } from './tokens.js'
+
+export interface Transfers {
+  /** URL to GET a blob from; single ranges work, and it outlives a slow pull. */
+  pullUrl(
+    request: LibraryRequest,
+    blob: { readonly key: string; readonly size: number; readonly sha256: string; readonly filename: string },
+  ): Promise<string>
+  /** URL for the one PUT of a `single` upload. */
+  putUrl(
+    request: LibraryRequest,
+    upload: UploadRecord,
+    options: { readonly clientSendsNoHash: boolean },
+  ): Promise<string>
+  /** URL for the PUT of one part; `sha256` is undefined where the client sent none. */
+  partUrl(
+    request: LibraryRequest,
+    upload: UploadRecord,
+    part: { readonly partNumber: number; readonly size: number; readonly sha256: string | undefined },
+  ): Promise<string>
+  /** Whether the store, or this server, takes parts at all. */
+  readonly offersMultipart: boolean
+  /** Whether a part's hash is wanted; otherwise the client is told to send none (protocol 5.11). */
+  bindsParts(): boolean
+  /** Whether uploads go to the store past us, so that their bytes are still to be proven. */
+  readonly presignsUploads: boolean
+  /** Checks a transfer URL of ours. */
+  readonly capabilities: Capabilities
+}
+
+export function createTransfers(options: {
+  readonly settings: Settings
+  readonly storage: StorageBackend
+  readonly capabilities: Capabilities
+}): Transfers {
+  const { settings, storage, capabilities } = options
+  const presign = settings.transfer === 'proxy' ? undefined : storage.presign
+  const expiresSeconds = settings.limits.presignSeconds
+  const expires = (): number => Math.floor(settings.clock() / 1000) + expiresSeconds
+  const ownUrl = (request: LibraryRequest, path: string): string => settings.publicUrl(request) + path
+
+  return {
+    capabilities,
+    presignsUploads: presign !== undefined,
+    offersMultipart:
+      settings.multipart &&
+      storage.multipart !== undefined &&
+      (presign?.part !== undefined || storage.multipart.writePart !== undefined),
+    bindsParts: () => presign?.part === undefined || presign.bindsPayload,
+    pullUrl: async (request, { key, size, sha256, filename }) => {
+      if (presign !== undefined && !sendsTokenToRedirects(request))
+        return (await presign.get(key, { expiresSeconds, filename })).url
+      return ownUrl(request, capabilities.sign({ purpose: 'get', key, size, sha256, filename, expires: expires() }))
+    },
+    putUrl: async (request, upload, { clientSendsNoHash }) => {
+      const { key, size, digest: sha256 } = upload
+      if (presign !== undefined)
+        return (await presign.put(key, { size, sha256, expiresSeconds, clientSendsNoHash })).url
+      return ownUrl(
+        request,
+        capabilities.sign({ purpose: 'put', key, size, sha256, uploadId: upload.id, expires: expires() }),
+      )
+    },
+    partUrl: async (request, upload, { partNumber, size, sha256 }) => {
+      const { key } = upload
+      const hash = sha256 === undefined ? {} : { sha256 }
+      // Client libraries 0.5.0-0.5.6 send the header of the hash although they were told not to (protocol 5.11), and a store that cannot check it refuses it.
+      const isRefused =
+        sha256 !== undefined && presign?.bindsPayload === false && storage.multipart?.writePart !== undefined
+      if (presign?.part !== undefined && !isRefused)
+        return (
+          await presign.part({ key, uploadId: upload.backendUploadId ?? '', partNumber, size, expiresSeconds, ...hash })
+        ).url
+      return ownUrl(
+        request,
+        capabilities.sign({ purpose: 'part', key, size, ...hash, uploadId: upload.id, partNumber, expires: expires() }),
+      )
+    },
+  }
+}

@@ -1,0 +1,171 @@
+/** Uploads (protocol 5.8-5.14). All are authorized as `push` on the container of the image that the path names, and an upload is bound to its image and principal. */
+import { isStorageError } from '../../storage/blob/errors.js'
+import type { ImageInContainer } from '../../storage/metadata/contract.js'
+import { imageResource } from '../auth/resources.js'
+import { proveBlob } from '../blobs/prove.js'
+import { LibraryError } from '../http/errors.js'
+import { readByteStream } from '../http/json-body.js'
+import type { LibraryResponse } from '../http/messages.js'
+import { dataResponse, emptyResponse } from '../http/responses.js'
+import type {
+  AbortBody,
+  CompleteMultipartBody,
+  PresignPartBody,
+  StartMultipartBody,
+  StartSingleBody,
+} from '../model/bodies.js'
+import type { UploadCompleteObject } from '../model/objects.js'
+import { containerPath, isId } from '../model/references.js'
+import type { Located, RouteContext, RouteInput } from '../route.js'
+import { claimUpload } from './claim.js'
+import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, whileAlive } from './complete.js'
+import { plannedPartSize } from './part-plan.js'
+import { discard, type Pusher, publishUpload } from './publish.js'
+import { startUpload } from './start.js'
+
+/** Finds the image whose id the path holds. */
+export async function locateImageById({
+  services,
+  params,
+}: RouteInput<unknown>): Promise<Located<ImageInContainer> | undefined> {
+  const id = params.imageId ?? ''
+  const record = isId(id) ? await services.metadata.images.find(id) : undefined
+  return record === undefined ? undefined : { resource: imageResource(record.container), record, byId: true }
+}
+
+const pusherOf = ({
+  principal,
+  request,
+}: {
+  readonly principal: Pusher['principal']
+  readonly request: Pusher['request']
+}): Pusher => ({ principal, request })
+
+/** Either nothing or the full object: an empty one makes the CLI print an empty URL (protocol Q8). */
+async function completeAnswer({ services, record }: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
+  const { container } = record
+  const entity = await services.metadata.entities.find(container.entityId)
+  const answer: UploadCompleteObject = {
+    quota: {
+      quotaTotal: entity?.quotaBytes ?? services.settings.limits.maxEntityBytes,
+      quotaUsage: entity?.usedBytes ?? 0,
+    },
+    containerUrl: services.settings.containerUrl(containerPath(container)),
+  }
+  return dataResponse(answer)
+}
+
+/** `POST v1/imagefile/{id}`: the bytes in one request (protocol 5.8). */
+export async function pushDirect(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
+  const { services, record, request } = context
+  const { settings, storage } = services
+  const { stream, length } = readByteStream(request, settings.limits.idleSeconds)
+  if (length === undefined) throw new LibraryError('length-required')
+  if (length === 0) throw new LibraryError('invalid-request', 'an empty file is no image')
+  const pusher = pusherOf(context)
+  const upload = await startUpload(services, { ...record, kind: 'single', size: length }, pusher)
+  // claimed before its bytes come: somebody who completes a single PUT of the same image would take it for his own
+  const claimed = await claimUpload(services, upload, { back: 'aborted' })
+  if (claimed === undefined) throw new LibraryError('gone', 'the upload was ended in the meantime')
+  await whileAlive(services, claimed, async () => {
+    try {
+      try {
+        await storage.put(upload.key, stream, {
+          size: length,
+          sha256: upload.digest,
+          ...(request.signal === undefined ? {} : { signal: request.signal }),
+        })
+      } catch (error) {
+        // nobody else knows this key: the backend tried again after the answer to its first try got lost
+        if (!isStorageError(error, 'exists')) throw error
+        await proveBlob(storage, { key: upload.key, size: length, sha256: upload.digest })
+      }
+      await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
+    } catch (error) {
+      // nobody could complete it: the client has to send the bytes again
+      await discard(services, upload, upload.key)
+      throw error
+    }
+  })
+  return emptyResponse(200)
+}
+
+/** `POST v2/imagefile/{id}`: a URL for one PUT (protocol 5.9). */
+export async function startSingle(context: RouteContext<StartSingleBody, ImageInContainer>): Promise<LibraryResponse> {
+  const { services, record, body, request } = context
+  if (body.sha256sum !== undefined && body.sha256sum !== '' && body.sha256sum !== record.image.digest) {
+    throw new LibraryError('invalid-request', 'sha256sum: is not the hash that the image was created with')
+  }
+  const upload = await startUpload(services, { ...record, kind: 'single', size: body.filesize }, pusherOf(context))
+  // client libraries up to 0.4 know no SHA-256, and never send its header
+  const uploadURL = await services.transfers.putUrl(request, upload, {
+    clientSendsNoHash: body.sha256sum === undefined,
+  })
+  return dataResponse({ uploadURL })
+}
+
+/** `PUT v2/imagefile/{id}/_complete` (protocol 5.10). */
+export async function finishSingleUpload(context: RouteContext<object, ImageInContainer>): Promise<LibraryResponse> {
+  await completeSingle(context.services, context.record, pusherOf(context))
+  return completeAnswer(context)
+}
+
+/** `POST v2/imagefile/{id}/_multipart`: the plan (protocol 5.11). 404 = not offered, and the client falls back to one PUT. */
+export async function startMultipart(
+  context: RouteContext<StartMultipartBody, ImageInContainer>,
+): Promise<LibraryResponse> {
+  const { services, record, body } = context
+  const { transfers } = services
+  if (!transfers.offersMultipart) throw new LibraryError('not-offered', 'multipart uploads are not offered')
+  const upload = await startUpload(services, { ...record, kind: 'multipart', size: body.filesize }, pusherOf(context))
+  return dataResponse({
+    uploadID: upload.id,
+    totalParts: upload.totalParts,
+    partSize: upload.partSize,
+    // values must be strings (protocol Q15)
+    options: { s3compliant: String(transfers.bindsParts()) },
+  })
+}
+
+/** `PUT v2/imagefile/{id}/_multipart`: a URL for one part (protocol 5.12). Never 404 for one's own upload (Q12). */
+export async function presignPart(context: RouteContext<PresignPartBody, ImageInContainer>): Promise<LibraryResponse> {
+  const { services, record, body, request } = context
+  const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })
+  const now = services.settings.clock()
+  assertOpen(upload, now)
+  const size = plannedPartSize(upload, body.partNumber)
+  if (body.partSize !== size)
+    throw new LibraryError(
+      'invalid-request',
+      `partSize: ${body.partSize} where part ${body.partNumber} has ${size} bytes`,
+    )
+  const sha256 = body.sha256sum === '' ? undefined : body.sha256sum
+  // the one sign of life of an upload whose parts go past this server; a write only now and then
+  const lifetime = services.settings.limits.uploadSeconds * 1000
+  if (upload.expiresAt < now + 0.9 * lifetime)
+    await services.metadata.uploads.touch(upload.id, { state: 'open', now, expiresAt: now + lifetime })
+  return dataResponse({
+    presignedURL: await services.transfers.partUrl(request, upload, { partNumber: body.partNumber, size, sha256 }),
+  })
+}
+
+/** `PUT v2/imagefile/{id}/_multipart_complete` (protocol 5.13): 200 with JSON, never an empty body (Q7). */
+export async function finishMultipart(
+  context: RouteContext<CompleteMultipartBody, ImageInContainer>,
+): Promise<LibraryResponse> {
+  const { services, record, body } = context
+  const pusher = pusherOf(context)
+  const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher })
+  // tokens are ETags as they were received, quotes and all (protocol Q20)
+  const parts = body.completedParts.map(({ partNumber, token }) => ({ partNumber, etag: token.replace(/^"|"$/g, '') }))
+  await completeMultipart(services, { ...record, upload, parts }, pusher)
+  return completeAnswer(context)
+}
+
+/** `PUT v2/imagefile/{id}/_multipart_abort` (protocol 5.14): ends the upload, touches no image. */
+export async function abortMultipart(context: RouteContext<AbortBody, ImageInContainer>): Promise<LibraryResponse> {
+  const { services, record, body } = context
+  const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })
+  await abortUpload(services, upload, 'client')
+  return dataResponse({})
+}

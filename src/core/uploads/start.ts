@@ -1,0 +1,86 @@
+/** The start of an upload (protocol 5.8, 5.9, 5.11): its plan, its record, and the bytes that it reserves. */
+import type { ImageInContainer, MetadataStore, UploadKind, UploadRecord } from '../../storage/metadata/contract.js'
+import { isMetadataError } from '../../storage/metadata/errors.js'
+import { blobKey } from '../blobs/keys.js'
+import { LibraryError } from '../http/errors.js'
+import { containerPath } from '../model/references.js'
+import type { Services } from '../services.js'
+import { abortUpload, deadMs } from './complete.js'
+import { planParts } from './part-plan.js'
+import { type Pusher, principalId } from './publish.js'
+
+/**
+ * Records an upload. A push that is tried again must not be refused for what its attempt before still has reserved: uploads of the same image by the same principal make room, the
+ * oldest first, and before all one whose instance died while it completed it. Only where the quota has no room beside them: one may be alive, and two clients of one principal may
+ * push one image at once (protocol 9.8 has no abort after Ctrl-C).
+ */
+async function createUpload(
+  services: Services,
+  upload: Parameters<MetadataStore['uploads']['create']>[0],
+): Promise<UploadRecord> {
+  const { uploads } = services.metadata
+  try {
+    return await uploads.create(upload)
+  } catch (error) {
+    if (!isMetadataError(error, 'quota-exceeded')) throw error
+    const dead = (await uploads.findCompleting(upload.imageId, upload.principal)).filter(
+      ({ updatedAt }) => updatedAt < upload.createdAt - deadMs,
+    )
+    const oldest = [...(await uploads.findOpen(upload.imageId, upload.principal)), ...dead].at(-1)
+    if (oldest === undefined) throw error
+    await abortUpload(services, oldest, 'replaced')
+    return createUpload(services, upload)
+  }
+}
+
+/** Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`. */
+export async function startUpload(
+  services: Services,
+  target: ImageInContainer & { readonly kind: UploadKind; readonly size: number },
+  pusher: Pusher,
+): Promise<UploadRecord> {
+  const { settings, storage, hooks, emit } = services
+  const { image, container, kind, size } = target
+  const { maxImageBytes, partBytes, uploadSeconds, maxEntityBytes } = settings.limits
+  if (size > maxImageBytes)
+    throw new LibraryError('too-large', `the image has ${size} bytes, this registry takes ${maxImageBytes} at most`)
+  if (kind === 'single' && size > storage.limits.maxPutSize) {
+    throw new LibraryError(
+      'too-large',
+      `one PUT takes ${storage.limits.maxPutSize} bytes at most, and this image needs a client that sends parts`,
+    )
+  }
+  await hooks.beforePush?.({ ...pusher, path: containerPath(container), digest: image.digest, size })
+  const plan =
+    kind === 'single' ? { partSize: size, totalParts: 1 } : planParts(size, { partBytes, limits: storage.limits })
+  const now = settings.clock()
+  const id = settings.generateId()
+  const key = blobKey(image.digest, id)
+  const backendUploadId =
+    kind === 'single'
+      ? null
+      : ((await storage.multipart?.create(key, { size, partSize: plan.partSize }))?.uploadId ?? null)
+  try {
+    const upload = await createUpload(services, {
+      id,
+      kind,
+      imageId: image.id,
+      containerId: container.id,
+      entityId: container.entityId,
+      principal: principalId(pusher),
+      key,
+      size,
+      digest: image.digest,
+      ...plan,
+      backendUploadId,
+      createdAt: now,
+      expiresAt: now + uploadSeconds * 1000,
+      defaultQuotaBytes: maxEntityBytes,
+    })
+    emit('upload.started', { uploadId: id, imageId: image.id, size, principal: upload.principal })
+    return upload
+  } catch (error) {
+    if (backendUploadId !== null) await storage.multipart?.abort({ key, uploadId: backendUploadId }).catch(() => {})
+    throw error
+  }
+}

@@ -1,0 +1,295 @@
+import type { S3, S3ClientConfig } from '@aws-sdk/client-s3'
+import { StorageError } from '../errors.js'
+import { bucketExists } from './bucket.js'
+import { watchBucket } from './bucket-presence.js'
+import { factsOf, storageErrorFrom } from './errors.js'
+import type { ResolvedS3Options, S3Credentials } from './options.js'
+import { importPeer } from './peers.js'
+import { refusedRequest, rememberRefusal } from './refusals.js'
+
+/** One call to the store or one presigned URL, for a debug log. Holds no signature, no secret and no signed query. */
+export interface S3LogEntry {
+  /** The S3 operation, or `presign GET`, `presign PUT`, `presign PUT part`. */
+  readonly operation: string
+  readonly bucket: string
+  /** Name of the object in the bucket, where the call has one. */
+  readonly object?: string
+  readonly ms: number
+  readonly status?: number
+  /** The store's id of the request: what its own log and its support ask for. */
+  readonly requestId?: string
+  readonly attempts?: number
+  /** The store's or the network's error code of a call that failed. */
+  readonly error?: string
+  /** Of a presigned URL: host and header names that the signature covers. */
+  readonly signed?: string
+  /**
+   * What was signed (AWS "Create a signed AWS API request", step 1), without signature, key and token: of each presigned URL, and of a call that the store
+   * refused with SignatureDoesNotMatch. Lines separated by `\n`.
+   */
+  readonly canonicalRequest?: string | undefined
+}
+
+export type S3Sdk = typeof import('@aws-sdk/client-s3')
+
+export interface S3Call {
+  readonly operation: string
+  /** Key of the registry, for the error. */
+  readonly key?: string
+  /** Name of the object, for the log. */
+  readonly object?: string
+  readonly signal?: AbortSignal
+  /**
+   * `small` is answered within `timeouts.requestSeconds`, `body` moves bytes and ends by `idleSeconds`, `finish` is silent for long: `finishSeconds`.
+   * Default `small`.
+   */
+  readonly pace?: 'small' | 'body' | 'finish'
+  /** The key may well be absent, and nothing is given up for lost when it is: a bucket that answered a moment ago is not asked again. */
+  readonly mayBeAbsent?: boolean
+}
+
+export interface S3CallOptions {
+  readonly abortSignal?: AbortSignal
+  readonly requestTimeout?: number
+}
+
+/** The SDK's clients, made on first use, and the one place where a call is sent, timed, logged and its error translated. */
+export interface S3Connection {
+  readonly bucket: string
+  call<T>(call: S3Call, send: (s3: S3, options: S3CallOptions, sdk: S3Sdk) => Promise<T>): Promise<T>
+  /** Credentials for a presigned URL, from the same provider and cache as the calls. */
+  credentials(): Promise<S3Credentials>
+  region(): Promise<string>
+  /** URL of the bucket at an endpoint (undefined: AWS itself), by the SDK's own endpoint rules. */
+  bucketUrl(endpoint: string | undefined): Promise<URL>
+  /** Sends a presigned PUT through the SDK's HTTP handler, which knows the CA, the pool and the timeouts; returns the status. */
+  sendSigned(put: SignedPut): Promise<number>
+  close(): void
+}
+
+export interface SignedPut {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  /** For the log. */
+  readonly object: string
+  readonly canonical: () => string | undefined
+}
+
+interface Clients {
+  readonly sdk: S3Sdk
+  readonly quick: S3
+  /** Its own client, because the SDK's idle timeout belongs to a client and a join of parts is silent for longer than a dead socket may be. */
+  readonly slow: S3
+}
+
+export function connectS3(options: ResolvedS3Options): S3Connection {
+  const { bucket, timeouts, log } = options
+  let loading: Promise<Clients> | undefined
+  const load = (): Promise<Clients> => {
+    loading ??= importPeer('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3')).then((sdk) => {
+      const quick = new sdk.S3(clientConfig(options, timeouts.idleSeconds))
+      const slow = new sdk.S3({
+        ...clientConfig(options, timeouts.finishSeconds),
+        credentials: quick.config.credentials,
+      })
+      for (const client of [quick, slow])
+        client.middlewareStack.add(rememberRefusal, { step: 'deserialize', name: 'rememberRefusal', priority: 'high' })
+      return { sdk, quick, slow }
+    })
+    return loading
+  }
+  /** Turns what the SDK throws before a request exists (no region, no credentials) into our error. */
+  const configured = async <T>(operation: string, read: () => Promise<T>): Promise<T> => {
+    try {
+      return await read()
+    } catch (error) {
+      throw storageErrorFrom(error, { operation, bucket })
+    }
+  }
+
+  const sightings = watchBucket(() => bucketExists(connection))
+  /** An absent key or upload as what it is: no answer to HEAD says whether the key or the bucket is missing, and MinIO calls a missing bucket NoSuchUpload. */
+  const settleAbsence = async (failure: StorageError, call: S3Call, code: string): Promise<StorageError> => {
+    const isOpen = (failure.code === 'not-found' && code !== 'NoSuchKey') || failure.code === 'upload-not-found'
+    if (call.key === undefined || !isOpen || (await sightings.exists({ lately: call.mayBeAbsent === true })))
+      return failure
+    const missing = Object.assign(new Error('the bucket does not exist'), { name: 'NoSuchBucket' })
+    return storageErrorFrom(missing, { operation: call.operation, key: call.key, bucket })
+  }
+
+  const connection: S3Connection = {
+    bucket,
+
+    async call(call, send) {
+      const { sdk, quick, slow } = await load()
+      const started = performance.now()
+      const entry = { operation: call.operation, bucket, ...(call.object === undefined ? {} : { object: call.object }) }
+      try {
+        const output = await send(
+          call.pace === 'finish' ? slow : quick,
+          {
+            ...(call.signal === undefined ? {} : { abortSignal: call.signal }),
+            ...(call.pace === undefined || call.pace === 'small'
+              ? { requestTimeout: timeouts.requestSeconds * 1000 }
+              : {}),
+          },
+          sdk,
+        )
+        log({ ...entry, ms: performance.now() - started, ...metadataOf(output) })
+        // s3proxy deletes in a bucket that does not exist
+        if (call.key !== undefined && call.operation !== 'DeleteObject') sightings.saw(started)
+        return output
+      } catch (error) {
+        const { code } = factsOf(error)
+        const canonical = refusedRequest(error)
+        log({
+          ...entry,
+          ms: performance.now() - started,
+          ...metadataOf(error),
+          error: code,
+          ...(canonical === undefined ? {} : { canonicalRequest: canonical }),
+        })
+        if (call.signal?.aborted)
+          throw new StorageError('aborted', `${call.operation} was aborted`, {
+            backend: 's3',
+            ...(call.key === undefined ? {} : { key: call.key }),
+            cause: call.signal.reason,
+          })
+        const failure = storageErrorFrom(error, {
+          operation: call.operation,
+          bucket,
+          ...(call.key === undefined ? {} : { key: call.key }),
+        })
+        if (failure.code === 'unavailable') sightings.forget()
+        throw await settleAbsence(failure, call, code)
+      }
+    },
+
+    credentials: () => configured('reading credentials', async () => (await load()).quick.config.credentials()),
+    region: () => configured('reading the region', async () => (await load()).quick.config.region()),
+
+    bucketUrl: (endpoint) =>
+      configured('resolving the endpoint', async () => {
+        const { config } = (await load()).quick
+        const found = config.endpointProvider({
+          Bucket: bucket,
+          Region: await config.region(),
+          ForcePathStyle: options.pathStyle,
+          UseFIPS: await config.useFipsEndpoint(),
+          UseDualStack: await config.useDualstackEndpoint(),
+          ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
+        })
+        return new URL(found.url.href)
+      }),
+
+    async sendSigned({ url, headers, body, object, canonical }) {
+      const { HttpRequest } = await importPeer('@smithy/protocol-http', () => import('@smithy/protocol-http'))
+      const { protocol, hostname, port, pathname, searchParams } = new URL(url)
+      const request = {
+        method: 'PUT',
+        protocol,
+        hostname,
+        path: pathname,
+        query: Object.fromEntries(searchParams),
+        headers: { ...headers },
+        body,
+      }
+      const { quick } = await load()
+      const started = performance.now()
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const { response } = await quick.config.requestHandler.handle(
+            new HttpRequest({ ...request, ...(port === '' ? {} : { port: Number(port) }) }),
+            {
+              requestTimeout: timeouts.requestSeconds * 1000,
+            },
+          )
+          response.body?.resume()
+          const { statusCode: status } = response
+          const refused = status === 403 ? { canonicalRequest: canonical() } : {}
+          log({
+            operation: 'presigned PUT',
+            bucket,
+            object,
+            status,
+            ms: performance.now() - started,
+            attempts: attempt,
+            ...refused,
+          })
+          return status
+        } catch (error) {
+          // a pooled socket that the store has closed is no answer yet
+          if (attempt < options.maxAttempts) continue
+          log({
+            operation: 'presigned PUT',
+            bucket,
+            object,
+            error: factsOf(error).code,
+            ms: performance.now() - started,
+            attempts: attempt,
+          })
+          throw storageErrorFrom(error, { operation: 'presigned PUT', bucket })
+        }
+      }
+    },
+
+    close() {
+      loading?.then(
+        ({ quick, slow }) => {
+          quick.destroy()
+          slow.destroy()
+        },
+        // whoever used it was told why it could not be loaded
+        () => {},
+      )
+      loading = undefined
+    },
+  }
+  return connection
+}
+
+const quiet = (): void => {}
+const SILENT = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet }
+
+function clientConfig(options: ResolvedS3Options, idleSeconds: number): S3ClientConfig {
+  const { credentials, region, endpoint, timeouts, connections, ca } = options
+  return {
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(credentials === undefined
+      ? {}
+      : { credentials: typeof credentials === 'function' ? async () => credentials() : credentials }),
+    forcePathStyle: options.pathStyle,
+    maxAttempts: options.maxAttempts,
+    // otherwise the SDK writes to the console; `log` has it all
+    logger: SILENT,
+    // Newer SDKs add a CRC32 to every upload and, streaming, an encoding with trailers that imitators of S3 refuse.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // With it the SDK opens a socket per upload and forgets the CA on it.
+    expectContinueHeader: false,
+    requestHandler: {
+      connectionTimeout: timeouts.connectSeconds * 1000,
+      socketTimeout: idleSeconds * 1000,
+      throwOnRequestTimeout: true,
+      httpAgent: { keepAlive: true, maxSockets: connections },
+      httpsAgent: {
+        keepAlive: true,
+        maxSockets: connections,
+        ...(ca === undefined ? {} : { ca: typeof ca === 'string' ? ca : Buffer.from(ca) }),
+      },
+    },
+  }
+}
+
+function metadataOf(value: unknown): Pick<S3LogEntry, 'status' | 'requestId' | 'attempts'> {
+  const metadata =
+    (value as { $metadata?: { httpStatusCode?: number; requestId?: string; attempts?: number } } | undefined)
+      ?.$metadata ?? {}
+  return {
+    ...(metadata.httpStatusCode === undefined ? {} : { status: metadata.httpStatusCode }),
+    ...(metadata.requestId === undefined ? {} : { requestId: metadata.requestId }),
+    ...(metadata.attempts === undefined ? {} : { attempts: metadata.attempts }),
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * `sif-library/storage/s3`: bytes in any store that speaks S3, straight between client and store by presigned URLs.
+ * @module
+ */
+import type { MultipartCapability, PresignCapability, StorageBackend, StorageLimits } from '../contract.js'
+import { isStorageError } from '../errors.js'
+import { prepareBucket } from './bucket.js'
+import { connectS3 } from './connection.js'
+import { MAX_SINGLE_BYTES, type S3Context } from './context.js'
+import { createS3Keys } from './keys.js'
+import { createMultipart } from './multipart.js'
+import { deleteObject, getObject, listObjects, putObject, statObject } from './objects.js'
+import { createLine, remember } from './once.js'
+import { resolveS3Options, type S3StorageOptions } from './options.js'
+import { createPresign } from './presign.js'
+import { probeBinding } from './probe.js'
+import { proveObject } from './proof.js'
+import { loadSha256 } from './sha256.js'
+import { createSigner, type SignUrl } from './signer.js'
+
+export type { S3LogEntry } from './connection.js'
+export type { S3Credentials, S3StorageOptions, S3Timeouts, S3Verify } from './options.js'
+export { fitS3Profile, type S3Fact, type S3Fit, type S3Profile, type S3Sighting, s3Profiles } from './profiles.js'
+export { s3OptionsFromUrl } from './url.js'
+
+/** A StorageBackend over S3 with presigned URLs and multipart uploads. */
+export interface S3Storage extends StorageBackend {
+  readonly multipart: MultipartCapability
+  readonly presign: PresignCapability
+}
+
+/** AWS "Amazon S3 multipart upload limits"; MinIO, Ceph, R2 and versitygw keep to them. */
+const LIMITS: StorageLimits = {
+  minPartSize: 5 * 1024 ** 2,
+  maxPartSize: MAX_SINGLE_BYTES,
+  maxParts: 10_000,
+  maxPutSize: MAX_SINGLE_BYTES,
+}
+
+/** Each holds a core and about 10 MiB; more at once would only share the same network. */
+const HASHING_THREADS = 4
+
+/**
+ * Stores blobs in an S3 bucket. Needs the optional peers `@aws-sdk/client-s3`, `@smithy/signature-v4` and `@smithy/protocol-http`, which are imported on
+ * first use; where one is missing, that use fails with StorageError `unsupported`, naming it. Throws `unsupported` for options that contradict.
+ */
+export function s3Storage(given: S3StorageOptions): S3Storage {
+  const options = resolveS3Options(given)
+  const connection = connectS3(options)
+  const keys = createS3Keys(options.prefix)
+  const sha256 = remember(loadSha256)
+  const signerFor = async (endpoint: string | undefined): Promise<SignUrl> => {
+    const [region, bucketUrl] = await Promise.all([connection.region(), connection.bucketUrl(endpoint)])
+    return createSigner({
+      region,
+      bucketUrl,
+      sha256: await sha256(),
+      credentials: connection.credentials,
+      clock: options.clock,
+    })
+  }
+  const closing = new AbortController()
+  const context: S3Context = {
+    options,
+    connection,
+    keys,
+    sha256,
+    signer: remember(() => signerFor(options.endpoint)),
+    hashing: createLine(HASHING_THREADS),
+    closing: closing.signal,
+  }
+  const at = (key: string) => ({ key, object: keys.object(key) })
+
+  let known = options.bindPayload === 'probe' ? undefined : options.bindPayload
+  const find = remember(async () => {
+    known = await probeBinding(context)
+    return known
+  })
+
+  return {
+    name: 's3',
+    limits: LIMITS,
+    ready: remember(async () => {
+      await prepareBucket(context)
+      if (known === undefined) await find()
+    }),
+    put: async (key, body, putOptions) => putObject(context, at(key), body, putOptions),
+    get: async (key, getOptions) => getObject(context, at(key), getOptions),
+    stat: async (key) => {
+      const found = await statObject(context, at(key), { mayBeAbsent: true })
+      return found && { size: found.size, ...(found.modifiedAt === undefined ? {} : { modifiedAt: found.modifiedAt }) }
+    },
+    delete: async (key) => deleteObject(context, at(key)),
+    async *list(prefix) {
+      for await (const { key, size, modifiedAt } of listObjects(context, { prefix, incoming: false }))
+        yield { key, size, modifiedAt }
+    },
+    multipart: createMultipart(context),
+    presign: createPresign(context, {
+      signer: options.publicEndpoint === undefined ? context.signer : remember(() => signerFor(options.publicEndpoint)),
+      binding: {
+        get known() {
+          return known
+        },
+        find,
+      },
+    }),
+    prove: async (key, expected) => proveObject(context, at(key), expected),
+
+    async sweepTemporary(olderThan, { isInUse } = {}) {
+      let swept = 0
+      let failed: { readonly error: unknown } | undefined
+      for await (const found of listObjects(context, { prefix: '', incoming: true })) {
+        if (found.modifiedAt >= olderThan) continue
+        try {
+          // AWS dates an object that came in parts by the start of its upload ("Working with object metadata"), however lately they were joined
+          if ((await isInUse?.(found.key)) === true) continue
+          await deleteObject(context, found)
+          swept += 1
+        } catch (error) {
+          // the others need not wait for what keeps this one
+          failed ??= { error }
+        }
+      }
+      if (failed !== undefined) throw failed.error
+      return swept
+    },
+
+    async check() {
+      try {
+        await connection.call({ operation: 'ListObjectsV2' }, (s3, callOptions) =>
+          s3.listObjectsV2({ Bucket: connection.bucket, Prefix: keys.prefix(''), MaxKeys: 1 }, callOptions),
+        )
+        return { ok: true, message: `bucket ${connection.bucket} answers` }
+      } catch (error) {
+        return { ok: false, message: isStorageError(error) ? error.message : 's3: unknown error' }
+      }
+    },
+
+    async close() {
+      closing.abort(new Error('the storage was closed'))
+      connection.close()
+    },
+  }
+}

@@ -1,0 +1,110 @@
+import type { AccountStore, TokenRecord, UserRecord } from '../contract.js'
+import { flag, nullableFlag } from './names.js'
+import { listOf } from './rows.js'
+import { changed, type Row, type SqlRunner, selectAll, selectFirst } from './steps.js'
+
+const userColumns = 'id, name, admin, group_names, created_at'
+const tokenColumns = 'id, user_id, label, hash, scopes, created_at, expires_at, last_used_at'
+const tokenWithUser = `SELECT ${tokenColumns.replace(/\w+/g, 't.$&')}, u.name AS user_name, u.admin, u.group_names, u.created_at AS user_created_at
+  FROM tokens t JOIN users u ON u.id = t.user_id`
+
+function userOf(row: Row): UserRecord {
+  return {
+    id: row.id as string,
+    name: row.name as string,
+    admin: row.admin === 1,
+    groups: listOf(row.group_names),
+    createdAt: row.created_at as number,
+  }
+}
+
+function tokenOf(row: Row): TokenRecord {
+  return {
+    id: row.id as string,
+    userId: row.user_id as string,
+    label: row.label as string,
+    hash: row.hash as string,
+    scopes: listOf(row.scopes),
+    createdAt: row.created_at as number,
+    expiresAt: row.expires_at as number | null,
+    lastUsedAt: row.last_used_at as number | null,
+  }
+}
+
+function tokenAndUserOf(row: Row): { readonly token: TokenRecord; readonly user: UserRecord } {
+  const user = {
+    id: row.user_id as string,
+    name: row.user_name as string,
+    admin: row.admin === 1,
+    groups: listOf(row.group_names),
+    createdAt: row.user_created_at as number,
+  }
+  return { token: tokenOf(row), user }
+}
+
+export function accountStore(runner: SqlRunner): AccountStore {
+  return {
+    createUser: async (user) => {
+      const { id, name, admin, groups, createdAt } = user
+      const sql = `INSERT INTO users (${userColumns}) VALUES (?, ?, ?, ?, ?) RETURNING ${userColumns}`
+      const created = await runner.run('statement', () =>
+        selectFirst(userOf, sql, id, name, flag(admin), JSON.stringify(groups), createdAt),
+      )
+      return created ?? user
+    },
+
+    findUser: (name) =>
+      runner.run('read', () => selectFirst(userOf, `SELECT ${userColumns} FROM users WHERE name = ?`, name)),
+
+    listUsers: () => runner.run('read', () => selectAll(userOf, `SELECT ${userColumns} FROM users ORDER BY name`)),
+
+    updateUser: (id, { admin, groups }) =>
+      runner.run('statement', () =>
+        selectFirst(
+          userOf,
+          `UPDATE users SET admin = COALESCE(?, admin), group_names = COALESCE(?, group_names) WHERE id = ? RETURNING ${userColumns}`,
+          nullableFlag(admin),
+          groups === undefined ? null : JSON.stringify(groups),
+          id,
+        ),
+      ),
+
+    removeUser: (name) =>
+      runner.run('transaction', function* () {
+        // locked first, so that nobody adds a token between the two deletions
+        const id = yield* selectFirst((row) => row.id as string, 'SELECT id FROM users WHERE name = ? FOR UPDATE', name)
+        if (id === undefined) return false
+        yield { sql: 'DELETE FROM tokens WHERE user_id = ?', values: [id] }
+        return yield* changed('DELETE FROM users WHERE id = ? RETURNING id', id)
+      }),
+
+    createToken: async (token) => {
+      const { id, userId, label, hash, scopes, createdAt, expiresAt, lastUsedAt } = token
+      const sql = `INSERT INTO tokens (${tokenColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING ${tokenColumns}`
+      const created = await runner.run('statement', () =>
+        selectFirst(tokenOf, sql, id, userId, label, hash, JSON.stringify(scopes), createdAt, expiresAt, lastUsedAt),
+      )
+      return created ?? token
+    },
+
+    findToken: (hash) =>
+      runner.run('read', () => selectFirst(tokenAndUserOf, `${tokenWithUser} WHERE t.hash = ?`, hash)),
+
+    listTokens: (userId) =>
+      runner.run('read', () => {
+        const map = (row: Row): TokenRecord & { readonly userName: string } => ({
+          ...tokenOf(row),
+          userName: row.user_name as string,
+        })
+        const order = 'ORDER BY t.created_at DESC, t.id DESC'
+        if (userId === undefined) return selectAll(map, `${tokenWithUser} ${order}`)
+        return selectAll(map, `${tokenWithUser} WHERE t.user_id = ? ${order}`, userId)
+      }),
+
+    removeToken: (id) => runner.run('statement', () => changed('DELETE FROM tokens WHERE id = ? RETURNING id', id)),
+
+    touchToken: async (id, now) => {
+      await runner.run('statement', () => changed('UPDATE tokens SET last_used_at = ? WHERE id = ?', now, id))
+    },
+  }
+}

@@ -1,0 +1,161 @@
+import type { BlobFacts, ImageRecord, ImageStore, TagRecord } from '../contract.js'
+import { noteImageChange } from './changes.js'
+import { refreshImageDocument, removeImageDocument } from './documents.js'
+import { lockBlob, lockContainerOf, releaseBlob } from './locks.js'
+import { flag, later, nullableFlag } from './names.js'
+import { imageColumns, imageOf } from './rows.js'
+import { changed, type Steps, selectFirst } from './steps.js'
+import { changeUsage, claimUsage } from './usage.js'
+
+export function* findImage(id: string): Steps<ImageRecord | undefined> {
+  return yield* selectFirst(imageOf, `SELECT ${imageColumns} FROM images WHERE id = ?`, id)
+}
+
+interface Bytes {
+  readonly facts: BlobFacts
+  readonly archFromHeader: boolean
+  readonly state: 'published' | 'unproven'
+  readonly now: number
+}
+
+/** The image begins to refer to a blob, which is recorded and locked. The caller has settled the usage. */
+function* referTo(image: ImageRecord, { facts, archFromHeader, state, now }: Bytes): Steps<void> {
+  yield {
+    sql: 'UPDATE blobs SET unreferenced_at = NULL WHERE blob_key = ? AND unreferenced_at IS NOT NULL',
+    values: [facts.key],
+  }
+  yield {
+    sql: `UPDATE images SET state = ?, size = ?, blob_key = ?, arch = ?, arch_from_header = ?, signed = ?, encrypted = ?, fingerprints = ?, published_at = ?,
+      updated_at = ${later} WHERE id = ?`,
+    values: [
+      ...[
+        state,
+        facts.size,
+        facts.key,
+        facts.arch,
+        flag(archFromHeader),
+        nullableFlag(facts.signed),
+        nullableFlag(facts.encrypted),
+      ],
+      ...[JSON.stringify(facts.fingerprints), now, now, now, image.id],
+    ],
+  }
+  if (image.blobKey !== null && image.blobKey !== facts.key) yield* releaseBlob(image.blobKey, now)
+  yield* refreshImageDocument(image.id)
+  yield* noteImageChange(image.id)
+}
+
+/** Arch of an image on its new bytes: what the header says, else what was known before. */
+function archOf(image: ImageRecord, fromHeader: string | null): Pick<ImageRecord, 'arch' | 'archFromHeader'> {
+  return fromHeader === null
+    ? { arch: image.arch, archFromHeader: image.archFromHeader }
+    : { arch: fromHeader, archFromHeader: true }
+}
+
+/** Publishes the image on the bytes of another one. The image unchanged when that one is not (any more) published with the same digest. */
+export function* adoptBytes(
+  image: ImageRecord,
+  entityId: string,
+  adopt: { imageId: string; defaultQuotaBytes: number; now: number },
+): Steps<ImageRecord> {
+  const candidate = yield* findImage(adopt.imageId)
+  if (candidate === undefined || candidate.blobKey === null) return image
+  yield* lockBlob(candidate.blobKey)
+  // read again under the lock: only now it can't be deleted before this image refers to its blob
+  const source = yield* findImage(adopt.imageId)
+  if (
+    source === undefined ||
+    source.state !== 'published' ||
+    source.digest !== image.digest ||
+    source.blobKey !== candidate.blobKey
+  )
+    return image
+  // bytes that are known as damaged by another image of theirs
+  if (yield* changed(`SELECT id FROM images WHERE blob_key = ? AND state = 'damaged' LIMIT 1`, source.blobKey))
+    return image
+  const { arch, archFromHeader } = archOf(image, source.archFromHeader ? source.arch : null)
+  const facts = {
+    key: source.blobKey,
+    size: source.size,
+    arch,
+    signed: source.signed,
+    encrypted: source.encrypted,
+    fingerprints: source.fingerprints,
+  }
+  yield* referTo(image, { facts, archFromHeader, state: 'published', now: adopt.now })
+  yield* claimUsage(entityId, { used: source.size - image.size, defaultQuotaBytes: adopt.defaultQuotaBytes })
+  return (yield* findImage(image.id)) ?? image
+}
+
+type Publishing = Parameters<ImageStore['publish']>[0]
+
+export function* publishImage({
+  imageId,
+  uploadId,
+  blob,
+  state,
+  partsDigest = null,
+  now,
+}: Publishing): Steps<'published' | 'already' | 'gone'> {
+  const container = yield* lockContainerOf(imageId)
+  const image = container && (yield* findImage(imageId))
+  const claimed = (yield {
+    sql: `UPDATE uploads SET state = ?, parts_digest = ?, updated_at = ? WHERE id = ? AND image_id = ? AND state = 'completing' RETURNING size, entity_id`,
+    values: [image ? 'completed' : 'aborted', partsDigest, now, uploadId, imageId],
+  })[0]
+  if (claimed === undefined) return 'gone'
+  const entityId = claimed.entity_id as string
+  const reserved = -(claimed.size as number)
+  if (image === undefined) {
+    // the image was deleted while its upload completed: nobody else will give the reservation back
+    yield* changeUsage(entityId, { reserved })
+    return 'gone'
+  }
+  if (image.state === 'published' || image.state === 'unproven') {
+    yield* changeUsage(entityId, { reserved })
+    return 'already'
+  }
+  yield {
+    sql: 'INSERT INTO blobs (blob_key, digest, size, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (blob_key) DO NOTHING',
+    values: [blob.key, image.digest, blob.size, now],
+  }
+  yield* lockBlob(blob.key)
+  const { arch, archFromHeader } = archOf(image, blob.arch)
+  yield* referTo(image, { facts: { ...blob, arch }, archFromHeader, state, now })
+  yield* changeUsage(entityId, { reserved, used: blob.size - image.size })
+  return 'published'
+}
+
+export function* deleteImage(id: string, now: number): Steps<boolean> {
+  const container = yield* lockContainerOf(id)
+  const image = container && (yield* findImage(id))
+  if (container === undefined || image === undefined) return false
+  yield* noteImageChange(id)
+  yield { sql: 'DELETE FROM tags WHERE image_id = ?', values: [id] }
+  yield* removeImageDocument(id)
+  yield { sql: 'DELETE FROM images WHERE id = ?', values: [id] }
+  const aborted = yield {
+    sql: `UPDATE uploads SET state = 'aborted', updated_at = ? WHERE image_id = ? AND state = 'open' RETURNING size`,
+    values: [now, id],
+  }
+  if (image.blobKey !== null) yield* releaseBlob(image.blobKey, now)
+  const reserved = aborted.reduce((sum, row) => sum + (row.size as number), 0)
+  yield* changeUsage(container.entityId, { used: -image.size, reserved: -reserved })
+  return true
+}
+
+/** The image is later than the tag that it had, so that a sidecar which still has the tag is known as older. */
+export function* loseTag({ imageId, updatedAt }: TagRecord, now: number): Steps<void> {
+  const at = Math.max(now, updatedAt + 1)
+  yield { sql: `UPDATE images SET updated_at = ${later} WHERE id = ?`, values: [at, at, imageId] }
+}
+
+/** Compare-and-set of a member of an image that its search document and its sidecar show. */
+export function* changeImage(id: string, sql: string, ...values: readonly (string | number)[]): Steps<boolean> {
+  if ((yield* lockContainerOf(id)) === undefined) return false
+  const done = yield* changed(sql, ...values)
+  if (!done) return false
+  yield* refreshImageDocument(id)
+  yield* noteImageChange(id)
+  return true
+}

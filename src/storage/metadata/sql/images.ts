@@ -1,0 +1,137 @@
+import type { CreateResult, ImageRecord, ImageStore } from '../contract.js'
+import { MetadataError } from '../errors.js'
+import { adoptBytes, changeImage, deleteImage, findImage, publishImage } from './image-steps.js'
+import { lockContainer } from './locks.js'
+import { later, pageSize } from './names.js'
+import { restoreImage } from './restore.js'
+import { imageColumns, imageInContainerColumns, imageInContainerOf, imageOf, tagOf } from './rows.js'
+import { isListed, listValue, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
+
+const inContainer = `SELECT ${imageInContainerColumns} FROM images i JOIN containers c ON c.id = i.container_id`
+const byId = `${inContainer} WHERE i.id = ?`
+const byPath = 'c.entity_name = ? AND c.collection_name = ? AND c.name = ?'
+
+/** One statement of three lookups, each in one index: container by path, tag by (container, arch, tag), image by id. */
+export const findByTag: string = `SELECT ${imageInContainerColumns} FROM containers c JOIN tags t ON t.container_id = c.id JOIN images i ON i.id = t.image_id
+  WHERE ${byPath} AND t.arch = ? AND t.tag = ?`
+const findByDigest = `SELECT ${imageInContainerColumns} FROM containers c JOIN images i ON i.container_id = c.id WHERE ${byPath} AND i.digest = ?`
+
+type NewImage = Parameters<ImageStore['createIfAbsent']>[0]
+
+function* createImage({
+  id,
+  containerId,
+  digest,
+  description,
+  owner,
+  now,
+  adopt,
+}: NewImage): Steps<Awaited<ReturnType<ImageStore['createIfAbsent']>>> {
+  const container = yield* lockContainer(containerId)
+  if (container === undefined)
+    throw new MetadataError('parent-missing', 'the container of the new image does not exist')
+  const result = yield* findOrInsert({ id, containerId, digest, description, owner, now })
+  const { record } = result
+  if (adopt === undefined || record.state === 'published' || record.state === 'unproven')
+    return { ...result, adopted: false }
+  const published = yield* adoptBytes(record, container.entityId, { ...adopt, now })
+  return { ...result, record: published, adopted: published.state === 'published' }
+}
+
+/** Nobody else can insert between the two statements: the container is locked. */
+function* findOrInsert({
+  id,
+  containerId,
+  digest,
+  description,
+  owner,
+  now,
+}: Omit<NewImage, 'adopt'>): Steps<CreateResult<ImageRecord>> {
+  const found = yield* selectFirst(
+    imageOf,
+    `SELECT ${imageColumns} FROM images WHERE container_id = ? AND digest = ?`,
+    containerId,
+    digest,
+  )
+  if (found !== undefined) return { record: found, created: false }
+  const [row = {}] = yield {
+    sql: `INSERT INTO images (id, container_id, digest, description, state, size, arch_from_header, fingerprints, owner, created_at, updated_at)
+      VALUES (?, ?, ?, ?, 'pending', 0, 0, '[]', ?, ?, ?) RETURNING ${imageColumns}`,
+    values: [id, containerId, digest, description, owner, now, now],
+  }
+  return { record: imageOf(row), created: true }
+}
+
+export function imageStore(runner: SqlRunner): ImageStore {
+  return {
+    createIfAbsent: (image) => runner.run('transaction', () => createImage(image)),
+
+    find: (id) => runner.run('read', () => selectFirst(imageInContainerOf, byId, id)),
+
+    findByPath: ({ entity, collection, container }, selector) =>
+      runner.run('read', () =>
+        'digest' in selector
+          ? selectFirst(imageInContainerOf, findByDigest, entity, collection, container, selector.digest)
+          : selectFirst(imageInContainerOf, findByTag, entity, collection, container, selector.arch, selector.tag),
+      ),
+
+    findPublished: (digest, limit) =>
+      runner.run('read', () =>
+        selectAll(
+          imageInContainerOf,
+          `${inContainer} WHERE i.digest = ? AND i.state = 'published' ORDER BY i.published_at DESC, i.id DESC LIMIT ?`,
+          digest,
+          pageSize(limit),
+        ),
+      ),
+
+    tagsOf: (imageId) =>
+      runner.run('read', () =>
+        selectAll(
+          tagOf,
+          'SELECT arch, tag, image_id, updated_at FROM tags WHERE image_id = ? ORDER BY arch, tag',
+          imageId,
+        ),
+      ),
+
+    publish: (change) => runner.run('transaction', () => publishImage(change)),
+
+    setState: (id, from, to, now, seen) =>
+      runner.run('transaction', () =>
+        changeImage(
+          id,
+          `UPDATE images SET state = ?, updated_at = ${later} WHERE id = ? AND blob_key ${seen === undefined ? 'IS NOT NULL' : '= ?'}
+            AND ${isListed(runner.dialect, 'state')} RETURNING id`,
+          ...[to, now, now, id, ...(seen === undefined ? [] : [seen.blobKey ?? '']), listValue(from)],
+        ),
+      ),
+
+    setArchIfUnknown: (id, arch, now) =>
+      runner.run('transaction', function* () {
+        yield* changeImage(
+          id,
+          `UPDATE images SET arch = ?, updated_at = ${later} WHERE id = ? AND arch IS NULL RETURNING id`,
+          arch,
+          now,
+          now,
+          id,
+        )
+        return yield* findImage(id)
+      }),
+
+    delete: (id, now) => runner.run('transaction', () => deleteImage(id, now)),
+
+    restore: (image) => runner.run('transaction', () => restoreImage(image)),
+
+    list: ({ after = '', limit, states = [] }) =>
+      runner.run('read', () => {
+        const order = 'ORDER BY i.id LIMIT ?'
+        if (states.length === 0)
+          return selectAll(imageInContainerOf, `${inContainer} WHERE i.id > ? ${order}`, after, pageSize(limit))
+        // said in so many words, because nearly all are published, and the index of the others is chosen by it
+        const others = states.includes('published') ? '' : `i.state <> 'published' AND `
+        const sql = `${inContainer} WHERE i.id > ? AND ${others}${isListed(runner.dialect, 'i.state')} ${order}`
+        return selectAll(imageInContainerOf, sql, after, listValue(states), pageSize(limit))
+      }),
+  }
+}

@@ -1,0 +1,108 @@
+import type { Dialect } from './steps.js'
+
+/**
+ * The schema as numbered steps, forward only: a step that was released is never changed, a new one is added at the end. Times are milliseconds, sizes bytes,
+ * flags 0 or 1, lists JSON. Names can't change, so they are repeated below where a lookup by path wants them in one index; the checks are the last line of
+ * defence for the counters, which the store keeps exact itself.
+ */
+export type Migration = (dialect: Dialect) => readonly string[]
+
+const names: Migration = ({ text }) => [
+  `CREATE TABLE entities (
+    id ${text} PRIMARY KEY, name ${text} NOT NULL UNIQUE, description ${text} NOT NULL, default_private INTEGER NOT NULL, quota_bytes BIGINT,
+    used_bytes BIGINT NOT NULL DEFAULT 0 CHECK (used_bytes >= 0), reserved_bytes BIGINT NOT NULL DEFAULT 0 CHECK (reserved_bytes >= 0),
+    owner ${text}, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)`,
+  `CREATE TABLE collections (
+    id ${text} PRIMARY KEY, entity_id ${text} NOT NULL REFERENCES entities (id), entity_name ${text} NOT NULL, name ${text} NOT NULL, description ${text} NOT NULL,
+    private INTEGER NOT NULL, owner ${text}, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (entity_name, name))`,
+  'CREATE UNIQUE INDEX collections_of_entity ON collections (entity_id, name)',
+  `CREATE TABLE containers (
+    id ${text} PRIMARY KEY, entity_id ${text} NOT NULL, entity_name ${text} NOT NULL,
+    collection_id ${text} NOT NULL REFERENCES collections (id), collection_name ${text} NOT NULL, collection_private INTEGER NOT NULL,
+    name ${text} NOT NULL, description ${text} NOT NULL, private INTEGER NOT NULL, download_count BIGINT NOT NULL DEFAULT 0,
+    owner ${text}, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (entity_name, collection_name, name))`,
+  'CREATE UNIQUE INDEX containers_of_collection ON containers (collection_id, name)',
+]
+
+const images: Migration = ({ text, clustered }) => [
+  `CREATE TABLE blobs (
+    blob_key ${text} PRIMARY KEY, digest ${text} NOT NULL, size BIGINT NOT NULL, created_at BIGINT NOT NULL, unreferenced_at BIGINT)`,
+  'CREATE INDEX blobs_unreferenced ON blobs (unreferenced_at, blob_key) WHERE unreferenced_at IS NOT NULL',
+  `CREATE TABLE images (
+    id ${text} PRIMARY KEY, container_id ${text} NOT NULL REFERENCES containers (id), digest ${text} NOT NULL, description ${text} NOT NULL, state ${text} NOT NULL,
+    size BIGINT NOT NULL, blob_key ${text} REFERENCES blobs (blob_key), arch ${text}, arch_from_header INTEGER NOT NULL, signed INTEGER, encrypted INTEGER,
+    fingerprints ${text} NOT NULL, owner ${text}, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, published_at BIGINT, UNIQUE (container_id, digest))`,
+  'CREATE INDEX images_by_digest ON images (digest, state, published_at)',
+  'CREATE INDEX images_by_blob ON images (blob_key) WHERE blob_key IS NOT NULL',
+  `CREATE TABLE tags (
+    container_id ${text} NOT NULL REFERENCES containers (id), arch ${text} NOT NULL, tag ${text} NOT NULL,
+    image_id ${text} NOT NULL REFERENCES images (id), updated_at BIGINT NOT NULL, PRIMARY KEY (container_id, arch, tag))${clustered}`,
+  'CREATE INDEX tags_of_image ON tags (image_id, arch, tag)',
+]
+
+const uploads: Migration = ({ text }) => [
+  // no references: the record of an upload outlives its image
+  `CREATE TABLE uploads (
+    id ${text} PRIMARY KEY, kind ${text} NOT NULL, state ${text} NOT NULL, image_id ${text} NOT NULL, container_id ${text} NOT NULL,
+    entity_id ${text} NOT NULL, principal ${text}, blob_key ${text} NOT NULL, size BIGINT NOT NULL, digest ${text} NOT NULL,
+    part_size BIGINT NOT NULL, total_parts INTEGER NOT NULL, backend_upload_id ${text}, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL)`,
+  'CREATE INDEX uploads_of_image ON uploads (image_id, state)',
+  'CREATE INDEX uploads_by_key ON uploads (blob_key)',
+  'CREATE INDEX uploads_by_expiry ON uploads (state, expires_at)',
+  'CREATE INDEX uploads_by_change ON uploads (state, updated_at)',
+]
+
+const accounts: Migration = ({ text }) => [
+  `CREATE TABLE users (
+    id ${text} PRIMARY KEY, name ${text} NOT NULL UNIQUE, admin INTEGER NOT NULL, group_names ${text} NOT NULL, created_at BIGINT NOT NULL)`,
+  `CREATE TABLE tokens (
+    id ${text} PRIMARY KEY, user_id ${text} NOT NULL REFERENCES users (id), label ${text} NOT NULL, hash ${text} NOT NULL UNIQUE, scopes ${text} NOT NULL,
+    created_at BIGINT NOT NULL, expires_at BIGINT, last_used_at BIGINT)`,
+  'CREATE INDEX tokens_of_user ON tokens (user_id)',
+  `CREATE TABLE settings (name ${text} PRIMARY KEY, value ${text} NOT NULL)`,
+]
+
+/** One table of documents per kind: a search for entities must not walk through the documents of a million images that match as well. */
+const documents: Migration = (dialect) => {
+  const { text, serial } = dialect
+  return [
+    ...['search_entities', 'search_collections', 'search_containers'].flatMap((table) => [
+      `CREATE TABLE ${table} (id ${serial} PRIMARY KEY, ref_id ${text} NOT NULL UNIQUE, text ${text} NOT NULL)`,
+      ...dialect.indexText(table),
+    ]),
+    `CREATE TABLE search_images (
+      id ${serial} PRIMARY KEY, ref_id ${text} NOT NULL UNIQUE, container_id ${text} NOT NULL, arch ${text}, signed INTEGER, text ${text} NOT NULL)`,
+    ...dialect.indexText('search_images'),
+  ]
+}
+
+const first: Migration = (dialect) => [names, images, uploads, accounts, documents].flatMap((part) => part(dialect))
+
+/** What an upload was completed with: a repeated complete is told from one with other parts. */
+const completedParts: Migration = ({ text }) => [`ALTER TABLE uploads ADD COLUMN parts_digest ${text}`]
+
+/** Which records need a new sidecar: at first all that there are. */
+const recordChanges: Migration = ({ text, serial, unrepeated }) => [
+  `CREATE TABLE record_changes (seq ${serial} PRIMARY KEY${unrepeated}, kind ${text} NOT NULL, target_id ${text} NOT NULL, digest ${text})`,
+  'CREATE INDEX record_changes_of ON record_changes (target_id, kind)',
+  ...(['entities', 'collections', 'containers'] as const).map(
+    (table) =>
+      `INSERT INTO record_changes (kind, target_id) SELECT '${{ entities: 'entity', collections: 'collection', containers: 'container' }[table]}', id FROM ${table}`,
+  ),
+  `INSERT INTO record_changes (kind, target_id, digest) SELECT 'image', id, digest FROM images WHERE blob_key IS NOT NULL`,
+]
+
+/** The few images that wait for a proof or were found damaged, which every start of a server asks for: without it each asking reads a million published ones. */
+const unpublished: Migration = () => [`CREATE INDEX images_unpublished ON images (id) WHERE state <> 'published'`]
+
+/** Searches for an arch that few images have: without it a search looks at all that match in name. */
+const archs: Migration = () => ['CREATE INDEX search_images_arch ON search_images (arch, id)']
+
+/** Ended uploads whose parts may still lie in the storage, which every sweep asks for. */
+const undropped: Migration = () => [
+  `CREATE INDEX uploads_undropped ON uploads (id) WHERE state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`,
+]
+
+/** The step at index n leads from version n to n + 1. */
+export const migrations: readonly Migration[] = [first, completedParts, recordChanges, unpublished, archs, undropped]

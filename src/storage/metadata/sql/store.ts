@@ -1,0 +1,91 @@
+import type { MetadataCheck, MetadataStore } from '../contract.js'
+import { MetadataError } from '../errors.js'
+import { accountStore } from './accounts.js'
+import { blobStore } from './blobs.js'
+import { changeStore } from './changes.js'
+import { collectionStore } from './collections.js'
+import { containerStore } from './containers.js'
+import { entityStore } from './entities.js'
+import { imageStore } from './images.js'
+import { migrate } from './migrate.js'
+import { search } from './search.js'
+import { settingStore } from './settings.js'
+import { changed, type SqlDriver, type SqlRunner } from './steps.js'
+import { tagStore } from './tags.js'
+import { uploadStore } from './uploads.js'
+
+/** A driver that connects and migrates by itself at its first use, and refuses after it was closed. */
+interface Gate extends SqlRunner {
+  ready(): Promise<void>
+  close(): Promise<void>
+}
+
+function gateOf(driver: SqlDriver): Gate {
+  let isReady = false
+  let opening: Promise<void> | undefined
+  let closing: Promise<void> | undefined
+
+  const closed = (): Promise<never> => Promise.reject(new MetadataError('closed', 'the metadata store was closed'))
+
+  const open = async (): Promise<void> => {
+    await driver.open()
+    await driver.migrate(() => migrate(driver.dialect))
+    isReady = true
+  }
+
+  const ready = (): Promise<void> => {
+    if (closing !== undefined) return closed()
+    // a failure is not kept: the database may be there at the next call
+    opening ??= open().catch((error: unknown) => {
+      opening = undefined
+      throw error
+    })
+    return opening
+  }
+
+  return {
+    dialect: driver.dialect,
+    ready,
+    run: (mode, steps) => {
+      if (closing !== undefined) return closed()
+      return isReady ? driver.run(mode, steps) : ready().then(() => driver.run(mode, steps))
+    },
+    close: () => {
+      closing ??= (opening ?? Promise.resolve()).catch(() => undefined).then(() => driver.close())
+      return closing
+    },
+  }
+}
+
+/** The MetadataStore over a driver: the same statements for every database. */
+export function sqlStore(driver: SqlDriver): MetadataStore {
+  const gate = gateOf(driver)
+  const name = driver.dialect.name
+
+  const check = async (): Promise<MetadataCheck> => {
+    try {
+      await gate.run('probe', () => changed('SELECT version FROM schema_version'))
+      return { ok: true, message: `${name} answers` }
+    } catch (error) {
+      return { ok: false, message: `${name}: ${error instanceof Error ? error.message : String(error)}` }
+    }
+  }
+
+  return {
+    name,
+    ready: gate.ready,
+    check,
+    close: gate.close,
+    entities: entityStore(gate),
+    collections: collectionStore(gate),
+    containers: containerStore(gate),
+    images: imageStore(gate),
+    tags: tagStore(gate),
+    uploads: uploadStore(gate),
+    blobs: blobStore(gate),
+    changes: changeStore(gate),
+    accounts: accountStore(gate),
+    settings: settingStore(gate),
+    search: (query) => search(gate, query),
+  }
+}

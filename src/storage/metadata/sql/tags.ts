@@ -1,0 +1,89 @@
+import type { TagStore } from '../contract.js'
+import { MetadataError } from '../errors.js'
+import { noteImageChange } from './changes.js'
+import { refreshImageDocument } from './documents.js'
+import { deleteImage, loseTag } from './image-steps.js'
+import { lockContainer } from './locks.js'
+import { tagOf } from './rows.js'
+import { changed, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
+
+const thisTag = 'container_id = ? AND arch = ? AND tag = ?'
+
+function* setTag({
+  containerId,
+  arch,
+  tag,
+  imageId,
+  now,
+}: Parameters<TagStore['set']>[0]): Steps<{ readonly previous: string | undefined }> {
+  yield* lockContainer(containerId)
+  const visible = yield* changed(
+    `SELECT id FROM images WHERE id = ? AND container_id = ? AND state IN ('published', 'unproven')`,
+    imageId,
+    containerId,
+  )
+  if (!visible)
+    throw new MetadataError('image-missing', 'the image of the tag is not a published one of this container')
+  const before = yield* selectFirst(
+    tagOf,
+    `SELECT arch, tag, image_id, updated_at FROM tags WHERE ${thisTag}`,
+    containerId,
+    arch,
+    tag,
+  )
+  const previous = before?.imageId
+  yield {
+    sql: `INSERT INTO tags (container_id, arch, tag, image_id, updated_at) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT (container_id, arch, tag) DO UPDATE SET image_id = excluded.image_id,
+        updated_at = CASE WHEN tags.updated_at > excluded.updated_at THEN tags.updated_at ELSE excluded.updated_at END`,
+    values: [containerId, arch, tag, imageId, now],
+  }
+  if (previous === imageId) return { previous }
+  if (before !== undefined) yield* loseTag(before, now)
+  for (const id of previous === undefined ? [imageId] : [imageId, previous]) {
+    yield* refreshImageDocument(id)
+    yield* noteImageChange(id)
+  }
+  return { previous }
+}
+
+function* removeTag({
+  containerId,
+  arch,
+  tag,
+  imageId,
+  now,
+}: Parameters<TagStore['remove']>[0]): Steps<Awaited<ReturnType<TagStore['remove']>>> {
+  yield* lockContainer(containerId)
+  const removed = yield* selectFirst(
+    tagOf,
+    `DELETE FROM tags WHERE ${thisTag} AND image_id = ? RETURNING arch, tag, image_id, updated_at`,
+    ...[containerId, arch, tag, imageId],
+  )
+  if (removed === undefined) {
+    return (yield* changed(`SELECT tag FROM tags WHERE ${thisTag}`, containerId, arch, tag)) ? 'moved' : 'gone'
+  }
+  if (yield* changed('SELECT tag FROM tags WHERE image_id = ? LIMIT 1', imageId)) {
+    yield* loseTag(removed, now)
+    yield* refreshImageDocument(imageId)
+    yield* noteImageChange(imageId)
+    return 'removed'
+  }
+  yield* deleteImage(imageId, now)
+  return 'image-deleted'
+}
+
+export function tagStore(runner: SqlRunner): TagStore {
+  return {
+    set: (tag) => runner.run('transaction', () => setTag(tag)),
+    list: (containerId) =>
+      runner.run('read', () =>
+        selectAll(
+          tagOf,
+          'SELECT arch, tag, image_id, updated_at FROM tags WHERE container_id = ? ORDER BY arch, tag',
+          containerId,
+        ),
+      ),
+    remove: (tag) => runner.run('transaction', () => removeTag(tag)),
+  }
+}

@@ -1,0 +1,151 @@
+import type { UploadRecord, UploadStore } from '../contract.js'
+import { MetadataError } from '../errors.js'
+import { lockContainer } from './locks.js'
+import { pageSize } from './names.js'
+import { uploadColumns, uploadOf } from './rows.js'
+import { changed, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
+import { changeUsage, claimUsage } from './usage.js'
+
+const forgottenAtOnce = 1000
+/** As in the index `uploads_undropped`. */
+const undropped = `state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`
+
+function* createUpload(upload: Parameters<UploadStore['create']>[0]): Steps<UploadRecord> {
+  const container = yield* lockContainer(upload.containerId)
+  const there =
+    container?.entityId === upload.entityId &&
+    (yield* changed('SELECT id FROM images WHERE id = ? AND container_id = ?', upload.imageId, upload.containerId))
+  if (!there) throw new MetadataError('image-missing', 'the image of the upload does not exist in its container')
+  yield* claimUsage(upload.entityId, { reserved: upload.size, defaultQuotaBytes: upload.defaultQuotaBytes })
+  const [row = {}] = yield {
+    sql: `INSERT INTO uploads (${uploadColumns}) VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) RETURNING ${uploadColumns}`,
+    values: [
+      ...[
+        upload.id,
+        upload.kind,
+        upload.imageId,
+        upload.containerId,
+        upload.entityId,
+        upload.principal,
+        upload.key,
+        upload.size,
+        upload.digest,
+      ],
+      ...[
+        upload.partSize,
+        upload.totalParts,
+        upload.backendUploadId,
+        upload.createdAt,
+        upload.createdAt,
+        upload.expiresAt,
+      ],
+    ],
+  }
+  return uploadOf(row)
+}
+
+function* moveUpload(...[id, from, to, now, seen]: Parameters<UploadStore['move']>): Steps<boolean> {
+  // an upload that ended gave its reservation back, or turned it into usage, and never begins again
+  if (from !== 'open' && from !== 'completing') return false
+  const moved = (yield {
+    sql: `UPDATE uploads SET state = ?, updated_at = ? WHERE id = ? AND state = ?${seen === undefined ? '' : ' AND updated_at = ?'} RETURNING size, entity_id`,
+    values: [to, now, id, from, ...(seen === undefined ? [] : [seen.updatedAt])],
+  })[0]
+  if (moved === undefined) return false
+  if (to === 'aborted' || to === 'expired')
+    yield* changeUsage(moved.entity_id as string, { reserved: -(moved.size as number) })
+  return true
+}
+
+export function uploadStore(runner: SqlRunner): UploadStore {
+  const findInState = (
+    state: 'open' | 'completing' | 'completed',
+    imageId: string,
+    principal: string | null,
+  ): Promise<readonly UploadRecord[]> =>
+    runner.run('read', () =>
+      selectAll(
+        uploadOf,
+        `SELECT ${uploadColumns} FROM uploads WHERE image_id = ? AND state = ? AND principal IS NOT DISTINCT FROM ? ORDER BY created_at DESC, id DESC`,
+        imageId,
+        state,
+        principal,
+      ),
+    )
+
+  return {
+    create: (upload) => runner.run('transaction', () => createUpload(upload)),
+
+    find: (id) =>
+      runner.run('read', () => selectFirst(uploadOf, `SELECT ${uploadColumns} FROM uploads WHERE id = ?`, id)),
+
+    findOpen: (imageId, principal) => findInState('open', imageId, principal),
+
+    findCompleted: (imageId, principal) => findInState('completed', imageId, principal),
+
+    findCompleting: (imageId, principal) => findInState('completing', imageId, principal),
+
+    move: (...change) => runner.run('transaction', () => moveUpload(...change)),
+
+    touch: async (id, { state, expiresAt, now }) => {
+      await runner.run('statement', () =>
+        changed(
+          `UPDATE uploads SET updated_at = ?, expires_at = ? WHERE id = ? AND state = ?`,
+          now,
+          expiresAt,
+          id,
+          state,
+        ),
+      )
+    },
+
+    findStale: ({ now, stuckSince, limit }) =>
+      runner.run('read', () =>
+        selectAll(
+          uploadOf,
+          `SELECT ${uploadColumns} FROM (SELECT * FROM uploads WHERE state = 'open' AND expires_at < ? ORDER BY expires_at LIMIT ?) AS expired
+            UNION ALL SELECT ${uploadColumns} FROM (SELECT * FROM uploads WHERE state = 'completing' AND updated_at < ? ORDER BY updated_at LIMIT ?) AS stuck
+            ORDER BY created_at, id LIMIT ?`,
+          ...[now, pageSize(limit), stuckSince, pageSize(limit), pageSize(limit)],
+        ),
+      ),
+
+    findUndropped: ({ after = '', limit }) =>
+      runner.run('read', () =>
+        selectAll(
+          uploadOf,
+          `SELECT ${uploadColumns} FROM uploads WHERE ${undropped} AND id > ? ORDER BY id LIMIT ?`,
+          after,
+          pageSize(limit),
+        ),
+      ),
+
+    markDropped: async (id) => {
+      await runner.run('statement', () =>
+        changed(`UPDATE uploads SET backend_upload_id = NULL WHERE id = ? AND ${undropped}`, id),
+      )
+    },
+
+    forget: async (before) => {
+      let total = 0
+      for (;;) {
+        // in portions, so that years of uploads do not stop everything else for seconds
+        const forgotten = await runner.run('statement', () =>
+          selectAll(
+            (row) => row.id,
+            `DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE state IN ('completed', 'aborted', 'expired') AND updated_at < ?
+              AND NOT (${undropped}) LIMIT ${forgottenAtOnce}) RETURNING id`,
+            before,
+          ),
+        )
+        total += forgotten.length
+        if (forgotten.length < forgottenAtOnce) return total
+      }
+    },
+
+    isKeyInUse: (key) =>
+      runner.run('read', () =>
+        changed(`SELECT id FROM uploads WHERE blob_key = ? AND state IN ('open', 'completing') LIMIT 1`, key),
+      ),
+  }
+}

@@ -1,0 +1,38 @@
+import { MetadataError } from '../errors.js'
+import { changed, type Steps } from './steps.js'
+
+/** Bytes to add to the counters of an entity; negative ones are given back. */
+export interface UsageChange {
+  readonly used?: number
+  readonly reserved?: number
+}
+
+/** Changes the counters without asking for room: for bytes that were reserved, and for giving back. */
+export function* changeUsage(entityId: string, { used = 0, reserved = 0 }: UsageChange): Steps<void> {
+  yield {
+    sql: 'UPDATE entities SET used_bytes = used_bytes + ?, reserved_bytes = reserved_bytes + ? WHERE id = ?',
+    values: [used, reserved, entityId],
+  }
+}
+
+export interface UsageClaim extends UsageChange {
+  /** Applies where the entity has no quota of its own; 0 = unlimited. */
+  readonly defaultQuotaBytes: number
+}
+
+/** Takes room, in the same statement that checks for it, so two callers can't both have the last of it. Throws `quota-exceeded`. */
+export function* claimUsage(entityId: string, { used = 0, reserved = 0, defaultQuotaBytes }: UsageClaim): Steps<void> {
+  // unlimited still ends where a JavaScript number stops counting bytes one by one
+  const fits = yield* changed(
+    `UPDATE entities SET used_bytes = used_bytes + ?, reserved_bytes = reserved_bytes + ?
+      WHERE id = ? AND used_bytes + reserved_bytes + CAST(? AS BIGINT)
+        <= COALESCE(NULLIF(COALESCE(quota_bytes, CAST(? AS BIGINT)), 0), ${Number.MAX_SAFE_INTEGER}) RETURNING id`,
+    used,
+    reserved,
+    entityId,
+    used + reserved,
+    defaultQuotaBytes,
+  )
+  if (!fits)
+    throw new MetadataError('quota-exceeded', `${used + reserved} more bytes would pass the quota of the entity`)
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import type { TokenRecord, UserRecord } from '../../storage/metadata/contract.js'
+import type { MetadataContext, MetadataGroup } from './context.js'
+
+function newUser(context: MetadataContext, name: string, groups: readonly string[] = []): UserRecord {
+  return { id: context.id(), name, admin: false, groups, createdAt: context.now() }
+}
+
+function newToken(context: MetadataContext, userId: string): TokenRecord {
+  const hash = context.digest()
+  return {
+    id: context.id(),
+    userId,
+    label: 'laptop',
+    hash,
+    scopes: ['pull', 'push:alice/tools'],
+    createdAt: context.now(),
+    expiresAt: null,
+    lastUsedAt: null,
+  }
+}
+
+export const accountTests: MetadataGroup = {
+  name: 'accounts',
+  tests: {
+    'users are created, found, listed, changed and removed': async (context) => {
+      const { accounts } = context.store
+      const bob = { ...newUser(context, 'bob', ['lab', 'ops']), admin: true }
+      const alice = newUser(context, 'alice')
+      assert.deepEqual(await accounts.createUser(bob), bob)
+      await accounts.createUser(alice)
+      assert.deepEqual(await accounts.findUser('bob'), bob)
+      assert.equal(await accounts.findUser('Bob'), undefined)
+      assert.deepEqual(await accounts.listUsers(), [alice, bob])
+      assert.deepEqual(await accounts.updateUser(bob.id, { admin: false }), { ...bob, admin: false })
+      assert.deepEqual(await accounts.updateUser(bob.id, { groups: [] }), { ...bob, admin: false, groups: [] })
+      assert.equal(await accounts.updateUser(context.id(), { admin: true }), undefined)
+      assert.equal(await accounts.removeUser('bob'), true)
+      assert.equal(await accounts.removeUser('bob'), false)
+      assert.deepEqual(await accounts.listUsers(), [alice])
+    },
+    'createUser throws exists for a name or an id that is taken': async (context) => {
+      const { accounts } = context.store
+      const user = await accounts.createUser(newUser(context, 'alice'))
+      await assert.rejects(accounts.createUser(newUser(context, 'alice')), { name: 'MetadataError', code: 'exists' })
+      await assert.rejects(accounts.createUser({ ...user, name: 'other' }), { name: 'MetadataError', code: 'exists' })
+    },
+    'tokens are found by their hash, with their user': async (context) => {
+      const { accounts } = context.store
+      const user = await accounts.createUser(newUser(context, 'alice', ['lab']))
+      const token = { ...newToken(context, user.id), expiresAt: 99, lastUsedAt: 9 }
+      assert.deepEqual(await accounts.createToken(token), token)
+      assert.deepEqual(await accounts.findToken(token.hash), { token, user })
+      assert.equal(await accounts.findToken(context.digest()), undefined)
+      await accounts.touchToken(token.id, 1000)
+      assert.equal((await accounts.findToken(token.hash))?.token.lastUsedAt, 1000)
+      await accounts.touchToken(context.id(), 1000)
+      assert.equal(await accounts.removeToken(token.id), true)
+      assert.equal(await accounts.removeToken(token.id), false)
+      assert.equal(await accounts.findToken(token.hash), undefined)
+    },
+    'createToken throws exists for a hash that is taken, parent-missing without the user': async (context) => {
+      const { accounts } = context.store
+      const user = await accounts.createUser(newUser(context, 'alice'))
+      const token = await accounts.createToken(newToken(context, user.id))
+      await assert.rejects(accounts.createToken({ ...newToken(context, user.id), hash: token.hash }), {
+        name: 'MetadataError',
+        code: 'exists',
+      })
+      await assert.rejects(accounts.createToken(newToken(context, context.id())), {
+        name: 'MetadataError',
+        code: 'parent-missing',
+      })
+    },
+    'listTokens lists the tokens of one user or of all, newest first': async (context) => {
+      const { accounts } = context.store
+      const alice = await accounts.createUser(newUser(context, 'alice'))
+      const bob = await accounts.createUser(newUser(context, 'bob'))
+      const tokens = []
+      for (const user of [alice, bob, alice])
+        tokens.unshift({ ...(await accounts.createToken(newToken(context, user.id))), userName: user.name })
+      assert.deepEqual(await accounts.listTokens(), tokens)
+      assert.deepEqual(await accounts.listTokens(alice.id), [tokens[0], tokens[2]])
+      assert.deepEqual(await accounts.listTokens(context.id()), [])
+    },
+    'removeUser takes all tokens along': async (context) => {
+      const { accounts } = context.store
+      const alice = await accounts.createUser(newUser(context, 'alice'))
+      const bob = await accounts.createUser(newUser(context, 'bob'))
+      const tokens = [newToken(context, alice.id), newToken(context, alice.id), newToken(context, bob.id)]
+      for (const token of tokens) await accounts.createToken(token)
+      await accounts.removeUser('alice')
+      assert.deepEqual(
+        (await accounts.listTokens()).map(({ id }) => id),
+        [tokens[2]?.id],
+      )
+      assert.equal(await accounts.findToken(tokens[0]?.hash ?? ''), undefined)
+    },
+  },
+}
+
+export const settingTests: MetadataGroup = {
+  name: 'settings',
+  tests: {
+    'getOrSet keeps the first value': async ({ store }) => {
+      assert.equal(await store.settings.get('a'), undefined)
+      assert.equal(await store.settings.getOrSet('a', 'one'), 'one')
+      assert.equal(await store.settings.getOrSet('a', 'two'), 'one')
+      assert.equal(await store.settings.getOrSet('b', ''), '')
+      assert.equal(await store.settings.get('a'), 'one')
+    },
+    'set replaces the value, or makes it': async ({ store }) => {
+      await store.settings.set('a', 'one')
+      await store.settings.set('b', 'other')
+      await store.settings.set('a', 'two')
+      assert.deepEqual(
+        [await store.settings.get('a'), await store.settings.get('b'), await store.settings.getOrSet('a', 'three')],
+        ['two', 'other', 'two'],
+      )
+    },
+  },
+}

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type Action,
+  allowAll,
+  ownerPolicy,
+  type Principal,
+  type Resource,
+  scopesAllow,
+} from '../../../src/core/auth/policy.js'
+import type { LibraryRequest } from '../../../src/core/http/messages.js'
+
+const actions: readonly Action[] = ['pull', 'push', 'delete', 'admin']
+const request: LibraryRequest = { method: 'GET', path: '/', query: '', headers: {}, body: { kind: 'none' } }
+
+describe('scopes', () => {
+  it('none, or an empty list, allow everything', () => {
+    for (const action of actions) {
+      expect(scopesAllow(undefined, action, 'alice/tools/bwa')).toBe(true)
+      expect(scopesAllow([], action, 'alice/tools/bwa')).toBe(true)
+    }
+  })
+
+  // scope → the actions that it allows on the path
+  it.each([
+    ['pull', 'alice', ['pull']],
+    ['push', 'alice/tools/bwa', ['pull', 'push']],
+    ['delete', 'alice/tools/bwa', ['pull', 'delete']],
+    ['admin', 'alice/tools/bwa', ['pull', 'push', 'delete', 'admin']],
+    ['pull:alice', 'alice', ['pull']],
+    ['pull:alice', 'alice/tools/bwa', ['pull']],
+    ['pull:alice', 'bob', []],
+    ['pull:alice', 'alice2', []],
+    ['pull:alice', 'alice2/tools', []],
+    ['push:alice/tools', 'alice/tools', ['pull', 'push']],
+    ['push:alice/tools', 'alice/tools/bwa', ['pull', 'push']],
+    ['push:alice/tools', 'alice', ['pull']],
+    ['push:alice/tools', 'alice/tool', []],
+    ['push:alice/tools', 'alice/toolset/x', []],
+    ['push:alice/tools/bwa', 'alice/tools', ['pull']],
+    ['push:alice/tools/bwa', 'alice/tools/other', []],
+    ['delete:alice', 'alice/tools/bwa', ['pull', 'delete']],
+    ['admin:alice', 'alice/tools', ['pull', 'push', 'delete', 'admin']],
+    ['admin:alice', 'bob', []],
+    ['write', 'alice', []],
+    ['', 'alice', []],
+    // a path that came out empty is none, not all of them
+    ['push:', 'alice/tools/bwa', []],
+    ['pull:', 'alice', []],
+    ['admin:', 'alice', []],
+  ] as const)('%s on %s', (scope, path, allowed) => {
+    expect(actions.filter((action) => scopesAllow([scope], action, path))).toEqual(allowed)
+  })
+
+  it('add up', () => {
+    const scopes = ['pull:alice', 'push:bob']
+    expect(scopesAllow(scopes, 'push', 'alice/x/y')).toBe(false)
+    expect(scopesAllow(scopes, 'push', 'bob/x/y')).toBe(true)
+  })
+})
+
+const resourceOf = (entity: string, isPrivate: boolean): Resource => ({
+  kind: 'container',
+  path: `${entity}/c/n`,
+  entity,
+  private: isPrivate,
+  owner: null,
+})
+const alice: Principal = { id: '1', name: 'alice' }
+const bob: Principal = { id: '2', name: 'bob', groups: ['lab'] }
+const admin: Principal = { id: '3', name: 'root', admin: true }
+
+describe('ownerPolicy', () => {
+  const policy = ownerPolicy({})
+  const allowed = (principal: Principal | null, entity: string, isPrivate: boolean): Action[] =>
+    actions.filter((action) =>
+      policy.authorize({ principal, action, resource: resourceOf(entity, isPrivate), request }),
+    )
+
+  it.each([
+    [null, 'alice', false, ['pull']],
+    [null, 'alice', true, []],
+    [alice, 'alice', false, ['pull', 'push', 'delete']],
+    [alice, 'alice', true, ['pull', 'push', 'delete']],
+    [alice, 'lab', false, ['pull']],
+    [alice, 'lab', true, []],
+    [bob, 'lab', true, ['pull', 'push', 'delete']],
+    [bob, 'alice', true, []],
+    [admin, 'alice', true, ['pull', 'push', 'delete', 'admin']],
+  ] as const)('%j on %s, private %s', (principal, entity, isPrivate, expected) => {
+    expect(allowed(principal, entity, isPrivate)).toEqual(expected)
+  })
+
+  it('shows search what one may read', () => {
+    expect(policy.visible({ principal: null, request })).toBe('public')
+    expect(policy.visible({ principal: admin, request })).toBe('all')
+    expect(policy.visible({ principal: bob, request })).toEqual({ entities: ['bob', 'lab'] })
+  })
+
+  it('keeps the hook that it was given', () => {
+    const authenticate = () => alice
+    expect(ownerPolicy({ authenticate }).authenticate).toBe(authenticate)
+  })
+})
+
+it('allowAll allows all', () => {
+  const all = allowAll()
+  for (const action of actions)
+    expect(all.authorize({ principal: null, action, resource: resourceOf('x', true), request })).toBe(true)
+  expect(all.visible({ principal: null, request })).toBe('all')
+})
