@@ -24,12 +24,14 @@ export {
   type LibraryErrorCode,
   type LibraryErrorOptions,
 } from './http/errors.js'
+export type { Logger } from './http/logger.js'
 export type { LibraryRequest, LibraryResponse, RequestBody } from './http/messages.js'
+export type { VerifiedItem } from './images/verify-image.js'
 export { createLibrary, type Library } from './library.js'
 export type { PathVisibility } from './namespaces/visibility.js'
-export type { LibraryLimits, LibraryOptions, Logger } from './options.js'
+export type { LibraryLimits, LibraryOptions } from './options.js'
 export type { ReindexItem, ReindexOptions, ReindexProgress, ReindexResult } from './sidecars/reindex.js'
 export type { ExplainOptions, Explanation } from './upkeep/explain.js'
 export type { SweepOptions, SweepProgress, SweepResult, SweptItem } from './upkeep/sweep.js'
-export type { VerifiedItem, VerifyOptions, VerifyResult } from './upkeep/verify.js'
+export type { VerifyOptions, VerifyResult } from './upkeep/verify.js'
 export { packageVersion } from './version.js'

@@ -18,6 +18,7 @@ import { type LibraryOptions, resolveOptions } from './options.js'
 import { handleRequest } from './pipeline.js'
 import { routes } from './routes.js'
 import type { Services } from './services.js'
+import { createLostImageKeeper } from './sidecars/lost-images.js'
 import { type ReindexOptions, type ReindexResult, reindex } from './sidecars/reindex.js'
 import { createSidecarWriter } from './sidecars/writer.js'
 import { createCapabilities } from './transfers/tokens.js'
@@ -139,6 +140,7 @@ export function createLibrary(options: LibraryOptions): Library {
       }),
     stopping: stopping.signal,
     storageMark,
+    keepers: [createLostImageKeeper({ storage, metadata })],
     countDownload: downloads.count,
     sidecars,
   }

@@ -5,16 +5,9 @@ import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { AuthHooks } from './auth/policy.js'
 import { hookNames } from './hooks/checked-hooks.js'
 import { eventNames, type LibraryHooks, type LibraryListeners } from './hooks/hooks.js'
+import type { Logger } from './http/logger.js'
 import type { LibraryRequest } from './http/messages.js'
 import { checkName } from './model/references.js'
-
-/** Shaped like pino: an object of facts first, then the words. */
-export interface Logger {
-  debug(facts: object, message?: string): void
-  info(facts: object, message?: string): void
-  warn(facts: object, message?: string): void
-  error(facts: object, message?: string): void
-}
 
 export interface LibraryLimits {
   /** Largest image in bytes. Default: 5 TiB (5,497,558,138,880), or what the storage takes, if that is less. */

@@ -3,6 +3,7 @@ import type { StorageBackend } from '../storage/blob/contract.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { AuthHooks } from './auth/policy.js'
 import type { StorageMark } from './blobs/storage-mark.js'
+import type { BlobKeeper } from './blobs/why-kept.js'
 import type { Readiness } from './discovery/readiness.js'
 import type { EmitEvent, LibraryHooks } from './hooks/hooks.js'
 import type { Settings } from './options.js'
@@ -32,6 +33,8 @@ export interface Services {
   readonly stopping: AbortSignal
   /** Whether the storage is the one of this registry. */
   readonly storageMark: StorageMark
+  /** Who may object to the deletion of a blob that no image has. */
+  readonly keepers: readonly BlobKeeper[]
   /** Counts a pull of a container. */
   readonly countDownload: (containerId: string) => void
   /** Keeps the sidecars in step with the metadata store. */

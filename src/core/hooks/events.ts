@@ -1,6 +1,6 @@
 /** Telling listeners what happened: after the fact, and never in the way of a request. */
 
-import type { Logger } from '../options.js'
+import type { Logger } from '../http/logger.js'
 import type { EmitEvent, LibraryListeners } from './hooks.js'
 
 export function createEmitter(listeners: LibraryListeners, logger: Logger): EmitEvent {

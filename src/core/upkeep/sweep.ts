@@ -6,8 +6,8 @@
 import type { BlobRecord, UploadRecord } from '../../storage/metadata/contract.js'
 import { blobPrefix, digestOfKey } from '../blobs/keys.js'
 import { listUnknownBlobs } from '../blobs/unrecorded.js'
+import { dropBlob, whyKept } from '../blobs/why-kept.js'
 import type { Services } from '../services.js'
-import { dropBlob, findLostImage } from '../sidecars/lost-images.js'
 import { dropUploadBytes } from '../uploads/complete.js'
 
 export interface SweepOptions {
@@ -57,7 +57,7 @@ interface Sweep {
   readonly stuckSeconds: number
   readonly dryRun: boolean
   readonly report: (item: SweptItem) => void
-  /** A blob stays for the sake of a lost image. */
+  /** A keeper needs a blob to which no image refers. */
   readonly onKept: () => void
   /** So many more files were looked at. */
   readonly onLooked: (files: number) => void
@@ -148,10 +148,10 @@ async function sweepBlobs({ services, before, dryRun, report, onKept, isOver }: 
     if (last === undefined) return
     for (const blob of found) {
       if (isOver()) return
-      if ((await findLostImage(services, blob.key)) !== undefined) {
-        onKept()
-        continue
-      }
+      const kept = await whyKept(services, blob.key)
+      if (kept?.by === 'keeper') onKept()
+      // taken again, or forgotten by another sweep, since the list was read
+      if (kept?.by !== 'grace') continue
       if (!dryRun) {
         // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
         if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) continue
@@ -168,15 +168,12 @@ async function sweepBlobs({ services, before, dryRun, report, onKept, isOver }: 
 }
 
 async function sweepOrphans({ services, before, dryRun, report, onKept, onLooked, isOver }: Sweep): Promise<void> {
-  const { metadata, storage } = services
+  const { storage } = services
   for await (const { key, size } of listUnknownBlobs(services, { prefix: blobPrefix, before, onLooked })) {
     if (isOver()) return
-    if ((await findLostImage(services, key)) !== undefined) {
-      onKept()
-      continue
-    }
-    // asked again, because `reindex` may have put the image back after the first time: then it was not lost any more
-    if ((await metadata.blobs.findUnknown([key])).length === 0) continue
+    const kept = await whyKept(services, key)
+    if (kept?.by === 'keeper') onKept()
+    if (kept !== undefined) continue
     if (!dryRun && !(await tryToRemove(services, key, () => storage.delete(key)))) continue
     report({
       kind: 'orphan',

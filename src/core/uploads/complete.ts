@@ -5,11 +5,11 @@ import { isStorageError } from '../../storage/blob/errors.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import { proveBlob } from '../blobs/prove.js'
+import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
+import { verifyImage } from '../images/verify-image.js'
 import { isId } from '../model/references.js'
 import type { Services } from '../services.js'
-import { dropBlob } from '../sidecars/lost-images.js'
-import { verifyImage } from '../upkeep/verify.js'
 import { claimUpload, giveBack, type TouchedUpload } from './claim.js'
 import { type CompletedPart, digestParts } from './part-plan.js'
 import { discard, type Pusher, principalId, publishUpload } from './publish.js'
@@ -296,7 +296,7 @@ export async function abortUpload(
  * storage may not list them (MinIO lists only what began since its last start), and a single PUT by its key.
  */
 export async function dropUploadBytes(
-  services: Pick<Services, 'storage' | 'metadata' | 'settings'>,
+  services: Pick<Services, 'storage' | 'metadata' | 'settings' | 'keepers'>,
   upload: UploadRecord,
 ): Promise<boolean> {
   const { storage, metadata, settings } = services

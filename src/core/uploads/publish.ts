@@ -2,12 +2,12 @@
 import type { FinishedBlob } from '../../storage/blob/contract.js'
 import type { ImageInContainer, ImageRecord, UploadRecord } from '../../storage/metadata/contract.js'
 import type { Principal } from '../auth/policy.js'
+import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
 import { readSifFacts } from '../images/sif-header.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
-import { dropBlob } from '../sidecars/lost-images.js'
 
 /** Who pushes, with which request: what hooks and events are told. */
 export interface Pusher {
