@@ -89,7 +89,7 @@ async function prepare(services: Services): Promise<void> {
 /** One object goes through all stages and is filled on the way: copying it at each stage was a third of the cost of a small request. */
 type Filling = { -readonly [Key in keyof RouteContext<unknown, unknown>]: RouteContext<unknown, unknown>[Key] }
 
-function begin(services: Services, match: Match, request: LibraryRequest, requestId: string): Filling {
+function begin(services: Services, match: Match<RouteRow>, request: LibraryRequest, requestId: string): Filling {
   return {
     services,
     request,
@@ -138,7 +138,7 @@ function withoutBody(response: LibraryResponse): LibraryResponse {
 /** Answers one request; undefined = the path is not ours. Never throws. */
 export async function handleRequest(
   services: Services,
-  router: Router,
+  router: Router<RouteRow>,
   request: LibraryRequest,
 ): Promise<LibraryResponse | undefined> {
   const { clock, logger } = services.settings

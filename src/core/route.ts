@@ -1,25 +1,11 @@
 /** The shape of a row of the route table. The table runs the server, and documents it: `openapi.ts` and the tests read the same rows. */
 import type { z } from 'zod'
+import type { Located } from './auth/access.js'
 import type { Action, Principal, Resource } from './auth/policy.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
 import type { Query } from './http/query.js'
+import type { Method } from './http/router.js'
 import type { Services } from './services.js'
-
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
-
-/** What a locator found. */
-export interface Located<R> {
-  /** What the action is asked for. */
-  readonly resource: Resource
-  /** undefined: there is no such thing (yet). */
-  readonly record: R | undefined
-  /**
-   * Rows that create: the record may be absent. A denied principal who may see this resource (the parent; `true` = nothing is hidden by saying no) reads 403, another one 404.
-   */
-  readonly creates?: Resource | true
-  /** The request named it by id: who may not see it must not read its path in the answer either. */
-  readonly byId?: true
-}
 
 /** A request on its way: what the pipeline knows before it asks who may. */
 export interface RouteInput<B> {

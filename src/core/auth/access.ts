@@ -7,9 +7,22 @@
 
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
-import type { Located } from '../route.js'
 import type { Action, AuthHooks, Principal, Resource } from './policy.js'
 import { scopesAllow } from './policy.js'
+
+/** What a locator found. */
+export interface Located<R> {
+  /** What the action is asked for. */
+  readonly resource: Resource
+  /** undefined: there is no such thing (yet). */
+  readonly record: R | undefined
+  /**
+   * Rows that create: the record may be absent. A denied principal who may see this resource (the parent; `true` = nothing is hidden by saying no) reads 403, another one 404.
+   */
+  readonly creates?: Resource | true
+  /** The request named it by id: who may not see it must not read its path in the answer either. */
+  readonly byId?: true
+}
 
 export interface AccessQuestion {
   readonly auth: AuthHooks

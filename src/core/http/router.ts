@@ -1,27 +1,37 @@
 /** From method and raw path to a row of the table. */
 
-import type { Method, RouteRow } from '../route.js'
 import { LibraryError } from './errors.js'
 
-export interface Match {
-  readonly row: RouteRow
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
+/** What the router knows of a row. */
+export interface Routed {
+  readonly method: Method
+  /** Segments are literal, `{name}` (one segment) or, last, `{name...}` (one segment or more). */
+  readonly path: string
+}
+
+export interface Match<Row extends Routed> {
+  readonly row: Row
   readonly params: Readonly<Record<string, string>>
   /** Segments of a `{ref...}`. */
   readonly rest: readonly string[]
 }
 
-interface Node {
-  readonly literals: Map<string, Node>
-  parameter?: { readonly name: string; readonly node: Node }
-  rest?: Partial<Record<Method, RouteRow>>
-  rows?: Partial<Record<Method, RouteRow>>
+type Rows<Row> = Partial<Record<Method, Row>>
+
+interface Node<Row> {
+  readonly literals: Map<string, Node<Row>>
+  parameter?: { readonly name: string; readonly node: Node<Row> }
+  rest?: Rows<Row>
+  rows?: Rows<Row>
 }
 
-const newNode = (): Node => ({ literals: new Map() })
+const newNode = <Row>(): Node<Row> => ({ literals: new Map() })
 const noParams: Readonly<Record<string, string>> = Object.freeze({})
 const noRest: readonly string[] = Object.freeze([])
 
-function insert(root: Node, row: RouteRow): void {
+function insert<Row extends Routed>(root: Node<Row>, row: Row): void {
   let node = root
   for (const segment of row.path.split('/').slice(1)) {
     if (segment.endsWith('...}')) {
@@ -49,7 +59,7 @@ function decodeSegment(segment: string): string {
   }
 }
 
-function pick(rows: Partial<Record<Method, RouteRow>>, method: string): RouteRow {
+function pick<Row>(rows: Rows<Row>, method: string): Row {
   // HEAD is GET without the body (RFC 9110 9.3.2)
   const wanted = method === 'HEAD' ? 'GET' : method
   const row = Object.hasOwn(rows, wanted) ? rows[wanted as Method] : undefined
@@ -60,14 +70,14 @@ function pick(rows: Partial<Record<Method, RouteRow>>, method: string): RouteRow
   })
 }
 
-export type Router = (method: string, path: string) => Match | undefined
+export type Router<Row extends Routed> = (method: string, path: string) => Match<Row> | undefined
 
 /**
  * Makes the matcher. Empty segments are dropped before matching, without a redirect: old clients send `//` (protocol 2.3, Q35), and a redirect would turn their POST into a
  * GET (protocol 3.7). undefined = the path is not ours. Throws `method-not-allowed`.
  */
-export function createRouter(table: readonly RouteRow[]): Router {
-  const root = newNode()
+export function createRouter<Row extends Routed>(table: readonly Row[]): Router<Row> {
+  const root = newNode<Row>()
   for (const row of table) insert(root, row)
 
   return (method, path) => {

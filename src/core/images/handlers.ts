@@ -1,5 +1,6 @@
 /** Images: look up, create, delete (protocol 5.4-5.6), and handing out their bytes (5.7). */
 import type { ContainerRecord, ImageInContainer } from '../../storage/metadata/contract.js'
+import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
 import { containerResource, imageResource } from '../auth/resources.js'
 import { isLibraryError, LibraryError } from '../http/errors.js'
@@ -16,9 +17,9 @@ import {
   parseReference,
   type Reference,
 } from '../model/references.js'
-import type { Located, RouteContext, RouteInput } from '../route.js'
+import type { RouteContext, RouteInput } from '../route.js'
 import type { Services } from '../services.js'
-import { findAdoptable } from '../uploads/publish.js'
+import { findSharable } from './share-bytes.js'
 
 /** The arch that the query says; undefined where it says none (CLI 3.3 and older). */
 function queryArch(input: RouteInput<unknown>): string | undefined {
@@ -113,7 +114,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     now: settings.clock(),
   }
   const id = existing?.id ?? settings.generateId()
-  const source = await findAdoptable(services, digest, (candidate) => mayTake(context, candidate))
+  const source = await findSharable(services.metadata, digest, (candidate) => mayTake(context, candidate))
   const adopt =
     source === undefined ? {} : { adopt: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
   if (source !== undefined) {

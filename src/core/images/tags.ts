@@ -1,5 +1,6 @@
 /** Tags, in both generations of the API (protocol 5.15). */
 import type { ContainerRecord } from '../../storage/metadata/contract.js'
+import type { Located } from '../auth/access.js'
 import { containerResource } from '../auth/resources.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
@@ -7,7 +8,7 @@ import { dataResponse } from '../http/responses.js'
 import type { SetTagV1Body, SetTagV2Body } from '../model/bodies.js'
 import { archTagsOf, imageTagsOf, isVisible } from '../model/objects.js'
 import { checkArch, checkTag, containerPath, isId } from '../model/references.js'
-import type { Located, RouteContext, RouteInput } from '../route.js'
+import type { RouteContext, RouteInput } from '../route.js'
 
 export async function locateContainerById({
   services,

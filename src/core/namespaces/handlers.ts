@@ -1,5 +1,6 @@
 /** Entities, collections and containers (protocol 5.2, 5.3). Only a push calls these; all creates are idempotent, since pushes race. */
 import type { CollectionRecord, ContainerRecord, EntityRecord } from '../../storage/metadata/contract.js'
+import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
 import { collectionResource, containerResource, entityResource } from '../auth/resources.js'
 import type { LibraryResponse } from '../http/messages.js'
@@ -7,7 +8,7 @@ import { dataResponse } from '../http/responses.js'
 import type { CreateCollectionBody, CreateContainerBody, CreateEntityBody } from '../model/bodies.js'
 import { collectionObject, containerObject, entityObject } from '../model/objects.js'
 import { checkName, isId } from '../model/references.js'
-import type { Located, RouteContext, RouteInput } from '../route.js'
+import type { RouteContext, RouteInput } from '../route.js'
 
 type Input<B = unknown> = RouteInput<B>
 

@@ -1,12 +1,12 @@
 /** Why a blob stays, or when it goes: what `sweep` would say about one key. */
 import type { BlobStat } from '../../storage/blob/contract.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
-import { blobFolder, blobPrefix } from '../blobs/keys.js'
+import { blobFolder, blobPrefix, recordsPrefix } from '../blobs/keys.js'
 import { storageMarkKey } from '../blobs/storage-mark.js'
 import { whyKept } from '../blobs/why-kept.js'
 import { containerPath, hashFromDigest, isId } from '../model/references.js'
 import type { Services } from '../services.js'
-import { listNewest, sidecarPrefix, sidecarsOfImages } from '../sidecars/keys.js'
+import { listNewest, sidecarsOfImages } from '../sidecars/keys.js'
 import type { SweepOptions } from './sweep.js'
 
 export interface Explanation {
@@ -130,7 +130,7 @@ export async function explain(
   options: ExplainOptions = {},
 ): Promise<readonly Explanation[]> {
   const { graceSeconds = 86_400, stuckSeconds = 3600 } = options
-  if (what.startsWith(sidecarPrefix)) {
+  if (what.startsWith(recordsPrefix)) {
     const stat = await services.storage.stat(what)
     if (stat === undefined) return [{ key: what, fate: 'absent', why: 'no such key', size: null }]
     const why =

@@ -1,6 +1,7 @@
 /** Uploads (protocol 5.8-5.14). All are authorized as `push` on the container of the image that the path names, and an upload is bound to its image and principal. */
 import { isStorageError } from '../../storage/blob/errors.js'
 import type { ImageInContainer } from '../../storage/metadata/contract.js'
+import type { Located } from '../auth/access.js'
 import { imageResource } from '../auth/resources.js'
 import { proveBlob } from '../blobs/prove.js'
 import { LibraryError } from '../http/errors.js'
@@ -16,7 +17,7 @@ import type {
 } from '../model/bodies.js'
 import type { UploadCompleteObject } from '../model/objects.js'
 import { containerPath, isId } from '../model/references.js'
-import type { Located, RouteContext, RouteInput } from '../route.js'
+import type { RouteContext, RouteInput } from '../route.js'
 import { claimUpload } from './claim.js'
 import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, whileAlive } from './complete.js'
 import { plannedPartSize } from './part-plan.js'

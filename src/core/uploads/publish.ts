@@ -1,6 +1,6 @@
 /** From proven bytes to a visible image. */
 import type { FinishedBlob } from '../../storage/blob/contract.js'
-import type { ImageInContainer, ImageRecord, UploadRecord } from '../../storage/metadata/contract.js'
+import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
 import type { Principal } from '../auth/policy.js'
 import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
@@ -94,16 +94,4 @@ export async function publishUpload(
       size: upload.size,
       arch,
     })
-}
-
-/** Whether the principal who pushes may read an image that already holds these bytes; only then are bytes shared: knowing a hash must open nothing. */
-export async function findAdoptable(
-  services: Services,
-  digest: string,
-  mayPull: (candidate: ImageInContainer) => boolean | Promise<boolean>,
-): Promise<ImageRecord | undefined> {
-  for (const candidate of await services.metadata.images.findPublished(digest, 20)) {
-    if (await mayPull(candidate)) return candidate.image
-  }
-  return undefined
 }
