@@ -539,6 +539,58 @@ export interface SettingStore {
   set(name: string, value: string): Promise<void>
 }
 
+/** A small JSON record of an extension. */
+export interface DocumentRecord {
+  readonly kind: string
+  readonly id: string
+  /** Another number after each change, and never one that this document or an earlier one of its id had. */
+  readonly version: number
+  /** A word by which `list` finds documents of one kind; null = none. */
+  readonly index: string | null
+  /** As `JSON.parse` returns it. */
+  readonly value: unknown
+  /** Milliseconds since 1970. */
+  readonly updatedAt: number
+}
+
+/**
+ * Records of extensions: manifests, keys, sessions, and the like. `extension` is the name of who owns the document,
+ * and nobody sees those of another. Names, kinds, ids and indexes are text of up to 512 characters; a value takes up
+ * to 4 MiB as JSON.
+ */
+export interface DocumentStore {
+  get(extension: string, kind: string, id: string): Promise<DocumentRecord | undefined>
+  /**
+   * Compare-and-set: writes only over the version `expected`, or only where there is no document when `expected` is
+   * absent. Returns the new version; undefined = another writer was first, and nothing was changed.
+   */
+  put(
+    extension: string,
+    kind: string,
+    id: string,
+    write: {
+      readonly value: unknown
+      readonly index?: string | null
+      readonly expected?: number
+      /** Milliseconds since 1970. */
+      readonly now: number
+    },
+  ): Promise<number | undefined>
+  /** Only the version `expected` where that is given. False when there was none. */
+  delete(extension: string, kind: string, id: string, expected?: number): Promise<boolean>
+  /** By id, ascending (`newestFirst`: descending), of this index where that is given, behind the id `after`. */
+  list(
+    extension: string,
+    kind: string,
+    page: {
+      readonly index?: string
+      readonly after?: string
+      readonly newestFirst?: boolean
+      readonly limit: number
+    },
+  ): Promise<readonly DocumentRecord[]>
+}
+
 export interface MetadataCheck {
   readonly ok: boolean
   readonly message: string
@@ -562,5 +614,6 @@ export interface MetadataStore {
   readonly changes: ChangeStore
   readonly accounts: AccountStore
   readonly settings: SettingStore
+  readonly documents: DocumentStore
   search(query: SearchQuery): Promise<SearchPage>
 }

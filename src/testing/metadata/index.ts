@@ -3,6 +3,7 @@ import { registerGroups, type TestRunner } from '../runner.js'
 import { accountTests, settingTests } from './accounts.js'
 import { changeTests } from './changes.js'
 import { type MetadataCapability, MetadataContext, type MetadataGroup } from './context.js'
+import { documentTests } from './documents.js'
 import { imageTests } from './images.js'
 import { lifecycleTests, secondTests, textTests } from './lifecycle.js'
 import { collectionTests, containerTests, entityTests } from './names.js'
@@ -49,6 +50,7 @@ const groups: readonly MetadataGroup[] = [
   hostileSearchTests,
   accountTests,
   settingTests,
+  documentTests,
   textTests,
   creationRaces,
   pushRaces,

@@ -1,9 +1,9 @@
 import type { CollectionStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import { noteChange } from './changes.js'
-import { writeNameDocument } from './documents.js'
 import { flag, insertOrFind, later, pageSize } from './names.js'
 import { collectionColumns, collectionOf } from './rows.js'
+import { writeNameDocument } from './search-documents.js'
 import { type SqlRunner, selectAll, selectFirst } from './steps.js'
 
 export function collectionStore(runner: SqlRunner): CollectionStore {

@@ -1,9 +1,9 @@
 import type { ContainerStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import { noteChange } from './changes.js'
-import { writeNameDocument } from './documents.js'
 import { flag, insertOrFind, later, pageSize } from './names.js'
 import { collectionColumns, collectionOf, containerColumns, containerOf } from './rows.js'
+import { writeNameDocument } from './search-documents.js'
 import { changed, type SqlRunner, selectAll, selectFirst } from './steps.js'
 
 export function containerStore(runner: SqlRunner): ContainerStore {

@@ -1,9 +1,9 @@
 import type { BlobFacts, ImageRecord, ImageStore, TagRecord } from '../contract.js'
 import { noteImageChange } from './changes.js'
-import { refreshImageDocument, removeImageDocument } from './documents.js'
 import { lockBlob, lockContainerOf, releaseBlob } from './locks.js'
 import { flag, later, nullableFlag } from './names.js'
 import { imageColumns, imageOf } from './rows.js'
+import { refreshImageDocument, removeImageDocument } from './search-documents.js'
 import { changed, type Steps, selectFirst } from './steps.js'
 import { changeUsage, claimUsage } from './usage.js'
 

@@ -1,11 +1,11 @@
 import type { ImageRecord, ImageStore, RestoredImage, TagRecord } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import { noteImageChange } from './changes.js'
-import { refreshImageDocument } from './documents.js'
 import { findImage, loseTag } from './image-steps.js'
 import { lockContainer, releaseBlob } from './locks.js'
 import { flag, nullableFlag } from './names.js'
 import { imageColumns, imageOf, tagOf } from './rows.js'
+import { refreshImageDocument } from './search-documents.js'
 import { type Row, type Steps, selectFirst } from './steps.js'
 import { changeUsage } from './usage.js'
 

@@ -104,5 +104,20 @@ const undropped: Migration = () => [
   `CREATE INDEX uploads_undropped ON uploads (id) WHERE state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`,
 ]
 
+/** Small JSON records of extensions. */
+const extensionDocuments: Migration = ({ text, serial, unrepeated }) => [
+  `CREATE TABLE documents (version ${serial} PRIMARY KEY${unrepeated}, extension ${text} NOT NULL, kind ${text} NOT NULL, id ${text} NOT NULL,
+    sort ${text}, value ${text} NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (extension, kind, id))`,
+  'CREATE INDEX documents_by_index ON documents (extension, kind, sort, id) WHERE sort IS NOT NULL',
+]
+
 /** The step at index n leads from version n to n + 1. */
-export const migrations: readonly Migration[] = [first, completedParts, recordChanges, unpublished, archs, undropped]
+export const migrations: readonly Migration[] = [
+  first,
+  completedParts,
+  recordChanges,
+  unpublished,
+  archs,
+  undropped,
+  extensionDocuments,
+]

@@ -1,10 +1,10 @@
 import type { TagStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import { noteImageChange } from './changes.js'
-import { refreshImageDocument } from './documents.js'
 import { deleteImage, loseTag } from './image-steps.js'
 import { lockContainer } from './locks.js'
 import { tagOf } from './rows.js'
+import { refreshImageDocument } from './search-documents.js'
 import { changed, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
 
 const thisTag = 'container_id = ? AND arch = ? AND tag = ?'
