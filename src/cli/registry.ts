@@ -51,7 +51,7 @@ export async function openStorage(settings: Settings, folder: DataFolder, logger
     const { s3OptionsFromUrl, s3Storage } = await import('sif-library/storage/s3')
     return s3Storage({
       ...s3OptionsFromUrl(url),
-      ...(logger === undefined ? {} : { log: (entry) => logger.debug(entry, 's3') }),
+      ...(logger?.isLevelEnabled?.('debug') === true && { log: (entry) => logger.debug(entry, 's3') }),
     })
   }
   throw new UsageError('storage: expected filesystem:DIR or s3://BUCKET[/PREFIX][?endpoint=URL&…]')

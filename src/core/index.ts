@@ -16,7 +16,17 @@ export {
   type Visibility,
 } from './auth/policy.js'
 export { compareStorageMarks, type StorageMarkState } from './blobs/storage-mark.js'
-export type { LibraryEventName, LibraryEvents, LibraryHooks, LibraryListeners } from './hooks/hooks.js'
+export type {
+  EmitEvent,
+  EventFacts,
+  EventOrigin,
+  LibraryEventName,
+  LibraryEvents,
+  LibraryHooks,
+  LibraryListener,
+  LibraryListeners,
+} from './hooks/hooks.js'
+export { eventNames } from './hooks/hooks.js'
 export {
   errorTable,
   isLibraryError,

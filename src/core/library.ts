@@ -7,6 +7,7 @@ import { createStorageMark } from './blobs/storage-mark.js'
 import { createReadiness } from './discovery/readiness.js'
 import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
 import { createEmitter } from './hooks/events.js'
+import type { EventFacts, LibraryEventName, LibraryListener } from './hooks/hooks.js'
 import { isLibraryError } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
 import { asStream, handOut } from './http/response-body.js'
@@ -49,6 +50,11 @@ export interface Library {
   reindex(options?: ReindexOptions): Promise<ReindexResult>
   /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private. */
   visibility(path: string, change?: 'private' | 'public'): Promise<PathVisibility>
+  /**
+   * Adds a listener for an event, as `on` of the options does; the returned function removes it. Listeners are called in
+   * the order in which they were added; what one throws is logged and breaks nothing. Throws TypeError for an unknown event.
+   */
+  on<Name extends LibraryEventName>(name: Name, listener: LibraryListener<Name>): () => void
   /** The OpenAPI 3.1 document of the routes. */
   openapi(): object
 }
@@ -77,7 +83,7 @@ export function createLibrary(options: LibraryOptions): Library {
   const settings = resolveOptions(options)
   const { storage, metadata } = options
   const { clock, generateId } = settings
-  const emit = createEmitter(options.on ?? {}, settings.logger)
+  const { emit, on } = createEmitter(options.on ?? {}, settings)
   let secret = options.secret
   let document: object | undefined
   let closing: Promise<void> | undefined
@@ -100,7 +106,13 @@ export function createLibrary(options: LibraryOptions): Library {
     })
     return preparing
   }
-  const accounts = createAccounts({ metadata, clock, generateId, ready })
+  const accounts = createAccounts({
+    metadata,
+    clock,
+    generateId,
+    ready,
+    emit: (name, facts) => emit(name, facts as EventFacts<typeof name>),
+  })
   const capabilities = createCapabilities({
     clock,
     secret: () => {
@@ -217,7 +229,17 @@ export function createLibrary(options: LibraryOptions): Library {
     explain: (what, explainOptions) => tend(() => explain(services, what, explainOptions)),
     reindex: (reindexOptions = {}) =>
       tend(() => reindex(services, { ...reindexOptions, signal: untilStopping(reindexOptions.signal) })),
-    visibility: (path, change) => tend(() => pathVisibility({ metadata, clock }, path, change)),
+    visibility: (path, change) =>
+      tend(async () => {
+        // absent before: only a change that makes it finds it afterwards
+        const before =
+          change === undefined ? undefined : await pathVisibility({ metadata, clock }, path).catch(() => undefined)
+        const now = await pathVisibility({ metadata, clock }, path, change)
+        if (change !== undefined && before?.private !== now.private)
+          emit('visibility.changed', { kind: now.kind, path, private: now.private })
+        return now
+      }),
+    on,
     openapi,
   }
 }

@@ -99,7 +99,13 @@ export interface Settings {
 }
 
 const MiB = 1024 * 1024
-const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const silent: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  isLevelEnabled: () => false,
+}
 
 function checkUrl(option: string, url: string): string {
   const trimmed = url.replace(/\/+$/, '')

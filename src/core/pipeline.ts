@@ -128,6 +128,16 @@ function readBody(services: Services, row: RouteRow, request: LibraryRequest): P
   return readJsonBody(request, { schema: row.body.schema, limit: limits.maxJsonBytes, idleSeconds: limits.idleSeconds })
 }
 
+/** Longer paths are cut in the log: the longest reference has about 900 characters. */
+const maxLoggedPath = 1024
+
+/** The path as the log may show it; undefined where no route was found, as only a route says whether it is a secret. */
+function shownPath(row: RouteRow | undefined, path: string): string | undefined {
+  if (row === undefined) return undefined
+  if (row.secretPath) return row.path
+  return path.length > maxLoggedPath ? `${path.slice(0, maxLoggedPath)}…` : path
+}
+
 function withoutBody(response: LibraryResponse): LibraryResponse {
   if (response.body !== null && typeof response.body === 'object' && Symbol.asyncIterator in response.body) {
     Promise.resolve(response.body[Symbol.asyncIterator]().return?.()).catch(() => {})
@@ -144,44 +154,48 @@ export async function handleRequest(
   const { clock, logger } = services.settings
   const startedAt = clock()
   const requestId = requestIdOf(request)
-  let route: string | undefined
+  let row: RouteRow | undefined
   let context: Filling | undefined
   let response: LibraryResponse
   try {
     const match = router(request.method, request.path)
     if (match === undefined) return undefined
-    route = match.row.name
+    row = match.row
     if (services.isClosing())
       throw new LibraryError('unavailable', 'the registry is shutting down', { headers: { 'retry-after': '5' } })
     context = begin(services, match, request, requestId)
-    const answer = await run(match.row, context)
+    const answer = await run(row, context)
     response = request.method === 'HEAD' ? withoutBody(answer) : answer
   } catch (thrown) {
     const error = toLibraryError(thrown, requestId)
     response = errorResponse(error.status, error.message, error.headers)
     if (request.method === 'HEAD') response = { ...response, body: null }
     if (error.status >= 500)
-      logger.error({ requestId, route, code: error.code, err: error.cause ?? error }, 'request failed')
-    services.emit('request.failed', {
-      requestId,
-      route,
-      code: error.code,
-      status: error.status,
-      error: error.cause ?? error,
-    })
+      logger.error({ requestId, route: row?.name, code: error.code, err: error.cause ?? error }, 'request failed')
+    services.emit(
+      'request.failed',
+      { requestId, route: row?.name, code: error.code, status: error.status, error: error.cause ?? error },
+      { principal: context?.principal ?? null, request },
+    )
   }
-  // the path and the query stay out of the log: they may carry a capability; the route and the request id find the rest
-  logger.info(
-    {
-      requestId,
-      route,
-      method: request.method,
-      status: response.status,
-      ms: clock() - startedAt,
-      principal: context?.principal?.id ?? null,
-    },
-    'request',
-  )
+  if (logger.isLevelEnabled?.('info') !== false)
+    logger.info(
+      {
+        requestId,
+        route: row?.name,
+        method: request.method,
+        // never the query: it may be signed
+        path: shownPath(row, request.path),
+        // what was asked for by an id
+        resource: context?.resource?.path,
+        status: response.status,
+        ms: clock() - startedAt,
+        principal: context?.principal?.id ?? null,
+        principalName: context?.principal?.name,
+        remote: request.remote,
+      },
+      'request',
+    )
   return {
     status: response.status,
     headers: Object.assign({ 'x-request-id': requestId }, response.headers),

@@ -53,6 +53,8 @@ export interface RouteRow<B = unknown, R = unknown> {
   readonly body: BodySpec<B>
   /** Needs neither metadata nor storage, so it answers while they do not. */
   readonly standalone?: true
+  /** The path gives access to whoever reads it: a log shows the pattern in its place. */
+  readonly secretPath?: true
   /** Status of success, and the JSON that it carries; `bytes`, `text` or `empty` where it is none. */
   readonly success: {
     readonly status: number

@@ -159,6 +159,8 @@ export async function createTestRegistry(options: TestRegistryOptions = {}): Pro
     await library.accounts.addUser({ name, admin: name === 'admin', groups: name === 'bob' ? ['lab'] : [] })
     tokens[name] = (await library.accounts.createToken({ user: name })).token
   }
+  // those of its own making
+  events.splice(0)
   const tokenOf = (token: string): string => (tokens as Record<string, string | undefined>)[token] ?? token
 
   return {

@@ -13,6 +13,7 @@ import { invocation, quote } from '../invocation.js'
 import type { Settings } from '../options/table.js'
 import { openLibrary } from '../registry.js'
 import { type Address, defaultPublicUrl, isEverywhere, localUrl } from '../serve/addresses.js'
+import { logEvents } from '../serve/event-log.js'
 import { createAdmin, nextLines } from '../serve/first-start.js'
 import { createLogger } from '../serve/log.js'
 import { recordFingerprint, signingSecret } from '../serve/secret-fingerprint.js'
@@ -58,6 +59,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
     isTerminal: process.stderr.isTTY,
     write: (text) => process.stderr.write(text),
   })
+  process.once('exit', logger.flush)
   let address: Address = {
     scheme: settings.tlsCert === undefined ? 'http' : 'https',
     host: settings.host,
@@ -72,6 +74,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
     logger,
     acceptStorage: settings.acceptStorage,
   })
+  logEvents(library, logger)
   const stopped = untilStopped()
   try {
     const server = await createWebServer(settings, createApp(library, settings.publicUrl))

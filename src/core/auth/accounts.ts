@@ -5,6 +5,7 @@ import { isMetadataError } from '../../storage/metadata/errors.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
 import { checkName } from '../model/references.js'
+import type { EmitAccountEvent } from './account-events.js'
 import { type Action, bearerToken, type Principal } from './policy.js'
 
 /** A token without its hash. */
@@ -45,6 +46,8 @@ export interface Accounts {
   listTokens(user?: string): Promise<readonly TokenInfo[]>
   /** False when there was none. It works no more from the next request on. */
   revokeToken(id: string): Promise<boolean>
+  /** Revokes all tokens of a user, who stays; returns those that it ended. Throws `not-found` for an unknown user. */
+  revokeTokens(user: string): Promise<readonly TokenInfo[]>
 }
 
 const actions: readonly Action[] = ['pull', 'push', 'delete', 'admin']
@@ -74,6 +77,9 @@ function checkScope(scope: string): string {
   return scope
 }
 
+const userFacts = ({ id, name, admin, groups }: UserRecord) => ({ userId: id, user: name, admin, groups })
+const tokenFacts = ({ id, userName, label }: TokenInfo) => ({ tokenId: id, user: userName, label })
+
 const withoutHash = ({ hash: _, ...info }: TokenRecord & { readonly userName: string }): TokenInfo => info
 
 /** Makes accounts over a metadata store; `library.accounts` is the same thing over the library's own. */
@@ -82,8 +88,11 @@ export function createAccounts(options: {
   readonly clock?: () => number
   readonly generateId?: () => string
   readonly ready?: () => Promise<void>
+  /** Called with `user.added`, `user.changed`, `user.removed`, `token.created` and `token.revoked`. Default: nobody is told. */
+  readonly emit?: EmitAccountEvent
 }): Accounts {
   const clock = options.clock ?? Date.now
+  const emit: EmitAccountEvent = options.emit ?? (() => {})
   const generateId = options.generateId ?? (() => randomBytes(12).toString('hex'))
   let prepared: Promise<void> | undefined
   let open = false
@@ -114,6 +123,17 @@ export function createAccounts(options: {
     return user
   }
 
+  const listTokens: Accounts['listTokens'] = async (name) => {
+    const accounts = await store()
+    return (await accounts.listTokens(name === undefined ? undefined : (await existingUser(name)).id)).map(withoutHash)
+  }
+
+  const revoke = async (token: TokenInfo): Promise<boolean> => {
+    const removed = await (await store()).removeToken(token.id)
+    if (removed) emit('token.revoked', tokenFacts(token))
+    return removed
+  }
+
   return {
     authenticate: async (request) => {
       const token = bearerToken(request)
@@ -133,7 +153,9 @@ export function createAccounts(options: {
       checkName('name', name)
       for (const group of groups) checkName('group', group)
       try {
-        return await (await store()).createUser({ id: generateId(), name, admin, groups, createdAt: clock() })
+        const user = await (await store()).createUser({ id: generateId(), name, admin, groups, createdAt: clock() })
+        emit('user.added', userFacts(user))
+        return user
       } catch (error) {
         if (isMetadataError(error, 'exists'))
           throw new LibraryError('conflict', `there is a user ${name} already`, { cause: error })
@@ -146,9 +168,16 @@ export function createAccounts(options: {
       for (const group of change.groups ?? []) checkName('group', group)
       const updated = await (await store()).updateUser((await existingUser(name)).id, change)
       if (updated === undefined) throw new LibraryError('not-found', `no such user: ${name}`)
+      emit('user.changed', userFacts(updated))
       return updated
     },
-    removeUser: async (name) => (await store()).removeUser(name),
+    removeUser: async (name) => {
+      const accounts = await store()
+      const user = await accounts.findUser(name)
+      if (user === undefined || !(await accounts.removeUser(name))) return false
+      emit('user.removed', { userId: user.id, user: name })
+      return true
+    },
     createToken: async ({ user: name, label = '', scopes = [], expiresAt }) => {
       for (const scope of scopes) checkScope(scope)
       // stored as no expiry at all, an invalid date would make a token that never expires
@@ -166,14 +195,19 @@ export function createAccounts(options: {
         expiresAt: expiresAt?.getTime() ?? null,
         lastUsedAt: null,
       })
-      return { token, info: withoutHash({ ...record, userName: user.name }) }
+      const info = withoutHash({ ...record, userName: user.name })
+      emit('token.created', { ...tokenFacts(info), scopes: info.scopes, expiresAt: info.expiresAt })
+      return { token, info }
     },
-    listTokens: async (name) => {
-      const accounts = await store()
-      return (await accounts.listTokens(name === undefined ? undefined : (await existingUser(name)).id)).map(
-        withoutHash,
-      )
+    listTokens,
+    revokeToken: async (id) => {
+      const token = (await listTokens()).find((each) => each.id === id)
+      return token !== undefined && revoke(token)
     },
-    revokeToken: async (id) => (await store()).removeToken(id),
+    revokeTokens: async (name) => {
+      const revoked: TokenInfo[] = []
+      for (const token of await listTokens(name)) if (await revoke(token)) revoked.push(token)
+      return revoked
+    },
   }
 }

@@ -132,14 +132,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
   const made = await metadata.images.createIfAbsent({ id, ...base, ...adopt })
   const { record: image } = made
   if (made.adopted)
-    emit('image.published', {
-      path,
-      imageId: image.id,
-      digest,
-      principal: base.owner,
-      size: image.size,
-      arch: image.arch,
-    })
+    emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, context)
   return dataResponse(imageObject(image, container), made.created ? 201 : 200)
 }
 
@@ -202,20 +195,12 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
         `${selector.tag} was moved to another image in the meantime, and nothing was deleted: look at it, and delete again`,
       )
     deleted = outcome === 'image-deleted'
-    emit('tag.removed', {
-      path,
-      imageId: image.id,
-      digest: image.digest,
-      principal: principal?.id ?? null,
-      tag: selector.tag,
-      arch,
-    })
+    emit('tag.removed', { path, imageId: image.id, digest: image.digest, tag: selector.tag, arch }, context)
   } else {
     await hooks.beforeDelete?.({ principal, request, path, image })
     deleted = await metadata.images.delete(image.id, now)
   }
-  if (deleted)
-    emit('image.deleted', { path, imageId: image.id, digest: image.digest, principal: principal?.id ?? null })
+  if (deleted) emit('image.deleted', { path, imageId: image.id, digest: image.digest }, context)
   return dataResponse({ ...imageObject(image, container), deleted })
 }
 
@@ -254,13 +239,8 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
   })
   if (request.method !== 'HEAD') {
     services.countDownload(container.id)
-    emit('image.pulled', {
-      path: containerPath(container),
-      imageId: image.id,
-      digest: image.digest,
-      principal: principal?.id ?? null,
-      size: image.size,
-    })
+    const { id: imageId, digest, size } = image
+    emit('image.pulled', { path: containerPath(container), imageId, digest, size }, context)
   }
   return emptyResponse(303, { location: url, 'cache-control': 'no-store' })
 }

@@ -70,15 +70,8 @@ async function setTag(
   if (image.arch === null) await metadata.images.setArchIfUnknown(image.id, arch, now)
   const { previous } = await metadata.tags.set({ containerId: container.id, arch, tag, imageId: image.id, now })
   if (previous !== image.id) {
-    emit('tag.moved', {
-      path,
-      imageId: image.id,
-      digest: image.digest,
-      principal: principal?.id ?? null,
-      tag,
-      arch,
-      previousImageId: previous,
-    })
+    const { id: imageId, digest } = image
+    emit('tag.moved', { path, imageId, digest, tag, arch, previousImageId: previous }, context)
   }
 }
 

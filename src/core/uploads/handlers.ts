@@ -84,7 +84,7 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
       await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
     } catch (error) {
       // nobody could complete it: the client has to send the bytes again
-      await discard(services, upload, upload.key)
+      await discard(services, { upload, key: upload.key, pusher })
       throw error
     }
   })
@@ -166,7 +166,8 @@ export async function finishMultipart(
 /** `PUT v2/imagefile/{id}/_multipart_abort` (protocol 5.14): ends the upload, touches no image. */
 export async function abortMultipart(context: RouteContext<AbortBody, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, body } = context
-  const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })
-  await abortUpload(services, upload, 'client')
+  const pusher = pusherOf(context)
+  const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher })
+  await abortUpload(services, upload, { reason: 'client', pusher })
   return dataResponse({})
 }

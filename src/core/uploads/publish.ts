@@ -18,19 +18,17 @@ export interface Pusher {
 export const principalId = (pusher: Pusher): string | null => pusher.principal?.id ?? null
 
 /** Drops bytes that nobody will see and ends their upload. What cannot be deleted now is the sweeper's. Never throws: the reason of the discard is what the client must read. */
-export async function discard(services: Services, upload: UploadRecord, key: string): Promise<void> {
+export async function discard(
+  services: Services,
+  { upload, key, pusher }: { readonly upload: UploadRecord; readonly key: string; readonly pusher: Pusher },
+): Promise<void> {
   const { metadata, settings, emit } = services
   try {
     if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {
       // its parts were joined
       await metadata.uploads.markDropped(upload.id)
-      emit('upload.aborted', {
-        uploadId: upload.id,
-        imageId: upload.imageId,
-        size: upload.size,
-        principal: upload.principal,
-        reason: 'failed',
-      })
+      const { id: uploadId, imageId, size } = upload
+      emit('upload.aborted', { uploadId, imageId, size, reason: 'failed' }, pusher)
     }
     // kept where a publish went through although its answer was lost: then the image needs these bytes
     await dropBlob(services, key)
@@ -84,14 +82,8 @@ export async function publishUpload(
     await storage
       .delete(blob.key)
       .catch((error: unknown) => settings.logger.warn({ err: error, key: blob.key }, 'a copy is left to the sweeper'))
-  emit('upload.completed', { uploadId: upload.id, imageId: image.id, size: upload.size, principal: upload.principal })
+  const { size } = upload
+  emit('upload.completed', { uploadId: upload.id, imageId: image.id, size }, pusher)
   if (outcome === 'published')
-    emit('image.published', {
-      path,
-      imageId: image.id,
-      digest: image.digest,
-      principal: upload.principal,
-      size: upload.size,
-      arch,
-    })
+    emit('image.published', { path, imageId: image.id, digest: image.digest, size, arch }, pusher)
 }

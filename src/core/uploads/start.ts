@@ -17,6 +17,7 @@ import { type Pusher, principalId } from './publish.js'
 async function createUpload(
   services: Services,
   upload: Parameters<MetadataStore['uploads']['create']>[0],
+  pusher: Pusher,
 ): Promise<UploadRecord> {
   const { uploads } = services.metadata
   try {
@@ -28,8 +29,8 @@ async function createUpload(
     )
     const oldest = [...(await uploads.findOpen(upload.imageId, upload.principal)), ...dead].at(-1)
     if (oldest === undefined) throw error
-    await abortUpload(services, oldest, 'replaced')
-    return createUpload(services, upload)
+    await abortUpload(services, oldest, { reason: 'replaced', pusher })
+    return createUpload(services, upload, pusher)
   }
 }
 
@@ -61,23 +62,27 @@ export async function startUpload(
       ? null
       : ((await storage.multipart?.create(key, { size, partSize: plan.partSize }))?.uploadId ?? null)
   try {
-    const upload = await createUpload(services, {
-      id,
-      kind,
-      imageId: image.id,
-      containerId: container.id,
-      entityId: container.entityId,
-      principal: principalId(pusher),
-      key,
-      size,
-      digest: image.digest,
-      ...plan,
-      backendUploadId,
-      createdAt: now,
-      expiresAt: now + uploadSeconds * 1000,
-      defaultQuotaBytes: maxEntityBytes,
-    })
-    emit('upload.started', { uploadId: id, imageId: image.id, size, principal: upload.principal })
+    const upload = await createUpload(
+      services,
+      {
+        id,
+        kind,
+        imageId: image.id,
+        containerId: container.id,
+        entityId: container.entityId,
+        principal: principalId(pusher),
+        key,
+        size,
+        digest: image.digest,
+        ...plan,
+        backendUploadId,
+        createdAt: now,
+        expiresAt: now + uploadSeconds * 1000,
+        defaultQuotaBytes: maxEntityBytes,
+      },
+      pusher,
+    )
+    emit('upload.started', { uploadId: id, imageId: image.id, size }, pusher)
     return upload
   } catch (error) {
     if (backendUploadId !== null) await storage.multipart?.abort({ key, uploadId: backendUploadId }).catch(() => {})
