@@ -12,6 +12,7 @@ import { isLibraryError } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
 import { asStream, handOut } from './http/response-body.js'
 import { createRouter } from './http/router.js'
+import { createCursors } from './images/cursors.js'
 import { createDownloadCounts } from './images/download-counts.js'
 import { type PathVisibility, pathVisibility } from './namespaces/visibility.js'
 import { makeOpenApi } from './openapi.js'
@@ -111,15 +112,13 @@ export function createLibrary(options: LibraryOptions): Library {
     clock,
     generateId,
     ready,
-    emit: (name, facts) => emit(name, facts as EventFacts<typeof name>),
+    emit: (name, facts) => emit(name, facts as unknown as EventFacts<typeof name>),
   })
-  const capabilities = createCapabilities({
-    clock,
-    secret: () => {
-      if (secret === undefined) throw new Error('the secret is read before ready()')
-      return secret
-    },
-  })
+  const knownSecret = (): string => {
+    if (secret === undefined) throw new Error('the secret is read before ready()')
+    return secret
+  }
+  const capabilities = createCapabilities({ clock, secret: knownSecret })
   const openapi = (): object => (document ??= makeOpenApi(routes))
   const gate = createGate()
   const inBackground: Services['inBackground'] = (work) => {
@@ -140,6 +139,7 @@ export function createLibrary(options: LibraryOptions): Library {
     hooks: checkedHooks(options.hooks ?? {}),
     emit,
     transfers: createTransfers({ settings, storage, capabilities }),
+    cursors: createCursors({ secret: knownSecret }),
     openapi,
     ready,
     isReady: () => prepared,

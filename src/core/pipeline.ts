@@ -1,5 +1,5 @@
 /** One request: match, authenticate, decode, authorize, handle. Every throw ends in the one `catch` here. */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { isStorageError } from '../storage/blob/errors.js'
 import { isMetadataError } from '../storage/metadata/errors.js'
 import { authorize } from './auth/access.js'
@@ -14,15 +14,12 @@ import type { RouteContext, RouteRow } from './route.js'
 import type { Services } from './services.js'
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
-const instance = randomBytes(6).toString('hex')
-let requests = 0
 
-/** The host's request id where it set a harmless one, otherwise the next of ours. */
+/** The host's request id where it set a harmless one, otherwise one of ours: random, since a counter tells of the requests of others. */
 function requestIdOf(request: LibraryRequest): string {
   const given = readHeader(request, 'x-request-id')
   if (given !== undefined && requestIdPattern.test(given)) return given
-  requests += 1
-  return `${instance}-${requests.toString(36)}`
+  return randomUUID()
 }
 
 /** Maps whatever was thrown to the error that the client reads. The text of unknown errors stays in the log. */

@@ -6,6 +6,7 @@ import type { StorageMark } from './blobs/storage-mark.js'
 import type { BlobKeeper } from './blobs/why-kept.js'
 import type { Readiness } from './discovery/readiness.js'
 import type { EmitEvent, LibraryHooks } from './hooks/hooks.js'
+import type { Cursors } from './images/cursors.js'
 import type { Settings } from './options.js'
 import type { SidecarWriter } from './sidecars/writer.js'
 import type { Transfers } from './transfers/urls.js'
@@ -19,6 +20,8 @@ export interface Services {
   readonly emit: EmitEvent
   /** Where the bytes of an upload or a pull go: to the object store, or through us. */
   readonly transfers: Transfers
+  /** Seals the cursors of a search. */
+  readonly cursors: Cursors
   /** Settles once schema and storage are prepared. */
   readonly ready: () => Promise<void>
   /** Whether they are: most requests need not wait. */

@@ -81,8 +81,8 @@ export async function locateImage(input: RouteInput<unknown>): Promise<Located<I
 }
 
 /** The hot path: one look-up in the store. Tags are left to `containers.get` and `search`: a second look-up would cost a fifth more, and no client reads them here. */
-export function getImage({ record }: RouteContext<unknown, ImageInContainer>): LibraryResponse {
-  return dataResponse(imageObject(record.image, record.container))
+export function getImage({ record, principal }: RouteContext<unknown, ImageInContainer>): LibraryResponse {
+  return dataResponse(imageObject(record.image, record.container, principal))
 }
 
 /** Finds the container that a new image names. */
@@ -105,7 +105,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
   await hooks.beforePush?.({ principal, request, path: containerPath(container), digest })
   const path = containerPath(container)
   const existing = (await metadata.images.findByPath(pathOf(container), { digest }))?.image
-  if (existing !== undefined && isVisible(existing)) return dataResponse(imageObject(existing, container))
+  if (existing !== undefined && isVisible(existing)) return dataResponse(imageObject(existing, container, principal))
   const base = {
     containerId: container.id,
     digest,
@@ -133,7 +133,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
   const { record: image } = made
   if (made.adopted)
     emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, context)
-  return dataResponse(imageObject(image, container), made.created ? 201 : 200)
+  return dataResponse(imageObject(image, container, principal), made.created ? 201 : 200)
 }
 
 const pathOf = ({ entityName, collectionName, name }: ContainerRecord) => ({
@@ -201,7 +201,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
     deleted = await metadata.images.delete(image.id, now)
   }
   if (deleted) emit('image.deleted', { path, imageId: image.id, digest: image.digest }, context)
-  return dataResponse({ ...imageObject(image, container), deleted })
+  return dataResponse({ ...imageObject(image, container, principal), deleted })
 }
 
 /** Under which arch the tag of the located image stands; the query's, the default, or the only one. */

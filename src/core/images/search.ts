@@ -1,6 +1,7 @@
 /** Search (protocol 5.16), filtered by what the principal may see. */
 import type { ImageInContainer, SearchPage, SearchQuery, VisibilityFilter } from '../../storage/metadata/contract.js'
 import { may } from '../auth/access.js'
+import type { Principal } from '../auth/policy.js'
 import { collectionResource, containerResource, entityResource, imageResource } from '../auth/resources.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
@@ -10,6 +11,7 @@ import { checkArch } from '../model/references.js'
 import type { RouteContext } from '../route.js'
 
 type Context = RouteContext<unknown, unknown>
+type Search = ReturnType<typeof readQuery>
 
 const defaultPageSize = 100
 const maxPageSize = 1000
@@ -47,9 +49,12 @@ function readQuery({ query }: Context) {
     limit: pageSize,
     ...(archs.length === 0 ? {} : { archs }),
     ...signed,
-    ...(query.page === undefined ? {} : { after: query.page }),
   }
 }
+
+/** A cursor is good for this search of this principal. */
+const scopeOf = ({ value, archs, signed }: Search, principal: Principal | null): string =>
+  JSON.stringify([value, archs ?? [], signed ?? null, principal?.id ?? null])
 
 /** The store filters where the host can say it as a filter; otherwise, and for tokens of a limited scope, each row is asked about. */
 async function readVisibility({
@@ -168,8 +173,14 @@ function withShortTexts<T extends { readonly description: string; readonly conta
 }
 
 export async function search(context: Context): Promise<LibraryResponse> {
-  const { services } = context
-  const query = readQuery(context)
+  const { services, principal } = context
+  const asked = readQuery(context)
+  const { page: cursor } = context.query
+  const scope = scopeOf(asked, principal)
+  const query = {
+    ...asked,
+    ...(cursor === undefined || cursor === '' ? {} : { after: services.cursors.open(cursor, scope) }),
+  }
   const { visibility, askEachRow } = await readVisibility(context)
   const page = await (askEachRow
     ? readAllowed(context, { ...query, visibility })
@@ -178,14 +189,16 @@ export async function search(context: Context): Promise<LibraryResponse> {
   return jsonResponse({
     data: {
       entity: page.entities.map((record) =>
-        withShortTexts(entityObject(record, { defaultQuotaBytes: maxEntityBytes, showsUsage: false })),
+        withShortTexts(
+          entityObject(record, { viewer: principal, defaultQuotaBytes: maxEntityBytes, showsUsage: false }),
+        ),
       ),
-      collection: page.collections.map((record) => withShortTexts(collectionObject(record))),
-      container: page.containers.map((record) => withShortTexts(containerObject(record))),
+      collection: page.collections.map((record) => withShortTexts(collectionObject(record, principal))),
+      container: page.containers.map((record) => withShortTexts(containerObject(record, principal))),
       image: page.images.map(({ image, container, tags }) =>
-        withShortTexts(imageObject(image, container, tags.slice(0, maxTags))),
+        withShortTexts(imageObject(image, container, principal, tags.slice(0, maxTags))),
       ),
     },
-    ...(page.next === undefined ? {} : { page: { next: page.next } }),
+    ...(page.next === undefined ? {} : { page: { next: services.cursors.seal(page.next, scope) } }),
   })
 }

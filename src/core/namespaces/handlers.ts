@@ -44,19 +44,26 @@ export async function getEntity({
   request,
 }: RouteContext<unknown, EntityRecord>): Promise<LibraryResponse> {
   const showsUsage = await may({ auth: services.auth, principal, request }, 'push', entityResource(record.name, record))
-  return dataResponse(entityObject(record, { defaultQuotaBytes: services.settings.limits.maxEntityBytes, showsUsage }))
+  return dataResponse(
+    entityObject(record, {
+      viewer: principal,
+      defaultQuotaBytes: services.settings.limits.maxEntityBytes,
+      showsUsage,
+    }),
+  )
 }
 
-export function getCollection({ record }: RouteContext<unknown, CollectionRecord>): LibraryResponse {
-  return dataResponse(collectionObject(record))
+export function getCollection({ record, principal }: RouteContext<unknown, CollectionRecord>): LibraryResponse {
+  return dataResponse(collectionObject(record, principal))
 }
 
 export async function getContainer({
   record,
   services,
+  principal,
 }: RouteContext<unknown, ContainerRecord>): Promise<LibraryResponse> {
   const records = await services.metadata.tags.list(record.id)
-  return dataResponse(containerObject(record, { records, defaultArch: services.settings.defaultArch }))
+  return dataResponse(containerObject(record, principal, { records, defaultArch: services.settings.defaultArch }))
 }
 
 /** The name is in the request, so saying no reveals nothing (protocol 5.3: POST answers 403, not 404). */
@@ -74,7 +81,7 @@ export async function createEntity(
 ): Promise<LibraryResponse> {
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
-  const shown = { defaultQuotaBytes: settings.limits.maxEntityBytes, showsUsage: true }
+  const shown = { viewer: principal, defaultQuotaBytes: settings.limits.maxEntityBytes, showsUsage: true }
   if (record !== undefined) return dataResponse(entityObject(record, shown))
   await hooks.beforeCreate?.({ kind: 'entity', path: body.name, principal, request })
   const made = await metadata.entities.createIfAbsent({
@@ -117,7 +124,7 @@ export async function createCollection(
 ): Promise<LibraryResponse> {
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
-  if (record.existing !== undefined) return dataResponse(collectionObject(record.existing))
+  if (record.existing !== undefined) return dataResponse(collectionObject(record.existing, principal))
   await hooks.beforeCreate?.({ kind: 'collection', path: `${record.parent.name}/${body.name}`, principal, request })
   const made = await metadata.collections.createIfAbsent({
     id: settings.generateId(),
@@ -128,7 +135,7 @@ export async function createCollection(
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
-  return dataResponse(collectionObject(made.record), made.created ? 201 : 200)
+  return dataResponse(collectionObject(made.record, principal), made.created ? 201 : 200)
 }
 
 export async function locateNewContainer({
@@ -153,7 +160,7 @@ export async function createContainer(
 ): Promise<LibraryResponse> {
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
-  if (record.existing !== undefined) return dataResponse(containerObject(record.existing))
+  if (record.existing !== undefined) return dataResponse(containerObject(record.existing, principal))
   await hooks.beforeCreate?.({
     kind: 'container',
     path: `${record.parent.entityName}/${record.parent.name}/${body.name}`,
@@ -169,5 +176,5 @@ export async function createContainer(
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
-  return dataResponse(containerObject(made.record), made.created ? 201 : 200)
+  return dataResponse(containerObject(made.record, principal), made.created ? 201 : 200)
 }

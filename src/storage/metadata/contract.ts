@@ -467,7 +467,7 @@ export interface SearchQuery {
   readonly signed?: boolean
   readonly visibility: VisibilityFilter
   readonly limit: number
-  /** As returned by the page before; what no page returned is the first page. */
+  /** As returned by the page before, 255 bytes at the most; what no page returned is the first page. */
   readonly after?: string
 }
 
