@@ -245,12 +245,13 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
   if (!isVisible(image) || image.blobKey === null)
     throw new LibraryError('not-found', `not uploaded yet: ${containerPath(container)}`)
   await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
-  const url = await transfers.pullUrl(request, {
+  const blob = {
     key: image.blobKey,
     size: image.size,
     sha256: image.digest,
     filename: filenameOf(record, resource?.selector),
-  })
+  }
+  const url = await transfers.pullUrl(request, blob, principal !== null)
   if (request.method !== 'HEAD') {
     services.countDownload(container.id)
     emit('image.pulled', {
@@ -261,5 +262,5 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
       size: image.size,
     })
   }
-  return emptyResponse(303, { location: url, 'cache-control': 'no-store' })
+  return emptyResponse(303, { location: url })
 }
