@@ -104,7 +104,10 @@ export function libraryFetch(library: Pick<Library, 'handle'>, options: FetchOpt
       url === undefined ? undefined : await library.handle(toLibraryRequest(request, url, nativeOf(request, ...rest)))
     if (response !== undefined) return toResponse(response)
     return options.fallback === true
-      ? Response.json({ error: { code: 404, message: 'no such path' } }, { status: 404 })
+      ? Response.json(
+          { error: { code: 404, message: 'no such path' } },
+          { status: 404, headers: { 'cache-control': 'no-store' } },
+        )
       : undefined
   }
 }

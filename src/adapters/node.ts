@@ -21,7 +21,11 @@ const notFound = JSON.stringify({ error: { code: 404, message: 'no such path' } 
 
 function answerNotFound(_req: IncomingMessage, res: ServerResponse): void {
   res
-    .writeHead(404, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(notFound) })
+    .writeHead(404, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(notFound),
+      'cache-control': 'no-store',
+    })
     .end(notFound)
 }
 

@@ -195,7 +195,8 @@ export async function handleRequest(
     )
   return {
     status: response.status,
-    headers: Object.assign({ 'x-request-id': requestId }, response.headers),
+    // a shared cache must keep no answer: what it says changes with the next push, and with who asks
+    headers: Object.assign({ 'x-request-id': requestId, 'cache-control': 'no-store' }, response.headers),
     body: response.body,
   }
 }

@@ -18,7 +18,12 @@ import type { Settings } from '../options/table.js'
 
 function answer(res: ServerResponse, status: number, message: string): void {
   const body = JSON.stringify({ error: { code: status, message } })
-  res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body)
+  const headers = {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+  }
+  res.writeHead(status, headers).end(body)
 }
 
 /** The registry at the root, and at the path of the public URL too: a proxy in front may strip that path or not. */

@@ -231,16 +231,17 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
   if (!isVisible(image) || image.blobKey === null)
     throw new LibraryError('not-found', `not uploaded yet: ${containerPath(container)}`)
   await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
-  const url = await transfers.pullUrl(request, {
+  const blob = {
     key: image.blobKey,
     size: image.size,
     sha256: image.digest,
     filename: filenameOf(record, resource?.selector),
-  })
+  }
+  const url = await transfers.pullUrl(request, blob, principal !== null)
   if (request.method !== 'HEAD') {
     services.countDownload(container.id)
     const { id: imageId, digest, size } = image
     emit('image.pulled', { path: containerPath(container), imageId, digest, size }, context)
   }
-  return emptyResponse(303, { location: url, 'cache-control': 'no-store' })
+  return emptyResponse(303, { location: url })
 }

@@ -29,16 +29,27 @@ function verify<P extends Capability['purpose']>(
   return capability as Extract<Capability, { purpose: P }>
 }
 
-const cacheControl = 'private, immutable, no-transform'
 const hexEtag = (digest: string): string => `"sha256:${digest}"`
 
-function entityHeaders(capability: GetCapability): Record<string, string> {
+/**
+ * A blob never changes, and who knows the URL may have it: so a cache may keep it under this URL, until
+ * the URL expires. Compression may not touch it: lengths and ranges are those of the file.
+ *
+ * Never `private` or `no-store`: nginx with `proxy_cache` takes the Range off a request, and gives it back
+ * to an answer only while that one may be kept. Clients check no status, and would write the whole blob
+ * at the place of each part. Varnish takes `Surrogate-Control`: it would cut what is larger than its memory.
+ */
+function cacheHeaders({ expires }: GetCapability, now: number): Record<string, string> {
+  const seconds = Math.max(0, expires - Math.ceil(now / 1000))
+  return { 'cache-control': `max-age=${seconds}, immutable, no-transform`, 'surrogate-control': 'no-store' }
+}
+
+function entityHeaders(capability: GetCapability, now: number): Record<string, string> {
   return {
     'content-type': 'application/octet-stream',
     'accept-ranges': 'bytes',
     etag: hexEtag(capability.sha256),
-    // a blob never changes, and the URL is a secret: the client may keep it, nobody in between; nor may a host's compression touch it: lengths and ranges are those of the file
-    'cache-control': cacheControl,
+    ...cacheHeaders(capability, now),
     'x-content-type-options': 'nosniff',
     ...(capability.filename === undefined
       ? {}
@@ -56,11 +67,12 @@ function isFresh(header: string | undefined, etag: string): boolean {
 /** `GET transfers/{capability}`: the blob, or a single range of it (RFC 9110 14). */
 export async function sendBlob(context: RouteContext<unknown, unknown>): Promise<LibraryResponse> {
   const capability = verify(context, ['get'])
-  const { request } = context
-  const headers = entityHeaders(capability)
+  const { request, services } = context
+  const now = services.settings.clock()
+  const headers = entityHeaders(capability, now)
   const etag = hexEtag(capability.sha256)
   if (isFresh(readHeader(request, 'if-none-match'), etag))
-    return { status: 304, headers: { etag, 'cache-control': cacheControl }, body: null }
+    return { status: 304, headers: { etag, ...cacheHeaders(capability, now) }, body: null }
   if (request.method === 'HEAD') return headBlob(context, { capability, headers })
   const ifRange = readHeader(request, 'if-range')
   const wanted = ifRange === undefined || ifRange.trim() === etag ? readHeader(request, 'range') : undefined
@@ -88,7 +100,9 @@ async function headBlob(
   { capability, headers }: { readonly capability: GetCapability; readonly headers: Record<string, string> },
 ): Promise<LibraryResponse> {
   if ((await services.storage.stat(capability.key)) === undefined) throw deleted()
-  return { status: 200, headers: { ...headers, ...rangeHeaders(undefined, capability.size) }, body: null }
+  // a cache that takes it for the answer to a GET would keep an empty image
+  const kept = { 'cache-control': 'no-store, no-transform' }
+  return { status: 200, headers: { ...headers, ...rangeHeaders(undefined, capability.size), ...kept }, body: null }
 }
 
 async function openBlob(

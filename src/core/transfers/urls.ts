@@ -3,14 +3,18 @@ import type { StorageBackend } from '../../storage/blob/contract.js'
 import type { UploadRecord } from '../../storage/metadata/contract.js'
 import type { LibraryRequest } from '../http/messages.js'
 import type { Settings } from '../options.js'
-import { sendsTokenToRedirects } from './client-generations.js'
+import { tokenArrives, tokenReach } from './redirects.js'
 import type { Capabilities } from './tokens.js'
 
 export interface Transfers {
-  /** URL to GET a blob from; single ranges work, and it outlives a slow pull. */
+  /**
+   * URL to GET a blob from; single ranges work, and it outlives a slow pull. `isSignedIn`: the request has a
+   * principal. One of ours where the client would send its token to the store.
+   */
   pullUrl(
     request: LibraryRequest,
     blob: { readonly key: string; readonly size: number; readonly sha256: string; readonly filename: string },
+    isSignedIn: boolean,
   ): Promise<string>
   /** URL for the one PUT of a `single` upload. */
   putUrl(
@@ -43,6 +47,15 @@ export function createTransfers(options: {
   const presign = settings.transfer === 'proxy' ? undefined : storage.presign
   const expiresSeconds = settings.limits.presignSeconds
   const expires = (): number => Math.floor(settings.clock() / 1000) + expiresSeconds
+  let isWarned = false
+  const warnOfSharedHost = (url: string): void => {
+    if (isWarned) return
+    isWarned = true
+    settings.logger.warn(
+      { store: new URL(url).origin },
+      'store and registry share a host and port: the pulls of signed-in clients pass through this server',
+    )
+  }
   const ownUrl = (request: LibraryRequest, path: string): string => settings.publicUrl(request) + path
 
   return {
@@ -53,9 +66,15 @@ export function createTransfers(options: {
       storage.multipart !== undefined &&
       (presign?.part !== undefined || storage.multipart.writePart !== undefined),
     bindsParts: () => presign?.part === undefined || presign.bindsPayload,
-    pullUrl: async (request, { key, size, sha256, filename }) => {
-      if (presign !== undefined && !sendsTokenToRedirects(request))
-        return (await presign.get(key, { expiresSeconds, filename })).url
+    pullUrl: async (request, { key, size, sha256, filename }, isSignedIn) => {
+      const reach = tokenReach(request, isSignedIn)
+      if (presign !== undefined && reach !== 'anywhere') {
+        const { url } = await presign.get(key, { expiresSeconds, filename })
+        if (reach === 'nowhere') return url
+        const redirect = { request, publicUrl: settings.publicUrl(request), target: url }
+        if (!tokenArrives(reach, redirect)) return url
+        if (tokenArrives('authority', redirect)) warnOfSharedHost(url)
+      }
       return ownUrl(request, capabilities.sign({ purpose: 'get', key, size, sha256, filename, expires: expires() }))
     },
     putUrl: async (request, upload, { clientSendsNoHash }) => {
