@@ -175,7 +175,7 @@ const exampleImports: Rule = (source) => {
 
 /**
  * The rooms of src/core, and which others each may import. Every room may also import these files of the spine:
- * options, services, route and version. A room that is not listed here is an offence.
+ * options, services, route, version and extension. A room that is not listed here is an offence.
  */
 const rooms: Readonly<Record<string, readonly string[]>> = {
   http: [],
@@ -190,8 +190,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   transfers: ['uploads', 'images', 'auth', 'blobs', 'hooks', 'model', 'http'],
   sidecars: ['blobs', 'model', 'http'],
   upkeep: ['uploads', 'images', 'sidecars', 'blobs', 'hooks', 'model', 'http'],
+  extensions: ['upkeep', 'blobs', 'hooks', 'auth', 'model', 'http'],
 }
-const openSpine = ['options', 'services', 'route', 'version'].map((name) => `src/core/${name}.ts`)
+const openSpine = ['options', 'services', 'route', 'version', 'extension'].map((name) => `src/core/${name}.ts`)
 const roomOf = (path: string): string | undefined => /^src\/core\/([^/]+)\//.exec(path)?.[1]
 
 const roomImports: Rule = (source) => {

@@ -17,6 +17,8 @@ export interface NodeExchange {
   readonly parsed?: unknown
   /** A stream that the host put in front of the request. */
   readonly payload?: AsyncIterable<Uint8Array> | undefined
+  /** The URL is that of the host's root. Default: false. */
+  readonly root?: boolean
 }
 
 function readBody(req: IncomingMessage, { parsed, payload }: NodeExchange): RequestBody {
@@ -40,6 +42,7 @@ class NodeLibraryRequest implements LibraryRequest {
   readonly headers: IncomingMessage['headers']
   readonly body: RequestBody
   readonly native: unknown
+  readonly root: boolean
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   #signal: AbortSignal | undefined
@@ -53,6 +56,7 @@ class NodeLibraryRequest implements LibraryRequest {
     this.headers = readHeaders(req)
     this.body = readBody(req, exchange)
     this.native = exchange.native
+    this.root = exchange.root ?? false
     this.#req = req
     this.#res = exchange.res
   }

@@ -16,6 +16,7 @@ export {
   type Visibility,
 } from './auth/policy.js'
 export { compareStorageMarks, type StorageMarkState } from './blobs/storage-mark.js'
+export type { LibraryExtension } from './extension.js'
 export type {
   EmitEvent,
   EventFacts,
@@ -45,5 +46,6 @@ export type { ReindexItem } from './sidecars/reindex-context.js'
 export { placeOfStore } from './transfers/redirects.js'
 export type { ExplainOptions, Explanation } from './upkeep/explain.js'
 export type { SweepOptions, SweepProgress, SweepResult, SweptItem } from './upkeep/sweep.js'
+export type { UpkeepOptions } from './upkeep/timers.js'
 export type { VerifyOptions, VerifyResult } from './upkeep/verify.js'
 export { packageVersion } from './version.js'

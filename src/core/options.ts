@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { AuthHooks } from './auth/policy.js'
+import type { LibraryExtension } from './extension.js'
 import { hookNames } from './hooks/checked-hooks.js'
 import { eventNames, type LibraryHooks, type LibraryListeners } from './hooks/hooks.js'
 import type { Logger } from './http/logger.js'
@@ -72,6 +73,8 @@ export interface LibraryOptions {
   readonly tokenPage?: string
   /** Page of a container, relative to the public URL; the client prints it after a push. Default: its JSON object, `v1/containers/E/C/N`. */
   readonly containerUrl?: (path: string) => string
+  /** Capabilities that are added to the registry, in this order; each is made by a factory of its own. Default: none. */
+  readonly extensions?: readonly LibraryExtension[]
   /** Now, in milliseconds since 1970. Default: Date.now. */
   readonly clock?: () => number
   /** A new unguessable id of 24 lower-case hex digits (protocol 2.4). Default: 12 random bytes. */
@@ -167,7 +170,7 @@ const known = {
       defaultCollection: true,
       defaultArch: true,
     },
-    ...{ keyserver: true, tokenPage: true, containerUrl: true, clock: true, generateId: true },
+    ...{ keyserver: true, tokenPage: true, containerUrl: true, extensions: true, clock: true, generateId: true },
   } satisfies Record<keyof LibraryOptions, true>,
   auth: { authenticate: true, authorize: true, visible: true } satisfies Record<keyof AuthHooks, true>,
 }

@@ -105,7 +105,7 @@ async function run(row: RouteRow, context: Filling): Promise<LibraryResponse> {
   const { services, request } = context
   if (row.standalone === undefined && !services.isReady()) await prepare(services)
   // before any byte of the body is read
-  if (row.access !== 'public') context.principal = (await services.auth.authenticate?.(request)) ?? null
+  if (row.access !== 'public') context.principal = await authenticate(services, row, request)
   if (typeof row.body === 'object') context.body = await readBody(services, row, request)
   if (typeof row.access === 'object') {
     const located = await row.access.locate(context)
@@ -119,10 +119,30 @@ async function run(row: RouteRow, context: Filling): Promise<LibraryResponse> {
   return row.handler(context)
 }
 
+async function authenticate(
+  { auth }: Services,
+  { owner }: RouteRow,
+  request: LibraryRequest,
+): Promise<RouteContext<unknown, unknown>['principal']> {
+  const own = await owner?.authenticate?.(request)
+  return own === undefined ? ((await auth.authenticate?.(request)) ?? null) : own
+}
+
+/** What the client reads of an error. The renderer of an extension that fails itself gives way to the library's. */
+function renderError(row: RouteRow | undefined, error: LibraryError, request: LibraryRequest): LibraryResponse {
+  try {
+    const own = row?.owner?.renderError?.(error, request)
+    if (own !== undefined) return own
+  } catch {
+    // its own fault must not hide the error
+  }
+  return errorResponse(error.status, error.message, error.headers)
+}
+
 function readBody(services: Services, row: RouteRow, request: LibraryRequest): Promise<unknown> {
   if (typeof row.body !== 'object') return Promise.resolve(undefined)
   const { limits } = services.settings
-  return readJsonBody(request, { schema: row.body.schema, limit: limits.maxJsonBytes, idleSeconds: limits.idleSeconds })
+  return readJsonBody(request, { ...row.body, limit: limits.maxJsonBytes, idleSeconds: limits.idleSeconds })
 }
 
 /** Longer paths are cut in the log: the longest reference has about 900 characters. */
@@ -165,7 +185,7 @@ export async function handleRequest(
     response = request.method === 'HEAD' ? withoutBody(answer) : answer
   } catch (thrown) {
     const error = toLibraryError(thrown, requestId)
-    response = errorResponse(error.status, error.message, error.headers)
+    response = renderError(row, error, request)
     if (request.method === 'HEAD') response = { ...response, body: null }
     if (error.status >= 500)
       logger.error({ requestId, route: row?.name, code: error.code, err: error.cause ?? error }, 'request failed')
@@ -193,6 +213,19 @@ export async function handleRequest(
       },
       'request',
     )
+  const length = response.headers['content-length']
+  services.emit(
+    'request.completed',
+    {
+      requestId,
+      route: row?.name,
+      method: request.method,
+      status: response.status,
+      ms: clock() - startedAt,
+      bytes: length === undefined ? undefined : Number(length),
+    },
+    { principal: context?.principal ?? null, request },
+  )
   return {
     status: response.status,
     // a shared cache must keep no answer: what it says changes with the next push, and with who asks

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import type { Located } from './auth/access.js'
 import type { Action, Principal, Resource } from './auth/policy.js'
+import type { LibraryError } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
 import type { Query } from './http/query.js'
 import type { Method } from './http/router.js'
@@ -35,8 +36,20 @@ export type Access<B, R> =
   | 'filtered'
   | { readonly action: Action; readonly locate: (input: RouteInput<B>) => Promise<Located<R> | undefined> }
 
-/** `bytes`: the handler reads the body itself, after authorization. */
-export type BodySpec<B> = 'none' | 'bytes' | { readonly schema: z.ZodType<B> }
+/**
+ * `bytes`: the handler reads the body itself, after authorization. `any-case`: keys count in any case, those that the
+ * schema does not name are dropped, and null is the same as absent, as Go clients write them (protocol 3.4).
+ */
+export type BodySpec<B> = 'none' | 'bytes' | { readonly schema: z.ZodType<B>; readonly keys?: 'any-case' }
+
+/** What an extension does its own way on its own rows. */
+export interface RouteOwner {
+  /** undefined = as the host says. */
+  readonly authenticate:
+    | ((request: LibraryRequest) => Principal | null | undefined | Promise<Principal | null | undefined>)
+    | undefined
+  readonly renderError: ((error: LibraryError, request: LibraryRequest) => LibraryResponse) | undefined
+}
 
 export interface RouteRow<B = unknown, R = unknown> {
   /** Unique; label of logs and metrics. */
@@ -61,6 +74,10 @@ export interface RouteRow<B = unknown, R = unknown> {
     readonly also?: readonly number[]
     readonly schema: z.ZodType | 'bytes' | 'text' | 'empty'
   }
+  /** Answers at the host's root too (`root` of the adapters), where clients insist on that path: `/v2/`, `/pks/`. */
+  readonly root?: true
+  /** Set by `createLibrary`: what the extension of this row brings along. */
+  readonly owner?: RouteOwner
   readonly handler: (context: RouteContext<B, R>) => Promise<LibraryResponse> | LibraryResponse
 }
 

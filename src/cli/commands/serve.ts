@@ -19,7 +19,6 @@ import { createLogger } from '../serve/log.js'
 import { recordFingerprint, signingSecret } from '../serve/secret-fingerprint.js'
 import { onHangup, untilStopped } from '../serve/signals.js'
 import { createApp, createWebServer } from '../serve/web-server.js'
-import { startUpkeep } from '../upkeep.js'
 
 export const serve: Command = {
   name: 'serve',
@@ -95,7 +94,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
             logger.error({ err: error }, 'the certificate could not be read again; the old one stays'),
         )
       })
-      const stopUpkeep = startUpkeep(library, { graceSeconds: settings.noSweep ? undefined : settings.grace, logger })
+      const stopUpkeep = library.startUpkeep({ sweep: settings.noSweep ? false : { graceSeconds: settings.grace } })
       const signal = await stopped
       logger.info({ signal }, 'stopping: requests under way are finished first')
       stopUpkeep()

@@ -20,6 +20,7 @@ const levelOf: Readonly<Record<LibraryEventName, 'info' | 'debug' | undefined>> 
   'token.created': 'info',
   'token.revoked': 'info',
   'request.failed': undefined,
+  'request.completed': undefined,
 }
 
 /** Facts as people look for them: the hash in the form that references have, no second time beside that of the line. */

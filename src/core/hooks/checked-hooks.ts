@@ -65,15 +65,24 @@ const everyHook = {
 /** All of them: one that is not named here would never run, so the compiler asks for it. */
 export const hookNames: readonly (keyof LibraryHooks)[] = Object.keys(everyHook) as (keyof LibraryHooks)[]
 
-/** A hook refuses by throwing; one that returns false means to refuse, and would not. */
-export function checkedHooks(hooks: LibraryHooks): LibraryHooks {
-  const checked: Record<string, unknown> = {}
+type Hook = (context: unknown) => unknown
+
+/**
+ * The hooks of the host, and behind them those of extensions: each may refuse, and the next is not asked then. A hook
+ * refuses by throwing; one that returns false means to refuse, and would not.
+ */
+export function checkedHooks(...lists: readonly LibraryHooks[]): LibraryHooks {
+  const checked: Record<string, Hook> = {}
   for (const name of hookNames) {
-    const hook = hooks[name] as ((context: unknown) => unknown) | undefined
-    if (hook === undefined) continue
+    const hooks = lists.flatMap((list) => {
+      const hook = list[name] as Hook | undefined
+      return hook === undefined ? [] : [(context: unknown) => hook.call(list, context)]
+    })
+    if (hooks.length === 0) continue
     checked[name] = async (context: unknown): Promise<void> => {
-      if ((await hook.call(hooks, context)) === false)
-        throw new TypeError(`hooks.${name} returned false: throw new LibraryError('refused', 'the reason') to refuse`)
+      for (const hook of hooks)
+        if ((await hook(context)) === false)
+          throw new TypeError(`hooks.${name} returned false: throw new LibraryError('refused', 'the reason') to refuse`)
     }
   }
   return checked as LibraryHooks

@@ -15,6 +15,15 @@ export interface Emitter {
   readonly on: <Name extends LibraryEventName>(name: Name, listener: LibraryListener<Name>) => () => void
 }
 
+/** Adds every listener of a list of them. */
+export function addListeners(on: Emitter['on'], listeners: LibraryListeners): void {
+  const add = on as (name: LibraryEventName, listener: (event: never) => void | Promise<void>) => unknown
+  for (const name of Object.keys(listeners) as LibraryEventName[]) {
+    const listener = listeners[name]
+    if (listener !== undefined) add(name, listener)
+  }
+}
+
 export function createEmitter(
   listeners: LibraryListeners,
   { logger, clock }: { readonly logger: Logger; readonly clock: () => number },

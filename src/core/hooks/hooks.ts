@@ -93,6 +93,18 @@ export interface LibraryEvents extends AccountEventsWithOrigin {
     readonly path: string
     readonly private: boolean
   }
+  /** An answer is ready, of success or of failure; bytes of a streamed body are still to be sent. */
+  'request.completed': EventOrigin & {
+    readonly requestId: string
+    /** Name of the row of the route table. */
+    readonly route: string | undefined
+    readonly method: string
+    readonly status: number
+    /** Milliseconds until the answer was ready. */
+    readonly ms: number
+    /** Bytes of the body, where they are known: its `content-length`. */
+    readonly bytes: number | undefined
+  }
   'request.failed': EventOrigin & {
     readonly requestId: string
     readonly route: string | undefined
@@ -114,7 +126,7 @@ const everyEvent = {
   },
   ...{ 'upload.started': true, 'upload.completed': true, 'upload.aborted': true, 'visibility.changed': true },
   ...{ 'user.added': true, 'user.changed': true, 'user.removed': true },
-  ...{ 'token.created': true, 'token.revoked': true, 'request.failed': true },
+  ...{ 'token.created': true, 'token.revoked': true, 'request.failed': true, 'request.completed': true },
 } satisfies Record<LibraryEventName, true>
 export const eventNames: readonly LibraryEventName[] = Object.keys(everyEvent) as LibraryEventName[]
 export type LibraryListener<Name extends LibraryEventName> = (event: LibraryEvents[Name]) => void | Promise<void>

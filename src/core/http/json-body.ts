@@ -3,38 +3,37 @@ import { z } from 'zod'
 import { isLibraryError, LibraryError } from './errors.js'
 import type { LibraryRequest } from './messages.js'
 
-/** Go writes and reads JSON keys in any case (protocol 3.4), so `Tag`, `tag` and `TAG` are one field. */
-const canonicalKeys: ReadonlyMap<string, string> = new Map(
-  [
-    'name',
-    'description',
-    'entity',
-    'collection',
-    'container',
-    'hash',
-    'filesize',
-    'md5sum',
-    'sha256sum',
-    'uploadID',
-    'partSize',
-    'partNumber',
-    'completedParts',
-    'token',
-    'tag',
-    'imageID',
-    'arch',
-  ].map((key) => [key.toLowerCase(), key]),
-)
+/** Keys by their lower-case form, as one schema spells them. */
+type KeySpellings = ReadonlyMap<string, string>
 
-/** Renames keys to their one spelling and drops what no route knows; copies, so that `__proto__` in a body is only text. */
-function foldKeys(value: unknown, depth: number): unknown {
+const spellings = new WeakMap<z.ZodType, KeySpellings>()
+
+function addKeys(schema: unknown, found: Map<string, string>): void {
+  if (schema === null || typeof schema !== 'object') return
+  const { properties } = schema as { readonly properties?: object }
+  for (const key of Object.keys(properties ?? {})) found.set(key.toLowerCase(), key)
+  for (const part of Object.values(schema)) addKeys(part, found)
+}
+
+/** Every key that the schema names, at any depth; made once for each schema. */
+function spellingsOf(schema: z.ZodType): KeySpellings {
+  const known = spellings.get(schema)
+  if (known !== undefined) return known
+  const found = new Map<string, string>()
+  addKeys(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), found)
+  spellings.set(schema, found)
+  return found
+}
+
+/** Renames keys to the spelling of the schema and drops the others; copies, so that `__proto__` in a body is only text. */
+function foldKeys(value: unknown, keys: KeySpellings, depth: number): unknown {
   if (value === null || typeof value !== 'object' || depth > 4) return value
-  if (Array.isArray(value)) return value.map((item) => foldKeys(item, depth + 1))
+  if (Array.isArray(value)) return value.map((item) => foldKeys(item, keys, depth + 1))
   const folded: Record<string, unknown> = {}
   for (const [key, item] of Object.entries(value)) {
-    const canonical = canonicalKeys.get(key.toLowerCase())
+    const canonical = keys.get(key.toLowerCase())
     // null means the zero value to a Go client
-    if (canonical !== undefined && item !== null) folded[canonical] = foldKeys(item, depth + 1)
+    if (canonical !== undefined && item !== null) folded[canonical] = foldKeys(item, keys, depth + 1)
   }
   return folded
 }
@@ -116,15 +115,19 @@ async function readJson(request: LibraryRequest, options: JsonLimits): Promise<u
   }
 }
 
-/** Reads and checks a JSON body. Throws `invalid-request` that names the first wrong field, `too-large`, `timeout`. */
+/**
+ * Reads and checks a JSON body. `any-case`: Go writes and reads keys in any case (protocol 3.4), so `Tag`, `tag` and
+ * `TAG` are one field; keys that the schema does not name are dropped, and null is the same as absent. Throws `invalid-request` that names the first wrong field, `too-large`, `timeout`.
+ */
 export async function readJsonBody<B>(
   request: LibraryRequest,
-  options: JsonLimits & { readonly schema: z.ZodType<B> },
+  options: JsonLimits & { readonly schema: z.ZodType<B>; readonly keys?: 'any-case' },
 ): Promise<B> {
   const value = await readJson(request, options)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw new LibraryError('invalid-request', 'the body must be a JSON object')
-  const result = options.schema.safeParse(foldKeys(value, 0))
+  const { schema, keys } = options
+  const result = schema.safeParse(keys === 'any-case' ? foldKeys(value, spellingsOf(schema), 0) : value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const field = issue === undefined || issue.path.length === 0 ? 'the body' : z.core.toDotPath(issue.path)
