@@ -12,10 +12,13 @@ import { storageBelow } from './extensions/storage-view.js'
 import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
 import { addListeners, createEmitter } from './hooks/events.js'
 import type { EventFacts, LibraryEventName, LibraryListener } from './hooks/hooks.js'
+import { createBodyBudget } from './http/body-budget.js'
 import { isLibraryError } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
-import { asStream, handOut } from './http/response-body.js'
+import { type HandedBody, handOut, inPieces } from './http/response-body.js'
+import { errorResponse } from './http/responses.js'
 import { createRouter } from './http/router.js'
+import { createUnreadAnswers } from './http/unread-answers.js'
 import { createCursors } from './images/cursors.js'
 import { createDownloadCounts } from './images/download-counts.js'
 import { createLifecycle } from './lifecycle.js'
@@ -73,6 +76,9 @@ export interface Library {
 }
 
 const secretSetting = 'transfer-secret'
+
+/** In bytes: what the buffers of a connection take of a pull whose client reads nothing. */
+const connectionBuffers = 4 * 1024 ** 2
 
 /** Makes a registry. Throws TypeError for options that cannot work; opens nothing before `ready` or the first request. */
 export function createLibrary(options: LibraryOptions): Library {
@@ -156,9 +162,14 @@ export function createLibrary(options: LibraryOptions): Library {
     keepers: [createLostImageKeeper({ storage, metadata }), ...keepersOf(extensions)],
     countDownload: downloads.count,
     sidecars,
+    bodies: createBodyBudget({
+      maxBodies: settings.limits.maxJsonBodies,
+      maxBytes: settings.limits.maxJsonBodiesBytes,
+    }),
   }
   const router = createRouter(table)
   const rootRouter = createRouter(table.filter(({ root }) => root === true))
+  const unread = createUnreadAnswers(settings.limits.maxUnreadBytes)
   const untilStopping = (signal: AbortSignal | undefined): AbortSignal =>
     signal === undefined ? stopping : AbortSignal.any([signal, stopping])
   /** Work that no request asked for: `close` waits for it too. */
@@ -180,27 +191,38 @@ export function createLibrary(options: LibraryOptions): Library {
       const response = await handleRequest(services, request.root === true ? rootRouter : router, request)
       if (response !== undefined && request.method !== 'GET' && request.method !== 'HEAD') sidecars.nudge()
       if (response === undefined || response.body === null) return response
-      const stream = asStream(response.body)
+      const { body } = response
+      const isAnswer = typeof body === 'string' || body instanceof Uint8Array
+      const stream = isAnswer ? inPieces(body) : body
       if (stream === undefined) return response
-      handedOut = true
       const requestId = response.headers['x-request-id']
-      return {
-        ...response,
-        body: handOut(stream, {
-          idleSeconds: settings.limits.pullIdleSeconds,
-          done: (err) => {
-            leave()
-            if (isLibraryError(err, 'timeout')) {
-              settings.logger.warn({ requestId, err }, 'a body was given up')
-              // nobody asks for the next chunk, so that the adapter learns of it by this alone
-              request.cut?.()
-            }
-            // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
-            else if (err !== undefined && !isStorageError(err, 'aborted'))
-              settings.logger.error({ requestId, err }, 'a body was cut short')
-          },
-        }),
+      const { idleSeconds, pullIdleSeconds, pullStartSeconds } = settings.limits
+      const handed: HandedBody = handOut(stream, {
+        ...(isAnswer
+          ? { idleSeconds: Math.min(idleSeconds, pullIdleSeconds) }
+          : { idleSeconds: pullIdleSeconds, start: { seconds: pullStartSeconds, bytes: connectionBuffers } }),
+        done: (err) => {
+          unread.release(handed)
+          leave()
+          if (isLibraryError(err, 'timeout')) {
+            settings.logger.warn({ requestId, err }, 'a body was given up')
+            // nobody asks for the next chunk, so that the adapter learns of it by this alone
+            request.cut?.()
+          }
+          // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
+          else if (err !== undefined && !isStorageError(err, 'aborted'))
+            settings.logger.error({ requestId, err }, 'a body was cut short')
+        },
+      })
+      handedOut = true
+      if (isAnswer && !unread.hold(handed, Buffer.byteLength(body))) {
+        await handed[Symbol.asyncIterator]().return?.()
+        return errorResponse(503, 'the registry sends too many answers at once: try again', {
+          ...(requestId !== undefined && { 'x-request-id': requestId }),
+          'retry-after': '5',
+        })
       }
+      return { ...response, body: handed }
     } finally {
       if (!handedOut) leave()
     }

@@ -34,13 +34,26 @@ export interface RouteContext<B, R> extends RouteInput<B> {
 export type Access<B, R> =
   | 'public'
   | 'filtered'
-  | { readonly action: Action; readonly locate: (input: RouteInput<B>) => Promise<Located<R> | undefined> }
+  | {
+      readonly action: Action
+      readonly locate: (input: RouteInput<B>) => Promise<Located<R> | undefined>
+      /** The body names the resource. All other rows are authorized before a byte of their body is read. */
+      readonly byBody?: true
+    }
 
 /**
  * `bytes`: the handler reads the body itself, after authorization. `any-case`: keys count in any case, those that the
  * schema does not name are dropped, and null is the same as absent, as Go clients write them (protocol 3.4).
  */
-export type BodySpec<B> = 'none' | 'bytes' | { readonly schema: z.ZodType<B>; readonly keys?: 'any-case' }
+export type BodySpec<B> =
+  | 'none'
+  | 'bytes'
+  | {
+      readonly schema: z.ZodType<B>
+      readonly keys?: 'any-case' | undefined
+      /** Lists as many things as the client likes, up to `maxJsonBytes`; other bodies have 128 KiB at the most. */
+      readonly long?: true
+    }
 
 /** What an extension does its own way on its own rows. */
 export interface RouteOwner {

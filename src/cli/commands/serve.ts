@@ -26,6 +26,7 @@ export const serve: Command = {
   options: [
     'host',
     'port',
+    'maxConnections',
     'publicUrl',
     'tlsCert',
     'tlsKey',
@@ -76,7 +77,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
   logEvents(library, logger)
   const stopped = untilStopped()
   try {
-    const server = await createWebServer(settings, createApp(library, settings.publicUrl))
+    const server = await createWebServer(settings, { app: createApp(library, settings.publicUrl), logger })
     await library.ready()
     const signsWith = await signingSecret(metadata, secret)
     if (signsWith !== undefined && !(await recordFingerprint(metadata, signsWith)))

@@ -6,7 +6,7 @@ import { collectionResource, containerResource, entityResource } from '../auth/r
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse } from '../http/responses.js'
 import type { CreateCollectionBody, CreateContainerBody, CreateEntityBody } from '../model/bodies.js'
-import { collectionObject, containerObject, entityObject } from '../model/objects.js'
+import { collectionObject, containerObject, entityObject, maxShownTags } from '../model/objects.js'
 import { checkName, isId } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
 
@@ -62,7 +62,7 @@ export async function getContainer({
   services,
   principal,
 }: RouteContext<unknown, ContainerRecord>): Promise<LibraryResponse> {
-  const records = await services.metadata.tags.list(record.id)
+  const records = await services.metadata.tags.list(record.id, { limit: maxShownTags })
   return dataResponse(containerObject(record, principal, { records, defaultArch: services.settings.defaultArch }))
 }
 
@@ -133,6 +133,7 @@ export async function createCollection(
     description: body.description,
     private: record.parent.defaultPrivate,
     owner: principal?.id ?? null,
+    maxRecords: settings.limits.maxEntityRecords,
     now: settings.clock(),
   })
   return dataResponse(collectionObject(made.record, principal), made.created ? 201 : 200)
@@ -174,6 +175,7 @@ export async function createContainer(
     description: body.description,
     private: record.parent.private,
     owner: principal?.id ?? null,
+    maxRecords: settings.limits.maxEntityRecords,
     now: settings.clock(),
   })
   return dataResponse(containerObject(made.record, principal), made.created ? 201 : 200)

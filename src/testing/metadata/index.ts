@@ -6,6 +6,7 @@ import { type MetadataCapability, MetadataContext, type MetadataGroup } from './
 import { documentTests } from './documents.js'
 import { imageTests } from './images.js'
 import { lifecycleTests, secondTests, textTests } from './lifecycle.js'
+import { limitTests } from './limits.js'
 import { collectionTests, containerTests, entityTests } from './names.js'
 import { adoptTests, publishTests } from './publish.js'
 import { creationRaces, pushRaces, tagRaces } from './races.js'
@@ -46,6 +47,7 @@ const groups: readonly MetadataGroup[] = [
   blobTests,
   changeTests,
   restoreTests,
+  limitTests,
   searchTests,
   hostileSearchTests,
   accountTests,

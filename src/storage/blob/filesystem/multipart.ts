@@ -23,6 +23,9 @@ import {
 } from './upload-folder.js'
 import { writeBody } from './write.js'
 
+/** Bytes of a journal. One of 10,000 parts that are written once each has 4 MB, and it is read whole at the end. */
+const maxJournalBytes = 32 * 1024 ** 2
+
 /**
  * Parts lie at their offset in one file, so completing copies nothing. While a part is sent again it does not count, and if that fails it does not count either:
  * its bytes are overwritten in place. Writers of the same part in one process queue up. In two processes they may mix, and then the journal shows both, no hash
@@ -112,6 +115,8 @@ async function writeJournaled(
   const { body, part, data, journal } = options
   const { layout, digests, bufferBytes, writer } = context
   const { key, uploadId, partNumber, size, partSize, signal } = part
+  if ((await journal.stat()).size > maxJournalBytes)
+    throw failure('upload-exhausted', 'the parts of this upload were written too often', { key })
   const entry = await beginPart(journal, { part: partNumber, writer })
   try {
     // Not before `begin`: see completeUpload.
