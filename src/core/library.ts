@@ -100,7 +100,7 @@ export function createLibrary(options: LibraryOptions): Library {
     })
     return preparing
   }
-  const accounts = createAccounts({ metadata, clock, generateId, ready })
+  const accounts = createAccounts({ metadata, clock, generateId, ready, defaultEntity: settings.defaultEntity })
   const knownSecret = (): string => {
     if (secret === undefined) throw new Error('the secret is read before ready()')
     return secret
@@ -122,7 +122,7 @@ export function createLibrary(options: LibraryOptions): Library {
     settings,
     storage,
     metadata,
-    auth: checkedAuth(options.auth ?? ownerPolicy({ authenticate: accounts.authenticate })),
+    auth: checkedAuth(options.auth ?? ownerPolicy({ authenticate: accounts.authenticate, recall: accounts.recall })),
     hooks: checkedHooks(options.hooks ?? {}),
     emit,
     transfers: createTransfers({ settings, storage, capabilities }),

@@ -44,6 +44,7 @@ export const serve: Command = {
     'tokenPage',
     'grace',
     'uploadTime',
+    'pullTime',
     'noSweep',
     'logLevel',
     'logFormat',

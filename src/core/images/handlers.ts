@@ -245,12 +245,15 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
   if (!isVisible(image) || image.blobKey === null)
     throw new LibraryError('not-found', `not uploaded yet: ${containerPath(container)}`)
   await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
-  const url = await transfers.pullUrl(request, {
+  const blob = {
     key: image.blobKey,
     size: image.size,
     sha256: image.digest,
     filename: filenameOf(record, resource?.selector),
-  })
+    imageId: image.id,
+    isHidden: container.private || container.collectionPrivate,
+  }
+  const url = await transfers.pullUrl(request, blob, principal)
   if (request.method !== 'HEAD') {
     services.countDownload(container.id)
     emit('image.pulled', {

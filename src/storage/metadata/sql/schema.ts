@@ -104,5 +104,18 @@ const undropped: Migration = () => [
   `CREATE INDEX uploads_undropped ON uploads (id) WHERE state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`,
 ]
 
+/** Names of users who were removed: what they left is not for the next one of that name. */
+const retiredNames: Migration = ({ text }) => [
+  `CREATE TABLE retired_names (name ${text} PRIMARY KEY, user_id ${text} NOT NULL)`,
+]
+
 /** The step at index n leads from version n to n + 1. */
-export const migrations: readonly Migration[] = [first, completedParts, recordChanges, unpublished, archs, undropped]
+export const migrations: readonly Migration[] = [
+  first,
+  completedParts,
+  recordChanges,
+  unpublished,
+  archs,
+  undropped,
+  retiredNames,
+]
