@@ -1,6 +1,7 @@
 /** The log: pino on stderr, with everything that gives access taken out. */
 import { type Logger as PinoLogger, pino, stdSerializers } from 'pino'
 import type { Settings } from '../options/table.js'
+import { plainLine, plainText } from '../plain-text.js'
 
 const secrets: readonly (readonly [RegExp, string])[] = [
   // tokens of ours, and whatever stands behind a scheme
@@ -13,7 +14,8 @@ const secrets: readonly (readonly [RegExp, string])[] = [
     /([?&](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|AWSAccessKeyId)=)(?!\[redacted\])[^&\s"'<]+/gi,
     '$1[redacted]',
   ],
-  [/(\w+:\/\/[^\s:/@]+:)[^\s/@]+@/g, '$1[redacted]@'],
+  // (begins at the slashes: a scheme in front of them would be tried at each letter of a long word)
+  [/(:\/\/[^\s:/@]+:)[^\s/@]+@/g, '$1[redacted]@'],
 ]
 
 /** Takes tokens, capabilities, signatures and passwords out of a text. */
@@ -27,7 +29,7 @@ const levels: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 
 export function prettyLine(line: string): string {
   const { level, time, msg, err, ...facts } = JSON.parse(line) as Record<string, unknown>
   const pairs = Object.entries(facts).map(
-    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ([name, value]) => `${name}=${typeof value === 'string' ? plainLine(value) : JSON.stringify(value)}`,
   )
   const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : ''
   return `${String(time).slice(11, 19)} ${levels[Number(level)] ?? level} ${[msg, ...pairs].join(' ')}${stack}\n`
@@ -53,6 +55,6 @@ export function createLogger(
       },
     },
     // the last line of defence works on the text: a message of a library may quote anything
-    { write: (line) => write(redact(pretty ? prettyLine(line) : line)) },
+    { write: (line) => write(plainText(redact(pretty ? prettyLine(line) : line))) },
   )
 }
