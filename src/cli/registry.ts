@@ -68,7 +68,7 @@ export async function storageAuthority({ storage }: Settings): Promise<string | 
 export async function withAccounts<T>(settings: Settings, work: (accounts: Accounts) => Promise<T>): Promise<T> {
   const metadata = await openMetadata(settings)
   try {
-    return await work(createAccounts({ metadata }))
+    return await work(createAccounts({ metadata, defaultEntity: settings.defaultEntity }))
   } finally {
     await metadata.close()
   }
@@ -104,6 +104,7 @@ export async function openLibrary(
     ...(tokenPage === undefined ? {} : { tokenPage }),
     limits: {
       uploadSeconds: settings.uploadTime,
+      pullSeconds: settings.pullTime,
       partBytes: settings.partSize,
       ...(maxImageSize === undefined ? {} : { maxImageBytes: maxImageSize }),
       ...(maxEntitySize === undefined ? {} : { maxEntityBytes: maxEntitySize }),

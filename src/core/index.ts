@@ -9,6 +9,7 @@ export {
   type AuthorizeQuestion,
   allowAll,
   bearerToken,
+  type Grant,
   ownerPolicy,
   type Principal,
   type Resource,

@@ -107,6 +107,7 @@ export function createLibrary(options: LibraryOptions): Library {
     clock,
     generateId,
     ready,
+    defaultEntity: settings.defaultEntity,
     emit: (name, facts) => emit(name, facts as unknown as EventFacts<typeof name>),
   })
   const knownSecret = (): string => {
@@ -123,7 +124,9 @@ export function createLibrary(options: LibraryOptions): Library {
     inBackground: lifecycle.inBackground,
   })
   const downloads = createDownloadCounts({ metadata, settings })
-  const auth = checkedAuth(options.auth ?? ownerPolicy({ authenticate: accounts.authenticate }))
+  const auth = checkedAuth(
+    options.auth ?? ownerPolicy({ authenticate: accounts.authenticate, recall: accounts.recall }),
+  )
   const extensions: readonly LoadedExtension[] = loadExtensions(options.extensions ?? [], (name) => ({
     publicUrl: settings.publicUrl,
     metadata,

@@ -17,8 +17,13 @@ export interface LibraryLimits {
   readonly maxJsonBytes?: number
   /** Part size in bytes that multipart plans start from; larger where 10,000 parts would not do. Default: 64 MiB (67,108,864). */
   readonly partBytes?: number
-  /** Lifetime of upload and pull URLs in seconds. A pull asks for ranges until it ends, so it must outlive the slowest one (protocol 5.7). Default: 86,400 (a day). */
+  /** Lifetime of upload URLs in seconds, and the longest one of pull URLs. Default: 86,400 (a day). */
   readonly presignSeconds?: number
+  /**
+   * Lifetime of a pull URL in seconds, beside a second for each 256 KiB of the image: a pull asks for ranges of one URL
+   * until it ends (protocol 5.7), so the URL must outlive a slow one. `presignSeconds` at the most. Default: 3,600.
+   */
+  readonly pullSeconds?: number
   /** When an upload without a sign of life counts as stale, in seconds. Default: 86,400 (a day). */
   readonly uploadSeconds?: number
   /** How long a body may stand still before it is given up, in seconds; a slow one that moves is never cut, only a JSON body has five times as long in all. Default: 60. */
@@ -152,6 +157,7 @@ function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<L
     maxJsonBytes: limits.maxJsonBytes ?? 2 * MiB,
     partBytes: limits.partBytes ?? 64 * MiB,
     presignSeconds: limits.presignSeconds ?? 86_400,
+    pullSeconds: limits.pullSeconds ?? 3600,
     uploadSeconds: limits.uploadSeconds ?? 86_400,
     idleSeconds: limits.idleSeconds ?? 60,
     pullIdleSeconds: limits.pullIdleSeconds ?? 3600,
@@ -202,7 +208,7 @@ const known = {
     },
     ...{ keyserver: true, tokenPage: true, containerUrl: true, extensions: true, clock: true, generateId: true },
   } satisfies Record<keyof LibraryOptions, true>,
-  auth: { authenticate: true, authorize: true, anonymousWrites: true, visible: true } satisfies Record<
+  auth: { authenticate: true, authorize: true, anonymousWrites: true, recall: true, visible: true } satisfies Record<
     keyof AuthHooks,
     true
   >,

@@ -80,6 +80,8 @@ export function toLibraryError(error: unknown, requestId: string): LibraryError 
         return new LibraryError('quota-exceeded', error.message, cause)
       case 'limit-exceeded':
         return limitError(error)
+      case 'name-held':
+        return new LibraryError('conflict', error.message, cause)
       case 'parent-missing':
       case 'image-missing':
         return new LibraryError('conflict', 'it was deleted in the meantime: push again', cause)

@@ -45,6 +45,7 @@ export const serve: Command = {
     'tokenPage',
     'grace',
     'uploadTime',
+    'pullTime',
     'noSweep',
     'logLevel',
     'logFormat',

@@ -30,12 +30,14 @@ export interface Settings {
   readonly tokenPage: string | undefined
   readonly grace: number
   readonly uploadTime: number
+  readonly pullTime: number
   readonly noSweep: boolean
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   readonly logFormat: 'json' | 'pretty' | undefined
   readonly json: boolean
   readonly admin: boolean
   readonly group: readonly string[]
+  readonly takeOver: boolean
   readonly user: string | undefined
   readonly label: string | undefined
   readonly scope: readonly string[]
@@ -134,12 +136,18 @@ export const optionTable: OptionTable = {
     'when an unfinished upload without a sign of life counts as stale',
     '24h',
   ),
+  pullTime: preset(
+    duration({ positive: true }),
+    'how long a pull URL lives, and a second more for each 256 KiB of the image; a day at the most',
+    '1h',
+  ),
   noSweep: off('do not sweep every hour'),
   logLevel: preset(choice(['debug', 'info', 'warn', 'error', 'silent']), 'what goes to the log on stderr', 'info'),
   logFormat: open(choice(['json', 'pretty']), 'form of the log', 'pretty on a terminal, otherwise json'),
   json: off('print JSON for programs'),
   admin: off('the user may do everything'),
   group: { kind: list('NAME'), help: 'entity that the user may push to beside their own; repeatable', fallback: [] },
+  takeOver: off('the user gets what is there under the name, and may push to groups that are the names of users'),
   user: open(text('NAME'), 'name of the user'),
   label: open(text('TEXT'), 'what the token is for, for people'),
   scope: {

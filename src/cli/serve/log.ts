@@ -2,6 +2,7 @@
 import { pino, stdSerializers } from 'pino'
 import type { Logger } from 'sif-library'
 import type { Settings } from '../options/table.js'
+import { plainLine, plainText } from '../plain-text.js'
 import { createLineBuffer } from './line-buffer.js'
 
 const secrets: readonly (readonly [RegExp, string])[] = [
@@ -15,7 +16,8 @@ const secrets: readonly (readonly [RegExp, string])[] = [
     /([?&](?:X-Amz-(?:Signature|Credential|Security-Token)|Signature|AWSAccessKeyId)=)(?!\[redacted\])[^&\s"'<]+/gi,
     '$1[redacted]',
   ],
-  [/(\w+:\/\/[^\s:/@]+:)[^\s/@]+@/g, '$1[redacted]@'],
+  // (begins at the slashes: a scheme in front of them would be tried at each letter of a long word)
+  [/(:\/\/[^\s:/@]+:)[^\s/@]+@/g, '$1[redacted]@'],
 ]
 
 /** Takes tokens, capabilities, signatures and passwords out of a text. */
@@ -27,10 +29,10 @@ export function redact(text: string): string {
 const harmless = /^[A-Za-z0-9/.:+-]*$/
 
 const jsonOf = (value: unknown): string | undefined => {
-  if (typeof value === 'string') return harmless.test(value) ? `"${value}"` : JSON.stringify(redact(value))
+  if (typeof value === 'string') return harmless.test(value) ? `"${value}"` : plainText(JSON.stringify(redact(value)))
   if (typeof value === 'number') return String(value)
   const json = JSON.stringify(value) as string | undefined
-  return json === undefined ? undefined : redact(json)
+  return json === undefined ? undefined : plainText(redact(json))
 }
 
 /** The line that pino would make of flat facts, in a third of its time: requests are most of a log. */
@@ -45,14 +47,8 @@ function infoLine(facts: object, { time, message }: { readonly time: string; rea
 
 const levels: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error' }
 
-/** What a terminal would obey, and what would look like the start of another line. */
-const escapeControls = (text: string): string =>
-  text.replace(/[\p{Cc}\u2028\u2029]/gu, (control) =>
-    control === '\n' ? control : `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-
 const prettyValue = (value: unknown): string =>
-  typeof value === 'string' && /^[^\s"]+$/.test(value) ? value : JSON.stringify(value)
+  plainLine(typeof value === 'string' && /^[^\s"]+$/.test(value) ? value : JSON.stringify(value))
 
 /** `12:30:59 info request route=images.get status=200` */
 export function prettyLine(line: string): string {
@@ -60,7 +56,7 @@ export function prettyLine(line: string): string {
   const pairs = Object.entries(facts).map(([name, value]) => `${name}=${prettyValue(value)}`)
   const stack = typeof err === 'object' && err !== null && 'stack' in err ? `\n${String(err.stack)}` : ''
   const text = `${String(time).slice(11, 19)} ${levels[Number(level)] ?? level} ${[msg, ...pairs].join(' ')}${stack}`
-  return `${escapeControls(text)}\n`
+  return `${plainText(text)}\n`
 }
 
 /** Milliseconds are enough, and many lines share one. */
@@ -108,7 +104,7 @@ export function createLogger(
       },
     },
     // the last line of defence works on the text: a message of a library may quote anything
-    { write: (line) => buffer.write(redact(format(line))) },
+    { write: (line) => buffer.write(plainText(redact(format(line)))) },
   )
   const readsInfo = careful.isLevelEnabled('info')
   const event: ServerLogger['event'] = (facts, message) => {

@@ -241,8 +241,10 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
     size: image.size,
     sha256: image.digest,
     filename: filenameOf(record, resource?.selector),
+    imageId: image.id,
+    isHidden: container.private || container.collectionPrivate,
   }
-  const url = await transfers.pullUrl(request, blob, principal !== null)
+  const url = await transfers.pullUrl(request, blob, principal)
   if (request.method !== 'HEAD') {
     services.countDownload(container.id)
     const { id: imageId, digest, size } = image

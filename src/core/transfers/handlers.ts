@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto'
 import type { ByteRange } from '../../storage/blob/contract.js'
 import { isStorageError } from '../../storage/blob/errors.js'
 import type { UploadRecord } from '../../storage/metadata/contract.js'
+import { stillHolds } from '../auth/grants.js'
+import { imageResource } from '../auth/resources.js'
 import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
 import { readByteStream } from '../http/json-body.js'
@@ -11,10 +13,11 @@ import type { LibraryResponse } from '../http/messages.js'
 import { readHeader } from '../http/messages.js'
 import { parseRange } from '../http/range.js'
 import { emptyResponse, errorResponse } from '../http/responses.js'
+import { isVisible } from '../model/objects.js'
 import type { RouteContext } from '../route.js'
 import type { Services } from '../services.js'
 import { assertOpen, whileAlive } from '../uploads/complete.js'
-import type { Capability } from './tokens.js'
+import { type Capability, refused } from './tokens.js'
 
 type GetCapability = Extract<Capability, { purpose: 'get' }>
 type WriteCapability = Exclude<Capability, { purpose: 'get' }>
@@ -67,6 +70,7 @@ function isFresh(header: string | undefined, etag: string): boolean {
 /** `GET transfers/{capability}`: the blob, or a single range of it (RFC 9110 14). */
 export async function sendBlob(context: RouteContext<unknown, unknown>): Promise<LibraryResponse> {
   const capability = verify(context, ['get'])
+  await assertReadable(context, capability)
   const { request, services } = context
   const now = services.settings.clock()
   const headers = entityHeaders(capability, now)
@@ -84,7 +88,23 @@ export async function sendBlob(context: RouteContext<unknown, unknown>): Promise
   return openBlob(context, { capability, headers, range })
 }
 
-const deleted = (cause?: unknown): LibraryError => new LibraryError('gone', 'the image was deleted', { cause })
+/** One answer for all that ends a URL: who may not see a thing must not learn what became of it. */
+const deleted = (cause?: unknown): LibraryError =>
+  new LibraryError('gone', 'the image was deleted, or is not for you any more', { cause })
+
+/** Whether the image still has these bytes, and whoever got the URL may still read them. */
+async function assertReadable(
+  { services, request }: RouteContext<unknown, unknown>,
+  { imageId, key, grant, hidden }: GetCapability,
+): Promise<void> {
+  const { auth, metadata } = services
+  const found = await metadata.images.find(imageId)
+  if (found === undefined || !isVisible(found.image) || found.image.blobKey !== key) throw deleted()
+  const resource = imageResource(found.container)
+  const holds = await stillHolds({ auth, request }, grant, { action: 'pull', resource })
+  // where nobody can be asked, what became private since ends the URL
+  if (holds === false || (holds === 'unknown' && resource.private && hidden !== true)) throw deleted()
+}
 
 function rangeHeaders(range: ByteRange | undefined, size: number): Record<string, string> {
   if (range === undefined) return { 'content-length': String(size) }
@@ -154,6 +174,7 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   const upload = await metadata.uploads.find(capability.uploadId)
   if (upload === undefined) throw new LibraryError('gone', 'the upload is gone: push again')
   assertOpen(upload, settings.clock())
+  await assertWritable(context, capability, upload)
   const { stream, length } = readByteStream(request, settings.limits.idleSeconds)
   if (length !== undefined && length !== capability.size)
     throw new LibraryError('size-mismatch', `${length} bytes announced where ${capability.size} are due`)
@@ -166,6 +187,20 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   const now = settings.clock()
   await metadata.uploads.touch(upload.id, { state: 'open', now, expiresAt: now + settings.limits.uploadSeconds * 1000 })
   return emptyResponse(200, { etag })
+}
+
+/** Whether whoever got the URL may still push: a revoked token, and a user who was removed, may not. */
+async function assertWritable(
+  { services, request }: RouteContext<unknown, unknown>,
+  { grant }: WriteCapability,
+  { imageId }: UploadRecord,
+): Promise<void> {
+  const { auth, metadata } = services
+  if (grant === undefined || auth.recall === undefined) return
+  const found = await metadata.images.find(imageId)
+  if (found === undefined) throw new LibraryError('gone', 'the image of the upload was deleted: push again')
+  const wanted = { action: 'push', resource: imageResource(found.container) } as const
+  if ((await stillHolds({ auth, request }, grant, wanted)) === false) throw refused()
 }
 
 /** An upload that ended while its bytes came takes none: its quota was given back. */

@@ -555,19 +555,26 @@ export interface TokenRecord {
 }
 
 export interface AccountStore {
-  /** Throws `exists` when the name is taken. */
-  createUser(user: UserRecord): Promise<UserRecord>
+  /**
+   * Throws `exists` when the name is taken. Throws `name-held` when somebody would come into what is not theirs: an
+   * entity has the name, a user is in a group of this name, or the name is a removed user's; or one of the groups has
+   * the name of a user, or of a removed one. `takeOver` allows all of that, and the name is no removed user's any more.
+   */
+  createUser(user: UserRecord, options?: { readonly takeOver?: boolean }): Promise<UserRecord>
   findUser(name: string): Promise<UserRecord | undefined>
   listUsers(): Promise<readonly UserRecord[]>
+  /** Throws `name-held` for a group that is new to the user, as `createUser`. */
   updateUser(
     id: string,
-    change: { readonly admin?: boolean; readonly groups?: readonly string[] },
+    change: { readonly admin?: boolean; readonly groups?: readonly string[]; readonly takeOver?: boolean },
   ): Promise<UserRecord | undefined>
-  /** With all tokens. False when there was none. */
+  /** With all tokens; the name is remembered as that of a removed user. False when there was none. */
   removeUser(name: string): Promise<boolean>
   createToken(token: TokenRecord): Promise<TokenRecord>
   /** The hot path: one indexed read by hash. */
   findToken(hash: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
+  /** By its id, as `findToken`: asked at each use of a transfer URL. */
+  findTokenById(id: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
   /** Of one user, or of all; newest first. */
   listTokens(userId?: string): Promise<readonly (TokenRecord & { readonly userName: string })[]>
   removeToken(id: string): Promise<boolean>

@@ -1,6 +1,7 @@
 /** What went wrong in a metadata store, without any HTTP status. */
 export type MetadataErrorCode =
   | 'exists'
+  | 'name-held'
   | 'parent-missing'
   | 'image-missing'
   | 'quota-exceeded'

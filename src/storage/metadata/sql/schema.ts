@@ -123,6 +123,11 @@ const bounds: Migration = () => [
   `CREATE INDEX images_pending_of ON images (owner) WHERE state = 'pending'`,
 ]
 
+/** Names of users who were removed: what they left is not for the next one of that name. */
+const retiredNames: Migration = ({ text }) => [
+  `CREATE TABLE retired_names (name ${text} PRIMARY KEY, user_id ${text} NOT NULL)`,
+]
+
 /** The step at index n leads from version n to n + 1. */
 export const migrations: readonly Migration[] = [
   first,
@@ -133,4 +138,5 @@ export const migrations: readonly Migration[] = [
   undropped,
   extensionDocuments,
   bounds,
+  retiredNames,
 ]
