@@ -76,7 +76,7 @@ async function tryConditionalPut(context: S3Context): Promise<boolean | undefine
   const { connection } = context
   const target = probeObject(context)
   const put = () =>
-    connection.call({ operation: 'PutObject', object: target.object }, (s3, options) =>
+    connection.call({ operation: 'PutObject', object: target.object, pace: 'prompt' }, (s3, options) =>
       s3.putObject(
         { Bucket: connection.bucket, Key: target.object, Body: 'probe', ContentLength: 5, IfNoneMatch: '*' },
         options,
@@ -103,42 +103,33 @@ async function tryMultipart(context: S3Context): Promise<MultipartTraits | undef
   const { connection } = context
   const { object, key } = probeObject(context)
   const target = { Bucket: connection.bucket, Key: object }
-  let UploadId: string | undefined
-  try {
-    const created = await connection.call(
-      { operation: 'CreateMultipartUpload', object, pace: 'prompt' },
-      (s3, options) => s3.createMultipartUpload(target, options),
-    )
-    if (created.UploadId === undefined) return undefined
-    const upload = { ...target, UploadId: created.UploadId }
-    UploadId = created.UploadId
-    const sendPart = (PartNumber: number) =>
-      connection.call({ operation: 'UploadPart', object }, (s3, options) =>
-        s3.uploadPart({ ...upload, PartNumber, Body: 'probe', ContentLength: 5 }, options),
-      )
+  const call = <T>(operation: string, send: Parameters<typeof connection.call<T>>[1]): Promise<T> =>
+    connection.call({ operation, object, pace: 'prompt' }, send)
+  const create = call('CreateMultipartUpload', (s3, options) => s3.createMultipartUpload(target, options))
+  const { UploadId } = (await create.catch(unlessRefused)) ?? {}
+  if (UploadId === undefined) return undefined
+  const upload = { ...target, UploadId }
+  const sendPart = (PartNumber: number) =>
+    call('UploadPart', (s3, options) =>
+      s3.uploadPart({ ...upload, PartNumber, Body: 'probe', ContentLength: 5 }, options),
+    ).catch(unlessRefused)
+  const complete = (Parts: { readonly PartNumber: number; readonly ETag: string }[]) =>
+    call('CompleteMultipartUpload', (s3, options) =>
+      s3.completeMultipartUpload({ ...upload, MultipartUpload: { Parts } }, options),
+    ).catch(unlessRefused)
+  const play = async (): Promise<MultipartTraits | undefined> => {
     for (const number of PART_NUMBERS) {
-      const sent = await sendPart(number).catch(unlessRefused)
+      const sent = await sendPart(number)
       if (sent === undefined) continue
-      await connection.call({ operation: 'CompleteMultipartUpload', object }, (s3, options) =>
-        s3.completeMultipartUpload(
-          { ...upload, MultipartUpload: { Parts: [{ PartNumber: number, ETag: unquote(sent.ETag) }] } },
-          options,
-        ),
-      )
+      if ((await complete([{ PartNumber: number, ETag: unquote(sent.ETag) }])) === undefined) return undefined
       // the same bytes: they take the place of themselves, and go with the object
-      const late = await sendPart(number).catch(unlessRefused)
-      return { maxParts: number, takesLateParts: late !== undefined }
+      return { maxParts: number, takesLateParts: (await sendPart(number)) !== undefined }
     }
     return undefined
-  } catch (error) {
-    return unlessRefused(error)
-  } finally {
-    await deleteObject(context, { key, object }).catch(() => {})
-    if (UploadId !== undefined)
-      await connection
-        .call({ operation: 'AbortMultipartUpload', object }, (s3, options) =>
-          s3.abortMultipartUpload({ ...target, UploadId }, options),
-        )
-        .catch(() => {})
   }
+  // where the store falls silent on the way, what lies there is the sweeper's
+  const found = await play()
+  await deleteObject(context, { key, object }).catch(() => {})
+  await call('AbortMultipartUpload', (s3, options) => s3.abortMultipartUpload(upload, options)).catch(() => {})
+  return found
 }
