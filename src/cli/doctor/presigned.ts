@@ -1,6 +1,7 @@
 /** Checks of a storage that hands out presigned URLs: what clients do, from here, through the public endpoint. */
 import { randomBytes } from 'node:crypto'
 import type { MultipartCapability, PresignCapability, StorageBackend } from 'sif-library/storage'
+import type { S3Traits } from 'sif-library/storage/s3'
 import { failed, makeProbe, type Probe } from './bytes.js'
 import { explain } from './explanations.js'
 import type { Finding, Findings } from './finding.js'
@@ -60,7 +61,7 @@ interface Upload {
 
 /** Other bytes, another length, then the right ones; ends with the ETag of the part when it lies there. */
 async function* sendParts(
-  { presign, ca }: Site,
+  { storage, presign, ca }: Site,
   { probe, uploadId }: Upload,
 ): AsyncGenerator<Finding, string | undefined, undefined> {
   const { key, bytes, size, sha256 } = probe
@@ -107,9 +108,11 @@ async function* sendParts(
       }
 
     yield await findProfile({
+      ...('traits' in storage ? (storage.traits as S3Traits) : {}),
       server: right.headers.server?.toString(),
       host: new URL(url).hostname,
       bindsPayload: presign.bindsPayload,
+      authorization: await tryAuthorization(presign, { key, ca }),
     })
 
     // whatever the refused ones left behind is replaced
@@ -122,6 +125,17 @@ async function* sendParts(
     yield failed(check, error)
     return undefined
   }
+}
+
+/** What the store says to a presigned URL that comes with a token, which old clients carry along a redirect. The key is not there yet. */
+async function tryAuthorization(
+  presign: PresignCapability,
+  { key, ca }: { readonly key: string; readonly ca: Site['ca'] },
+): Promise<string | undefined> {
+  const { url, headers } = await presign.get(key, { expiresSeconds })
+  const answer = await sendProbe(url, { method: 'GET', headers: { ...headers, authorization: 'Bearer probe' }, ca })
+  if (answer.status === 200 || answer.status === 404) return 'ignored'
+  return answer.code === undefined ? undefined : `${answer.status} ${answer.code}`
 }
 
 /** A store may hang up on bytes that it refuses, before its answer is read. */

@@ -14,6 +14,7 @@ import { createLine, createLines, remember } from './once.js'
 import { resolveS3Options, type S3StorageOptions } from './options.js'
 import { createPresign } from './presign.js'
 import { probeBinding } from './probe.js'
+import type { S3Traits } from './profiles.js'
 import { proveObject } from './proof.js'
 import { loadSha256 } from './sha256.js'
 import { createSigner, type SignUrl } from './signer.js'
@@ -21,13 +22,23 @@ import { createTrials } from './trials.js'
 
 export type { S3LogEntry } from './connection.js'
 export type { S3Credentials, S3StorageOptions, S3Timeouts, S3Verify } from './options.js'
-export { fitS3Profile, type S3Fact, type S3Fit, type S3Profile, type S3Sighting, s3Profiles } from './profiles.js'
+export {
+  fitS3Profile,
+  type S3Fact,
+  type S3Fit,
+  type S3Profile,
+  type S3Sighting,
+  type S3Traits,
+  s3Profiles,
+} from './profiles.js'
 export { s3OptionsFromUrl } from './url.js'
 
 /** A StorageBackend over S3 with presigned URLs and multipart uploads. */
 export interface S3Storage extends StorageBackend {
   readonly multipart: MultipartCapability
   readonly presign: PresignCapability
+  /** What was found by trying what the store can do, at `ready` or later. */
+  readonly traits: S3Traits
 }
 
 /** AWS "Amazon S3 multipart upload limits"; MinIO, Ceph, R2 and versitygw keep to them. */
@@ -86,6 +97,9 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     name: 's3',
     get limits() {
       return { ...LIMITS, maxParts: trials.multipart.known?.maxParts ?? LIMITS.maxParts }
+    },
+    get traits() {
+      return { bindsPayload: known, conditionalPut: trials.conditionalPut.known, ...trials.multipart.known }
     },
     ready: remember(async () => {
       await prepareBucket(context)
