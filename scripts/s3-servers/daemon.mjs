@@ -53,6 +53,12 @@ export async function run(command, args, { env = process.env, cwd } = {}) {
   return output
 }
 
+/** Children that run now. */
+const alive = new Set()
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL')
+})
+
 /**
  * A program in the foreground of this process. It is ended by its own process id, and by the kernel
  * where this process is killed before it can (Linux with util-linux).
@@ -62,7 +68,6 @@ export function defineDaemon({ name, command, cwd, env, log }) {
   const [program, ...args] = guard === undefined ? command : [guard, '--pdeathsig', 'KILL', '--', ...command]
   let child
   let exited
-  const killNow = () => child.kill('SIGKILL')
   const isAlive = () => child !== undefined && child.exitCode === null && child.signalCode === null
   const send = (signal) => {
     if (isAlive()) child.kill(signal)
@@ -81,11 +86,12 @@ export function defineDaemon({ name, command, cwd, env, log }) {
       exited = new Promise((resolve) => child.once('close', resolve))
       for (const stream of [child.stdout, child.stderr]) stream.pipe(output, { end: false })
       child.on('error', (error) => output.write(`${error.message}\n`))
+      const running = child
+      alive.add(running)
       exited.then(() => {
-        process.off('exit', killNow)
+        alive.delete(running)
         output.end()
       })
-      process.once('exit', killNow)
     },
     async end(signal = 'SIGTERM') {
       if (!isAlive()) return

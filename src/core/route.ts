@@ -81,6 +81,8 @@ export interface RouteRow<B = unknown, R = unknown> {
   readonly standalone?: true
   /** The path gives access to whoever reads it: a log shows the pattern in its place. */
   readonly secretPath?: true
+  /** Milliseconds to wait for the stores where the registry is not prepared yet. Default 8,000. */
+  readonly prepareMs?: number
   /** Status of success, and the JSON that it carries; `bytes`, `text` or `empty` where it is none. */
   readonly success: {
     readonly status: number

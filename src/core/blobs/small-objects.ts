@@ -1,6 +1,6 @@
 /** Small objects that the registry keeps in the storage beside the images, such as sidecars and the mark. */
 import { createHash } from 'node:crypto'
-import type { StorageBackend } from '../../storage/blob/contract.js'
+import type { ByteRange, StorageBackend } from '../../storage/blob/contract.js'
 
 /** Throws StorageError `exists` where the key is taken. */
 export async function putSmall(storage: StorageBackend, key: string, content: Buffer): Promise<void> {
@@ -24,13 +24,17 @@ export async function getSmall(storage: StorageBackend, key: string, maxBytes: n
   return collect(body)
 }
 
-/** Reads a range of an object, both ends inclusive, 0-based; shorter where the object ends. Throws as `get` does. */
+/**
+ * Reads a range of an object, both ends inclusive, 0-based; shorter where the object ends. Throws as `get` does;
+ * `signal` ends the call.
+ */
 export async function getRange(
   storage: StorageBackend,
   key: string,
-  range: { readonly start: number; readonly end: number },
+  { start, end, signal }: ByteRange & { readonly signal?: AbortSignal | undefined },
 ): Promise<Buffer> {
-  return collect((await storage.get(key, { range })).body)
+  const { body } = await storage.get(key, { range: { start, end }, ...(signal && { signal }) })
+  return collect(body)
 }
 
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
