@@ -12,7 +12,7 @@ import type { LibraryRequest, LibraryResponse } from './http/messages.js'
 import { asStream, handOut } from './http/response-body.js'
 import { createRouter } from './http/router.js'
 import { createDownloadCounts } from './images/download-counts.js'
-import { type PathVisibility, pathVisibility } from './namespaces/visibility.js'
+import { type PathVisibility, pathVisibility, type VisibilityOptions } from './namespaces/visibility.js'
 import { makeOpenApi } from './openapi.js'
 import { type LibraryOptions, resolveOptions } from './options.js'
 import { handleRequest } from './pipeline.js'
@@ -46,8 +46,8 @@ export interface Library {
   explain(what: string, options?: ExplainOptions): Promise<readonly Explanation[]>
   /** Brings back from the sidecars in the storage what the metadata store has lost. Only adds; safe beside running servers, and to be repeated. */
   reindex(options?: ReindexOptions): Promise<ReindexResult>
-  /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private. */
-  visibility(path: string, change?: 'private' | 'public'): Promise<PathVisibility>
+  /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private; with `create` makes it before its first push. */
+  visibility(path: string, change?: 'private' | 'public', options?: VisibilityOptions): Promise<PathVisibility>
   /** The OpenAPI 3.1 document of the routes. */
   openapi(): object
 }
@@ -215,7 +215,15 @@ export function createLibrary(options: LibraryOptions): Library {
     explain: (what, explainOptions) => tend(() => explain(services, what, explainOptions)),
     reindex: (reindexOptions = {}) =>
       tend(() => reindex(services, { ...reindexOptions, signal: untilStopping(reindexOptions.signal) })),
-    visibility: (path, change) => tend(() => pathVisibility({ metadata, clock }, path, change)),
+    visibility: (path, change, visibilityOptions) =>
+      tend(() =>
+        pathVisibility(
+          { metadata, clock, generateId, defaultPrivate: settings.defaultPrivate },
+          path,
+          change,
+          visibilityOptions,
+        ),
+      ),
     openapi,
   }
 }

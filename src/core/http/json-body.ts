@@ -23,6 +23,12 @@ const canonicalKeys: ReadonlyMap<string, string> = new Map(
     'tag',
     'imageID',
     'arch',
+    'private',
+    'defaultPrivate',
+    'readOnly',
+    'quota',
+    'customData',
+    'fullDescription',
   ].map((key) => [key.toLowerCase(), key]),
 )
 

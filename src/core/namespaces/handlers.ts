@@ -1,7 +1,9 @@
 /** Entities, collections and containers (protocol 5.2, 5.3). Only a push calls these; all creates are idempotent, since pushes race. */
 import type { CollectionRecord, ContainerRecord, EntityRecord } from '../../storage/metadata/contract.js'
 import { may } from '../auth/access.js'
+import type { Resource } from '../auth/policy.js'
 import { collectionResource, containerResource, entityResource } from '../auth/resources.js'
+import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse } from '../http/responses.js'
 import type { CreateCollectionBody, CreateContainerBody, CreateEntityBody } from '../model/bodies.js'
@@ -58,6 +60,15 @@ export async function getContainer({
   return dataResponse(containerObject(record, { records, defaultArch: services.settings.defaultArch }))
 }
 
+/** What was asked to be private must not be answered as if it were: it may be there already, or be made by another push. */
+function assertAsPrivate(wanted: boolean, resource: Resource): void {
+  if (wanted && !resource.private)
+    throw new LibraryError(
+      'conflict',
+      `${resource.path} is there already and not private: its operator can change that`,
+    )
+}
+
 /** The name is in the request, so saying no reveals nothing (protocol 5.3: POST answers 403, not 404). */
 export async function locateNewEntity({
   services,
@@ -65,7 +76,8 @@ export async function locateNewEntity({
 }: Input<CreateEntityBody>): Promise<Located<EntityRecord | undefined>> {
   const name = checkName('name', body.name)
   const record = await services.metadata.entities.findByName(name)
-  return { resource: entityResource(name, record), record, creates: true }
+  const resource = { ...entityResource(name, record), ...(record === undefined && { private: body.defaultPrivate }) }
+  return { resource, record, creates: true }
 }
 
 export async function createEntity(
@@ -74,17 +86,21 @@ export async function createEntity(
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
   const shown = { defaultQuotaBytes: settings.limits.maxEntityBytes, showsUsage: true }
-  if (record !== undefined) return dataResponse(entityObject(record, shown))
+  if (record !== undefined) {
+    assertAsPrivate(body.defaultPrivate, entityResource(record.name, record))
+    return dataResponse(entityObject(record, shown))
+  }
   await hooks.beforeCreate?.({ kind: 'entity', path: body.name, principal, request })
   const made = await metadata.entities.createIfAbsent({
     id: settings.generateId(),
     name: body.name,
     description: body.description,
     // `defaultPrivate: false` in the body is only Go's zero value (protocol Q10)
-    defaultPrivate: settings.defaultPrivate,
+    defaultPrivate: body.defaultPrivate || settings.defaultPrivate,
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
+  assertAsPrivate(body.defaultPrivate, entityResource(body.name, made.record))
   return dataResponse(entityObject(made.record, shown), made.created ? 201 : 200)
 }
 
@@ -104,7 +120,7 @@ export async function locateNewCollection({
   const path = { entity: parent.name, collection: name }
   const existing = await services.metadata.collections.findByPath(path.entity, name)
   return {
-    resource: collectionResource(path, existing, parent.defaultPrivate),
+    resource: collectionResource(path, existing, body.private || parent.defaultPrivate),
     record: { parent, existing },
     creates: entityResource(parent.name, parent),
     byId: true,
@@ -116,17 +132,22 @@ export async function createCollection(
 ): Promise<LibraryResponse> {
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
-  if (record.existing !== undefined) return dataResponse(collectionObject(record.existing))
+  const path = { entity: record.parent.name, collection: body.name }
+  if (record.existing !== undefined) {
+    assertAsPrivate(body.private, collectionResource(path, record.existing))
+    return dataResponse(collectionObject(record.existing))
+  }
   await hooks.beforeCreate?.({ kind: 'collection', path: `${record.parent.name}/${body.name}`, principal, request })
   const made = await metadata.collections.createIfAbsent({
     id: settings.generateId(),
     entityId: record.parent.id,
     name: body.name,
     description: body.description,
-    private: record.parent.defaultPrivate,
+    private: body.private || record.parent.defaultPrivate,
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
+  assertAsPrivate(body.private, collectionResource(path, made.record))
   return dataResponse(collectionObject(made.record), made.created ? 201 : 200)
 }
 
@@ -140,7 +161,7 @@ export async function locateNewContainer({
   const path = { entity: parent.entityName, collection: parent.name, container: name }
   const existing = await services.metadata.containers.findByPath(path)
   return {
-    resource: containerResource(path, existing, parent.private),
+    resource: containerResource(path, existing, body.private || parent.private),
     record: { parent, existing },
     creates: collectionResource(path, parent),
     byId: true,
@@ -152,7 +173,11 @@ export async function createContainer(
 ): Promise<LibraryResponse> {
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
-  if (record.existing !== undefined) return dataResponse(containerObject(record.existing))
+  const path = { entity: record.parent.entityName, collection: record.parent.name, container: body.name }
+  if (record.existing !== undefined) {
+    assertAsPrivate(body.private, containerResource(path, record.existing))
+    return dataResponse(containerObject(record.existing))
+  }
   await hooks.beforeCreate?.({
     kind: 'container',
     path: `${record.parent.entityName}/${record.parent.name}/${body.name}`,
@@ -164,9 +189,10 @@ export async function createContainer(
     collectionId: record.parent.id,
     name: body.name,
     description: body.description,
-    private: record.parent.private,
+    private: body.private || record.parent.private,
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
+  assertAsPrivate(body.private, containerResource(path, made.record))
   return dataResponse(containerObject(made.record), made.created ? 201 : 200)
 }
