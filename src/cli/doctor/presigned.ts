@@ -46,8 +46,9 @@ export async function* checkPresigned(storage: StorageBackend, surroundings: Pre
   }
   let finished: string | undefined
   try {
-    if (!(yield* sendParts(site, { probe, uploadId }))) return
-    finished = yield* complete(site, { probe, uploadId })
+    const etag = yield* sendParts(site, { probe, uploadId })
+    if (etag === undefined) return
+    finished = yield* complete(site, { probe, uploadId, etag })
     if (finished !== undefined) yield* readBack(site, { probe, key: finished })
   } finally {
     await (finished === undefined ? multipart.abort({ key: probe.key, uploadId }) : storage.delete(finished)).catch(
@@ -62,11 +63,11 @@ interface Upload {
   readonly uploadId: string
 }
 
-/** Other bytes, another length, then the right ones; ends with true when the part lies there. */
+/** Other bytes, another length, then the right ones; ends with the ETag of the part when it lies there. */
 async function* sendParts(
   { presign, ca }: Site,
   { probe, uploadId }: Upload,
-): AsyncGenerator<Finding, boolean, undefined> {
+): AsyncGenerator<Finding, string | undefined, undefined> {
   const { key, bytes, size, sha256 } = probe
   let check = 'presigned part'
   try {
@@ -86,7 +87,7 @@ async function* sendParts(
       const reason = apart !== undefined && apart >= WARN_SECONDS ? 'RequestTimeTooSkewed' : right.code
       yield { check, state: 'failed', found: answered(right), ...explain(reason) }
       yield* checkClock(right, host)
-      return false
+      return undefined
     }
     yield { check, state: 'ok', found: 'accepted' }
     yield* checkClock(right, host)
@@ -117,10 +118,14 @@ async function* sendParts(
     })
 
     // whatever the refused ones left behind is replaced
-    return (await put(bytes)).status === 200
+    const last = await put(bytes)
+    if (last.status === 200) return last.headers.etag ?? ''
+    check = `presigned part at ${host}: the right bytes again`
+    yield { check, state: 'failed', found: answered(last), ...explain(last.code) }
+    return undefined
   } catch (error) {
     yield failed(check, error)
-    return false
+    return undefined
   }
 }
 
@@ -189,7 +194,7 @@ async function* checkTrust(url: string): Findings {
 /** Ends with the key of the finished blob. */
 async function* complete(
   { multipart }: Site,
-  { probe, uploadId }: Upload,
+  { probe, uploadId, etag }: Upload & { readonly etag: string },
 ): AsyncGenerator<Finding, string | undefined, undefined> {
   const { key, size, sha256 } = probe
   const check = 'multipart upload: list its parts and complete it'
@@ -204,7 +209,9 @@ async function* complete(
       }
       return undefined
     }
-    const { key: finished, proof } = await multipart.complete({ key, uploadId, parts, size, sha256 })
+    // as clients do: what the store answered to the last PUT, not what it lists
+    const claimed = [{ partNumber: 1, etag: etag.replace(/^"|"$/g, '') || parts[0].etag }]
+    const { key: finished, proof } = await multipart.complete({ key, uploadId, parts: claimed, size, sha256 })
     yield { check, state: 'ok', found: proof === 'proven' ? 'done, and its SHA-256 is proven' : 'done' }
     return finished
   } catch (error) {
