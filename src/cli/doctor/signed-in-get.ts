@@ -42,7 +42,7 @@ const places: Readonly<Record<ReturnType<typeof placeOfStore> | 'unknown', Omit<
 /** A refusal is no fault by itself: the registry redirects nobody who would meet it. */
 export async function* checkSignedInGet(get: SignedInGet): Findings {
   const { origin } = new URL(get.url)
-  const check = `presigned ranged GET at ${origin} with a token, as a signed-in client sends it`
+  const check = `ranged GET with a token at ${origin}, as a signed-in client sends it`
   try {
     const refused: string[] = []
     for (const scheme of schemes) {
