@@ -15,10 +15,13 @@ const id = z.string().min(1).max(64)
 const sha256 = z.string().regex(/^(?:[a-f0-9]{64})?$/, 'must be 64 lower-case hex digits, or empty')
 // An empty file is no image: it could not be pulled by ranges, and the client sends it without a length (protocol Q28, Q43a)
 const bytes = z.int().min(1)
-const isPrivate = z.boolean().default(false)
-/** A member that may only have its zero value. */
-const onlyZero = <T extends string | number | boolean>(zero: T, message: string) =>
-  z.literal(zero, { error: message }).optional()
+const isPrivate = z.boolean().optional()
+/** A member that may only have its zero value, which means nothing. */
+const onlyZero = (zero: string | number | boolean, message: string) =>
+  z
+    .literal(zero, { error: message })
+    .optional()
+    .transform(() => undefined)
 const customData = onlyZero('', 'is not kept by this registry: leave it out')
 const readOnly = onlyZero(false, 'is not offered by this registry: leave it out')
 const quota = onlyZero(0, 'is set by the operator: leave it out')
@@ -28,19 +31,19 @@ export interface CreateEntityBody {
   readonly name: string
   readonly description: string
   /** What is made in it later starts private. */
-  readonly defaultPrivate: boolean
+  readonly defaultPrivate?: boolean | undefined
 }
 export interface CreateCollectionBody {
   readonly name: string
   readonly description: string
   readonly entity: string
-  readonly private: boolean
+  readonly private?: boolean | undefined
 }
 export interface CreateContainerBody {
   readonly name: string
   readonly description: string
   readonly collection: string
-  readonly private: boolean
+  readonly private?: boolean | undefined
 }
 export interface CreateImageBody {
   readonly hash: string

@@ -61,8 +61,8 @@ export async function getContainer({
 }
 
 /** What was asked to be private must not be answered as if it were: it may be there already, or be made by another push. */
-function assertAsPrivate(wanted: boolean, resource: Resource): void {
-  if (wanted && !resource.private)
+function assertAsPrivate(wanted: boolean | undefined, resource: Resource): void {
+  if (wanted === true && !resource.private)
     throw new LibraryError(
       'conflict',
       `${resource.path} is there already and not private: its operator can change that`,
@@ -76,7 +76,10 @@ export async function locateNewEntity({
 }: Input<CreateEntityBody>): Promise<Located<EntityRecord | undefined>> {
   const name = checkName('name', body.name)
   const record = await services.metadata.entities.findByName(name)
-  const resource = { ...entityResource(name, record), ...(record === undefined && { private: body.defaultPrivate }) }
+  const resource = {
+    ...entityResource(name, record),
+    ...(record === undefined && { private: body.defaultPrivate === true }),
+  }
   return { resource, record, creates: true }
 }
 
@@ -96,7 +99,7 @@ export async function createEntity(
     name: body.name,
     description: body.description,
     // `defaultPrivate: false` in the body is only Go's zero value (protocol Q10)
-    defaultPrivate: body.defaultPrivate || settings.defaultPrivate,
+    defaultPrivate: body.defaultPrivate === true || settings.defaultPrivate,
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
@@ -120,7 +123,7 @@ export async function locateNewCollection({
   const path = { entity: parent.name, collection: name }
   const existing = await services.metadata.collections.findByPath(path.entity, name)
   return {
-    resource: collectionResource(path, existing, body.private || parent.defaultPrivate),
+    resource: collectionResource(path, existing, body.private === true || parent.defaultPrivate),
     record: { parent, existing },
     creates: entityResource(parent.name, parent),
     byId: true,
@@ -143,7 +146,7 @@ export async function createCollection(
     entityId: record.parent.id,
     name: body.name,
     description: body.description,
-    private: body.private || record.parent.defaultPrivate,
+    private: body.private === true || record.parent.defaultPrivate,
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
@@ -161,7 +164,7 @@ export async function locateNewContainer({
   const path = { entity: parent.entityName, collection: parent.name, container: name }
   const existing = await services.metadata.containers.findByPath(path)
   return {
-    resource: containerResource(path, existing, body.private || parent.private),
+    resource: containerResource(path, existing, body.private === true || parent.private),
     record: { parent, existing },
     creates: collectionResource(path, parent),
     byId: true,
@@ -189,7 +192,7 @@ export async function createContainer(
     collectionId: record.parent.id,
     name: body.name,
     description: body.description,
-    private: body.private || record.parent.private,
+    private: body.private === true || record.parent.private,
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
