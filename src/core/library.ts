@@ -22,7 +22,7 @@ import { createUnreadAnswers } from './http/unread-answers.js'
 import { createCursors } from './images/cursors.js'
 import { createDownloadCounts } from './images/download-counts.js'
 import { createLifecycle } from './lifecycle.js'
-import { type PathVisibility, pathVisibility } from './namespaces/visibility.js'
+import { type PathVisibility, pathVisibility, type VisibilityOptions } from './namespaces/visibility.js'
 import { makeOpenApi } from './openapi.js'
 import { type LibraryOptions, resolveOptions } from './options.js'
 import { handleRequest } from './pipeline.js'
@@ -64,8 +64,8 @@ export interface Library {
   explain(what: string, options?: ExplainOptions): Promise<readonly Explanation[]>
   /** Brings back from the sidecars in the storage what the metadata store has lost. Only adds; safe beside running servers, and to be repeated. */
   reindex(options?: ReindexOptions): Promise<ReindexResult>
-  /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private. */
-  visibility(path: string, change?: 'private' | 'public'): Promise<PathVisibility>
+  /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private; with `create` makes it before its first push. */
+  visibility(path: string, change?: 'private' | 'public', options?: VisibilityOptions): Promise<PathVisibility>
   /**
    * Adds a listener for an event, as `on` of the options does; the returned function removes it. Listeners are called in
    * the order in which they were added; what one throws is logged and breaks nothing. Throws TypeError for an unknown event.
@@ -279,12 +279,12 @@ export function createLibrary(options: LibraryOptions): Library {
     explain: (what, explainOptions) => runMaintenance(() => explain(services, what, explainOptions)),
     reindex: (reindexOptions = {}) =>
       runMaintenance(() => reindex(services, { ...reindexOptions, signal: untilStopping(reindexOptions.signal) })),
-    visibility: (path, change) =>
+    visibility: (path, change, visibilityOptions) =>
       runMaintenance(async () => {
+        const stores = { metadata, clock, generateId, defaultPrivate: settings.defaultPrivate }
         // absent before: only a change that makes it finds it afterwards
-        const before =
-          change === undefined ? undefined : await pathVisibility({ metadata, clock }, path).catch(() => undefined)
-        const now = await pathVisibility({ metadata, clock }, path, change)
+        const before = change === undefined ? undefined : await pathVisibility(stores, path).catch(() => undefined)
+        const now = await pathVisibility(stores, path, change, visibilityOptions)
         if (change !== undefined && before?.private !== now.private)
           emit('visibility.changed', { kind: now.kind, path, private: now.private })
         return now

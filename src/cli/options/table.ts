@@ -44,6 +44,7 @@ export interface Settings {
   readonly expires: number | undefined
   readonly url: string | undefined
   readonly write: boolean
+  readonly create: boolean
   readonly dryRun: boolean
   readonly explain: string | undefined
   readonly all: boolean
@@ -159,6 +160,7 @@ export const optionTable: OptionTable = {
   expires: open(duration(), 'how long the token works', 'until it is revoked'),
   url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder last listened'),
   write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
+  create: off('make it, and what it lies in, where it is not there yet'),
   dryRun: off('change nothing, only say what would be done and why'),
   explain: open(
     text('KEY'),
