@@ -45,7 +45,7 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
   // before anything else: a URL that makes no sense ends here
   const storage = await openStorage(settings, folder)
   try {
-    yield* checkDataFolder(folder)
+    yield* checkDataFolder(folder, { settings, environment })
     yield* checkSecret(folder, { settings, environment })
     yield* checkCertificate(settings)
     const check = async function* (metadata: MetadataStore): Findings {

@@ -1,7 +1,7 @@
 /**
  * The one table of options. Flags, environment variables, keys of the configuration file, its JSON Schema and the table in the docs are all made from it.
  */
-import { choice, duration, flag, type Kind, list, port, size, text, url } from './kinds.js'
+import { address, choice, duration, flag, type Kind, list, port, size, text, unixSocket, url } from './kinds.js'
 
 /** All options with their values: times in seconds, sizes in bytes. `undefined` = not set, and there is no default that is a value. */
 export interface Settings {
@@ -11,6 +11,7 @@ export interface Settings {
   readonly metadata: string | undefined
   readonly host: string
   readonly port: number
+  readonly listen: string | undefined
   readonly publicUrl: string | undefined
   readonly tlsCert: string | undefined
   readonly tlsKey: string | undefined
@@ -92,8 +93,12 @@ export const optionTable: OptionTable = {
     'filesystem:DATA/blobs',
   ),
   metadata: open(text('URL'), 'where the records lie: sqlite:FILE or postgres://…', 'sqlite:DATA/registry.db'),
-  host: preset(text('ADDRESS'), 'address to listen on; 0.0.0.0 or :: for all', '127.0.0.1'),
+  host: preset(address(), 'address to listen on; 0.0.0.0 or :: for all', '127.0.0.1'),
   port: preset(port(), 'port to listen on; 0 for a free one', '8080'),
+  listen: open(
+    unixSocket(),
+    'listen on a socket instead of host and port, for a proxy on this machine; its mode is 0660, and --public-url is needed',
+  ),
   publicUrl: open(url(), 'where clients reach the server; may have a path', 'the address listened on'),
   tlsCert: open(text('FILE'), 'certificate chain, PEM; makes the server speak https. Read again on SIGHUP'),
   tlsKey: open(text('FILE'), 'private key of the certificate, PEM'),

@@ -15,6 +15,7 @@ import type { Library } from 'sif-library'
 import { libraryMiddleware } from 'sif-library/express'
 import { systemCode, systemReason, UsageError, WorkError } from '../failure.js'
 import type { Settings } from '../options/table.js'
+import { listenOnSocket } from './unix-socket.js'
 
 function answer(res: ServerResponse, status: number, message: string): void {
   const body = JSON.stringify({ error: { code: status, message } })
@@ -120,7 +121,9 @@ function makeDrain(server: Server | HttpsServer): () => Promise<void> {
     })
 }
 
-function listen(server: Server | HttpsServer, { host, port }: Settings): Promise<number> {
+function listen(server: Server | HttpsServer, { host, port, listen: socket }: Settings): Promise<number> {
+  // a socket has no port
+  if (socket !== undefined) return listenOnSocket(server, socket).then(() => 0)
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new WorkError(listenFailure(error, { host, port }))))
     server.listen({ host, port }, () => resolve((server.address() as AddressInfo).port))

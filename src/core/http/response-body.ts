@@ -1,4 +1,5 @@
 /** A body that was handed to an adapter: says once how it ended, and is given up when its reader stops for good. */
+import { isUint8Array } from 'node:util/types'
 import { LibraryError } from './errors.js'
 
 /** In bytes: more than what a socket takes at once. */
@@ -6,7 +7,7 @@ const largeBytes = 256 * 1024
 
 /** What of a body can stand still at a reader who stops; undefined for one that leaves at once. */
 export function asStream(body: string | Uint8Array | AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> | undefined {
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return body
+  if (typeof body !== 'string' && !isUint8Array(body)) return body
   if (Buffer.byteLength(body) < largeBytes) return undefined
   const bytes = Buffer.from(body)
   return (async function* () {
