@@ -29,6 +29,13 @@ export { createLibrary, type Library } from './library.js'
 export type { PathVisibility } from './namespaces/visibility.js'
 export type { LibraryLimits, LibraryOptions, Logger } from './options.js'
 export type { ReindexItem, ReindexOptions, ReindexProgress, ReindexResult } from './sidecars/reindex.js'
+export {
+  type CopiedItem,
+  type CopyOutcome,
+  type CopyStorageOptions,
+  type CopyStorageResult,
+  copyStorage,
+} from './upkeep/copy-storage.js'
 export type { ExplainOptions, Explanation } from './upkeep/explain.js'
 export type { SweepOptions, SweepProgress, SweepResult, SweptItem } from './upkeep/sweep.js'
 export type { VerifiedItem, VerifyOptions, VerifyResult } from './upkeep/verify.js'

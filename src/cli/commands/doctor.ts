@@ -4,6 +4,7 @@ import type { Command, CommandContext } from '../command.js'
 import { dataFolder, loadSecret, readServerRecord } from '../data-folder.js'
 import { checkLeftovers, checkStorage, failed } from '../doctor/bytes.js'
 import { type Finding, type Findings, formatFinding } from '../doctor/finding.js'
+import { checkImageBytes } from '../doctor/image-bytes.js'
 import { checkCertificate, checkDataFolder, checkSecret } from '../doctor/machine.js'
 import { checkPresigned } from '../doctor/presigned.js'
 import { checkPublicUrl } from '../doctor/public-url.js'
@@ -56,6 +57,7 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
     const isThere = settings.storage !== undefined || existsSync(folder.directory)
     if (isThere && (yield* checkStorage(storage))) {
       yield* withMetadata(settings, (metadata) => checkStorageMark(storage, metadata), { quiet: true })
+      yield* withMetadata(settings, (metadata) => checkImageBytes(storage, metadata), { quiet: true })
       yield* checkPresigned(storage, await storageAuthority(settings))
       yield* checkLeftovers(storage, settings.uploadTime)
     }

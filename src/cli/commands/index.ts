@@ -1,4 +1,5 @@
 import type { Command } from '../command.js'
+import { copyStorage } from './copy-storage.js'
 import { doctor } from './doctor.js'
 import { health } from './health.js'
 import { reindex } from './reindex.js'
@@ -26,4 +27,5 @@ export const commands: readonly Command[] = [
   sweep,
   verify,
   reindex,
+  copyStorage,
 ]

@@ -1,7 +1,7 @@
 /**
  * The one table of options. Flags, environment variables, keys of the configuration file, its JSON Schema and the table in the docs are all made from it.
  */
-import { address, choice, duration, flag, type Kind, list, port, size, text, unixSocket, url } from './kinds.js'
+import { address, choice, count, duration, flag, type Kind, list, port, size, text, unixSocket, url } from './kinds.js'
 
 /** All options with their values: times in seconds, sizes in bytes. `undefined` = not set, and there is no default that is a value. */
 export interface Settings {
@@ -43,6 +43,10 @@ export interface Settings {
   readonly url: string | undefined
   readonly write: boolean
   readonly dryRun: boolean
+  readonly hideMissing: boolean
+  readonly recheck: boolean
+  readonly prune: boolean
+  readonly concurrency: number
   readonly explain: string | undefined
   readonly all: boolean
   readonly checkPublicUrl: boolean
@@ -115,7 +119,9 @@ export const optionTable: OptionTable = {
   noMultipart: off('refuse uploads in parts; clients then send one PUT'),
   defaultPrivate: off('new entities start private'),
   requireSif: off('refuse what is no SIF file'),
-  acceptStorage: off('take this storage for that of the registry: it was emptied or replaced on purpose'),
+  acceptStorage: off(
+    'take this storage for that of the registry: its bytes are lost, or lie there already (copy-storage brings them along)',
+  ),
   maxImageSize: open(size({ positive: true }), 'largest image', '5TiB, or what the storage takes'),
   maxEntitySize: open(size(), 'quota of entities that have none of their own', 'unlimited'),
   partSize: preset(
@@ -150,6 +156,10 @@ export const optionTable: OptionTable = {
   expires: open(duration(), 'how long the token works', 'until it is revoked'),
   url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder last listened'),
   write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
+  hideMissing: off('hide images without bytes also where a storage was accepted that has those of none: they are lost'),
+  recheck: off('read also what the target has already, and compare its SHA-256'),
+  prune: off('delete sidecars of the target that the source no longer has: of what was deleted after an earlier copy'),
+  concurrency: preset(count(), 'objects that are copied at the same time', '4'),
   dryRun: off('change nothing, only say what would be done and why'),
   explain: open(
     text('KEY'),

@@ -40,7 +40,7 @@ function isRunning(pid: number): boolean {
 }
 
 /** The process that a crash left a record of may be gone, or another program may have its number: a server also listens where it said. */
-async function isAlive({ pid, url }: ServerRecord): Promise<boolean> {
+export async function isAlive({ pid, url }: ServerRecord): Promise<boolean> {
   return pid !== process.pid && isRunning(pid) && URL.canParse(url) && (await isListenedOn(url))
 }
 

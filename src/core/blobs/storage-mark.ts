@@ -24,10 +24,12 @@ export interface StorageMark {
 /** Beside the sidecars, so that whoever copies these copies it too. */
 export const storageMarkKey: string = `${sidecarPrefix}storage-mark`
 const setting = 'storage-mark'
+/** Set while a storage is accepted in which no image of a sample has its bytes. */
+const emptySetting = 'storage-without-bytes'
 const pattern = /^[0-9a-f]{32}$/
 
-/** Of what is no mark of ours the beginning. */
-async function readMark(storage: StorageBackend): Promise<string | undefined> {
+/** The mark of a storage; undefined where it has none, and of what is no mark of ours the beginning. Throws StorageError. */
+export async function readStorageMark(storage: StorageBackend): Promise<string | undefined> {
   try {
     const { body } = await storage.get(storageMarkKey, { range: { start: 0, end: 63 } })
     const chunks: Uint8Array[] = []
@@ -44,7 +46,7 @@ function notOurs(storage: StorageBackend, state: 'missing' | 'other'): StorageEr
   const seen = state === 'missing' ? `it has no ${storageMarkKey}` : `its ${storageMarkKey} is another one`
   return new StorageError(
     'unavailable',
-    `this is not the storage of this registry: ${seen}. Is the volume mounted, the bucket the right one? If the storage was emptied or replaced on purpose, start once with acceptStorage (--accept-storage)`,
+    `this is not the storage of this registry: ${seen}. Is the volume mounted, the bucket the right one? If the registry moved, bring its bytes along first: sif-library copy-storage FROM TO, which copies the mark too. Only where they are lost or lie there already, start once with acceptStorage (--accept-storage): without them every pull fails`,
     { backend: storage.name, key: storageMarkKey, retryable: false },
   )
 }
@@ -53,6 +55,17 @@ type Stores = { readonly storage: StorageBackend; readonly metadata: MetadataSto
 
 /** How many images are looked for: an old backup knows some that are gone. */
 const sample = 100
+
+/**
+ * Whether a storage was accepted that has the bytes of no image, and has none still: then it is not the images that are damaged, or somebody said that their bytes are lost.
+ */
+export async function isStillEmpty(stores: Stores): Promise<boolean> {
+  const { settings } = stores.metadata
+  if ((await settings.get(emptySetting)) !== '1') return false
+  if ((await holdsImages(stores)) === 'none') return true
+  await settings.set(emptySetting, '')
+  return false
+}
 
 /** Whether the storage holds bytes of the registry's images, or there are none that it could hold. */
 async function holdsImages({ storage, metadata }: Stores): Promise<'some' | 'none' | 'no images'> {
@@ -73,7 +86,7 @@ export async function compareStorageMarks(
   { storage, metadata }: Stores,
   { acceptStorage = false }: { readonly acceptStorage?: boolean } = {},
 ): Promise<StorageMarkState> {
-  const [known, there] = [await metadata.settings.get(setting), await readMark(storage)]
+  const [known, there] = [await metadata.settings.get(setting), await readStorageMark(storage)]
   if (there !== undefined && there === known) return 'same'
   const isMark = there !== undefined && pattern.test(there)
   if (!acceptStorage) {
@@ -93,14 +106,14 @@ export function createStorageMark({ storage, metadata, settings }: Stores & Pick
   /** The metadata store decides on the word, so that two first starts agree. Returns what the storage has then. */
   const write = async (): Promise<string | undefined> => {
     const mark = await metadata.settings.getOrSet(setting, randomBytes(16).toString('hex'))
-    const there = await readMark(storage)
+    const there = await readStorageMark(storage)
     if (there !== undefined && !pattern.test(there)) await storage.delete(storageMarkKey)
     try {
       await putSmall(storage, storageMarkKey, Buffer.from(`${mark}\n`))
     } catch (error) {
       if (!isStorageError(error, 'exists')) throw error
     }
-    return readMark(storage)
+    return readStorageMark(storage)
   }
 
   /** A storage that is full, or whose policy knows only blobs, can be pulled from all the same; it is not watched then. */
@@ -129,7 +142,14 @@ export function createStorageMark({ storage, metadata, settings }: Stores & Pick
         { storage: storage.name },
         'the storage is taken for that of this registry, as acceptStorage says',
       )
-    const there = state === 'made' ? await write().catch(goOnUnmarked) : await readMark(storage)
+    if (acceptStorage && state !== 'same' && (await holdsImages({ storage, metadata })) === 'none') {
+      await metadata.settings.set(emptySetting, '1')
+      settings.logger.error(
+        { storage: storage.name },
+        'no image has its bytes in this storage, so every pull fails: bring them along with sif-library copy-storage',
+      )
+    }
+    const there = state === 'made' ? await write().catch(goOnUnmarked) : await readStorageMark(storage)
     if (there === undefined) {
       if (state === 'made') return undefined
       throw notOurs(storage, 'missing')
@@ -140,7 +160,7 @@ export function createStorageMark({ storage, metadata, settings }: Stores & Pick
   }
 
   const ask = async (): Promise<void> => {
-    const there = await readMark(storage)
+    const there = await readStorageMark(storage)
     // another instance may have been told to accept this storage
     if (there !== undefined && there !== expected && there === (await metadata.settings.get(setting))) expected = there
     if (there === undefined || there !== expected) throw notOurs(storage, there === undefined ? 'missing' : 'other')
