@@ -9,6 +9,8 @@ command -v openssl >/dev/null || missing+=(openssl)
 command -v nginx >/dev/null || missing+=(nginx-light)
 command -v slapd >/dev/null || [ -x /usr/sbin/slapd ] || missing+=(slapd)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
+command -v mount.exfat-fuse >/dev/null || missing+=(exfat-fuse)
+command -v mkfs.exfat >/dev/null || missing+=(exfatprogs)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "installing: ${missing[*]}"
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
