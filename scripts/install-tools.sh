@@ -13,6 +13,8 @@ command -v radosgw-admin >/dev/null && command -v ceph-osd >/dev/null || missing
 command -v swift-object-server >/dev/null && command -v memcached >/dev/null ||
   missing+=(swift-proxy swift-object swift-account swift-container memcached)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
+command -v mount.exfat-fuse >/dev/null || missing+=(exfat-fuse)
+command -v mkfs.exfat >/dev/null || missing+=(exfatprogs)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "installing: ${missing[*]}"
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

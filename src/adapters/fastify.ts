@@ -4,6 +4,7 @@
  *     app.register(libraryPlugin, { library, prefix: '/library' })
  * @module
  */
+import { isUint8Array } from 'node:util/types'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Library } from '../core/index.js'
 import { askLibrary, toReadable } from './node-http.js'
@@ -59,9 +60,7 @@ export async function libraryPlugin(
     if (typeof body === 'string') return reply.send(Buffer.from(body))
     // as a Buffer: the first versions of Fastify 4 send no other Uint8Array
     return reply.send(
-      body instanceof Uint8Array
-        ? Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-        : toReadable(body, reply.raw),
+      isUint8Array(body) ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : toReadable(body, reply.raw),
     )
   }
 

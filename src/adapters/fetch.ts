@@ -5,6 +5,7 @@
  *     Bun.serve({ fetch: libraryFetch(library, { prefix: '/library', fallback: true }) })
  * @module
  */
+import { isUint8Array } from 'node:util/types'
 import type { Library, LibraryRequest, LibraryResponse, RequestBody } from '../core/index.js'
 import { normalizePrefix, urlBelow } from './prefix.js'
 
@@ -93,7 +94,7 @@ function toResponse({ status, headers, body }: LibraryResponse): Response {
   // as bytes: Response adds a charset to the type of strings
   const content = typeof body === 'string' ? new TextEncoder().encode(body) : body
   return new Response(
-    content === null || content instanceof Uint8Array ? (content as Uint8Array<ArrayBuffer> | null) : toStream(content),
+    content === null || isUint8Array(content) ? (content as Uint8Array<ArrayBuffer> | null) : toStream(content),
     { status, headers },
   )
 }

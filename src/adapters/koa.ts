@@ -6,6 +6,7 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isUint8Array } from 'node:util/types'
 import type { Library, LibraryResponse } from '../core/index.js'
 import { askLibrary, toReadable } from './node-http.js'
 import { normalizePrefix, urlBelow } from './prefix.js'
@@ -43,7 +44,7 @@ function toBody(body: LibraryResponse['body'], res: ServerResponse): unknown {
   // null would turn 200 into 204
   if (body === null) return empty
   if (typeof body === 'string' || Buffer.isBuffer(body)) return body
-  return body instanceof Uint8Array ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : toReadable(body, res)
+  return isUint8Array(body) ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : toReadable(body, res)
 }
 
 /** Mounts a registry; paths that are not its own go on to the next middleware with their request untouched. Hooks see `ctx` as `request.native`. */

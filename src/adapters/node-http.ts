@@ -2,6 +2,7 @@
 import { type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
+import { isUint8Array } from 'node:util/types'
 import type { Library, LibraryRequest, LibraryResponse, RequestBody } from '../core/index.js'
 import { cutOff, isAnswered, isGone, readHeaders } from './node-http2.js'
 
@@ -26,7 +27,7 @@ function readBody(req: IncomingMessage, { parsed, payload }: NodeExchange): Requ
   if (payload !== undefined) return { kind: 'stream', stream: payload }
   // Only what a parser really read counts: body-parser of Express 4 and Koa sets `{}` without having read a byte
   if (req.readableDidRead)
-    return parsed instanceof Uint8Array ? { kind: 'bytes', bytes: parsed } : { kind: 'parsed', value: parsed }
+    return isUint8Array(parsed) ? { kind: 'bytes', bytes: parsed } : { kind: 'parsed', value: parsed }
   const length = req.headers['content-length']
   // HTTP/2 has bodies without either header
   if (length === undefined && req.headers['transfer-encoding'] === undefined && req.httpVersionMajor < 2)
@@ -158,7 +159,7 @@ export function toReadable(body: AsyncIterable<Uint8Array>, res: ServerResponse)
 /** Writes a response with backpressure; a body that fails midway cuts the connection. */
 export async function writeResponse(res: ServerResponse, response: LibraryResponse): Promise<void> {
   const { body } = response
-  const streams = body !== null && typeof body !== 'string' && !(body instanceof Uint8Array)
+  const streams = body !== null && typeof body !== 'string' && !isUint8Array(body)
   // the host has answered in the meantime, such as by a timeout of its own
   if (res.headersSent) {
     if (streams) await body[Symbol.asyncIterator]().return?.()

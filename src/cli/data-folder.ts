@@ -1,11 +1,13 @@
 /** The data folder of the standalone server: private to its user. */
 import { randomBytes } from 'node:crypto'
 import { constants, existsSync, statSync } from 'node:fs'
-import { link, mkdir, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { mkdir, open, readFile, stat, unlink, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { systemCode, systemReason, WorkError } from './failure.js'
 import { type Environment, secretVariable } from './options/resolve.js'
 import type { Settings } from './options/table.js'
+import { whoseFile } from './owner.js'
+import { writeOnce } from './private-file.js'
 
 export interface DataFolder {
   readonly directory: string
@@ -13,7 +15,7 @@ export interface DataFolder {
   readonly blobs: string
   readonly secretFile: string
   readonly adminToken: string
-  /** Where `serve` listened last. */
+  /** Where `serve` listens while it runs. */
   readonly serverFile: string
 }
 
@@ -28,6 +30,17 @@ export function dataFolder({ data }: Pick<Settings, 'data'>): DataFolder {
     adminToken: at('admin-token'),
     serverFile: at('server.json'),
   }
+}
+
+/** Whether something that must last lies in the folder: the storage, the records or the secret. */
+export function needsDataFolder({ settings, environment }: Omit<SecretOptions, 'make'>): boolean {
+  const given = environment[secretVariable]
+  const hasSecret = (given !== undefined && given !== '') || settings.secretFile !== undefined
+  return (
+    settings.storage === undefined ||
+    settings.metadata === undefined ||
+    !(hasSecret || settings.metadata.startsWith('postgres'))
+  )
 }
 
 /** Creates the folder (0700) where it is missing, and proves that files can be made in it. One that exists keeps its mode. */
@@ -56,7 +69,9 @@ export function requireRegistry(folder: DataFolder): void {
     statSync(folder.registryFile)
   } catch (error) {
     if (systemCode(error) === 'EACCES')
-      throw new WorkError(`this user may not read ${folder.directory}: run the command as the user of serve`)
+      throw new WorkError(
+        `this user may not read ${folder.directory}: run the command as the user of serve (${whoseFile(folder.registryFile)})`,
+      )
     throw new WorkError(
       `there is no registry in ${folder.directory}: run "sif-library serve" on it first, or name another data folder with --data`,
     )
@@ -66,23 +81,6 @@ export function requireRegistry(folder: DataFolder): void {
 /** Others than the user may read or enter the folder. */
 export async function isOpenToOthers({ directory }: DataFolder): Promise<boolean> {
   return ((await stat(directory)).mode & 0o077) !== 0
-}
-
-async function writeAside(file: string, content: string): Promise<string> {
-  const fresh = join(dirname(file), `.${randomBytes(6).toString('hex')}.new`)
-  const handle = await open(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600)
-  try {
-    await handle.writeFile(content)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  return fresh
-}
-
-/** Writes a private file whole or not at all. */
-export async function writePrivateFile(file: string, content: string): Promise<void> {
-  await rename(await writeAside(file, content), file)
 }
 
 /** Reads a file of the data folder, which is a plain file: a link would lead to what somebody else chose. */
@@ -116,15 +114,7 @@ async function readOrMakeSecret(file: string): Promise<string> {
     if (systemCode(error) !== 'ENOENT') throw error
   }
   // a file that appears before its content would be read empty by another instance, or for ever after a crash
-  const fresh = await writeAside(file, `${randomBytes(32).toString('base64url')}\n`)
-  try {
-    await link(fresh, file)
-  } catch (error) {
-    // another process made it in this moment: then that one counts
-    if (systemCode(error) !== 'EEXIST') throw error
-  } finally {
-    await unlink(fresh)
-  }
+  await writeOnce(file, `${randomBytes(32).toString('base64url')}\n`)
   return readSecret(file, readOwnFile)
 }
 
@@ -157,7 +147,7 @@ export async function loadSecret(folder: DataFolder, options: SecretOptions): Pr
 }
 
 export interface ServerRecord {
-  /** URL that reaches the server from this machine. */
+  /** URL that reaches the server from this machine; `unix:/path` for a socket. */
   readonly url: string
   readonly publicUrl: string | null
   readonly pid: number

@@ -2,6 +2,7 @@
 import { isLibraryError } from 'sif-library'
 import { isMetadataError } from 'sif-library/metadata'
 import { isStorageError } from 'sif-library/storage'
+import { whoseFile } from './owner.js'
 
 /** Exit code 2: the command line, environment or configuration file is wrong. */
 export class UsageError extends Error {
@@ -18,9 +19,14 @@ export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Why a system call failed, without the path that libuv appends. */
+/** Why a system call failed, without the path that libuv appends; where a permission is missing, with the file and its owner. */
 export function systemReason(error: unknown): string {
-  return error instanceof Error ? (error.message.split(',')[0] ?? error.message) : String(error)
+  if (!(error instanceof Error)) return String(error)
+  const reason = error.message.split(',')[0] ?? error.message
+  const isRefused = systemCode(error) === 'EACCES' || systemCode(error) === 'EPERM'
+  return isRefused && 'path' in error && typeof error.path === 'string'
+    ? `${reason} (${whoseFile(error.path)})`
+    : reason
 }
 
 export interface Failure {
@@ -28,6 +34,12 @@ export interface Failure {
   readonly message: string
   /** Nobody foresaw it, so the stack is worth having. */
   readonly unforeseen: boolean
+}
+
+/** Whose file it was, where a missing permission is the cause. */
+function ownerBehind({ cause }: Error): string {
+  const isRefused = systemCode(cause) === 'EACCES' && typeof cause === 'object' && cause !== null && 'path' in cause
+  return isRefused && typeof cause.path === 'string' ? ` (${whoseFile(cause.path)})` : ''
 }
 
 /** Sorts whatever was thrown. */
@@ -39,6 +51,7 @@ export function toFailure(error: unknown): Failure {
   // `unsupported`: options of a storage that contradict each other, or a package that is not installed
   if (isStorageError(error))
     return { exitCode: error.code === 'unsupported' ? 2 : 1, message: `storage: ${message}`, unforeseen: false }
-  if (isMetadataError(error)) return { exitCode: 1, message: `metadata: ${message}`, unforeseen: false }
+  if (isMetadataError(error))
+    return { exitCode: 1, message: `metadata: ${message}${ownerBehind(error)}`, unforeseen: false }
   return { exitCode: 1, message, unforeseen: systemCode(error) === undefined }
 }

@@ -3,8 +3,8 @@ import { constants } from 'node:fs'
 import { chmod, copyFile, mkdir, readFile, realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type Document, isMap, parseDocument } from 'yaml'
-import { writePrivateFile } from './data-folder.js'
 import { systemCode, systemReason, WorkError } from './failure.js'
+import { writePrivateFile } from './private-file.js'
 
 export interface RemoteEntry {
   /** What the remote is called. */

@@ -45,6 +45,13 @@ export type { LibraryLimits, LibraryOptions } from './options.js'
 export type { ReindexOptions, ReindexProgress, ReindexResult } from './sidecars/reindex.js'
 export type { ReindexItem } from './sidecars/reindex-context.js'
 export { placeOfStore } from './transfers/redirects.js'
+export {
+  type CopiedItem,
+  type CopyOutcome,
+  type CopyStorageOptions,
+  type CopyStorageResult,
+  copyStorage,
+} from './upkeep/copy-storage.js'
 export type { ExplainOptions, Explanation } from './upkeep/explain.js'
 export type { SweepOptions, SweepProgress, SweepResult, SweptItem } from './upkeep/sweep.js'
 export type { UpkeepOptions } from './upkeep/timers.js'

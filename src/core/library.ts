@@ -1,5 +1,6 @@
 /** createLibrary: the registry, put together from its options. */
 import { randomBytes } from 'node:crypto'
+import { isUint8Array } from 'node:util/types'
 import { isStorageError } from '../storage/blob/errors.js'
 import { may } from './auth/access.js'
 import { type Accounts, createAccounts } from './auth/accounts.js'
@@ -195,7 +196,7 @@ export function createLibrary(options: LibraryOptions): Library {
       if (response !== undefined && request.method !== 'GET' && request.method !== 'HEAD') sidecars.nudge()
       if (response === undefined || response.body === null) return response
       const { body } = response
-      const isAnswer = typeof body === 'string' || body instanceof Uint8Array
+      const isAnswer = typeof body === 'string' || isUint8Array(body)
       const stream = isAnswer ? inPieces(body) : body
       if (stream === undefined) return response
       const requestId = response.headers['x-request-id']

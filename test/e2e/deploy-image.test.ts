@@ -63,7 +63,8 @@ describeWhen(node === undefined ? `there is no Node ${version} to be had` : unde
     const list = (text: string): readonly string[] => JSON.parse(here(text.slice(text.indexOf('[')))) as string[]
     const checkHealth = (): Promise<Finished> => {
       const [program = '', ...args] = list(all(final, 'HEALTHCHECK')[0] ?? '')
-      return run(program, { args, env })
+      // WORKDIR of the image
+      return run(program, { args, env, cwd: join(root, 'app') })
     }
 
     beforeAll(async () => {

@@ -4,6 +4,7 @@ import type { Command, CommandContext } from '../command.js'
 import { dataFolder, loadSecret, readServerRecord } from '../data-folder.js'
 import { checkLeftovers, checkStorage, failed } from '../doctor/bytes.js'
 import { type Finding, type Findings, formatFinding } from '../doctor/finding.js'
+import { checkImageBytes } from '../doctor/image-bytes.js'
 import { checkCertificate, checkDataFolder, checkSecret } from '../doctor/machine.js'
 import { checkPresigned } from '../doctor/presigned.js'
 import { checkPublicUrl } from '../doctor/public-url.js'
@@ -48,7 +49,7 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
   // before anything else: a URL that makes no sense ends here
   const storage = await openStorage(settings, folder, { timeouts: patience })
   try {
-    yield* checkDataFolder(folder)
+    yield* checkDataFolder(folder, { settings, environment })
     yield* checkSecret(folder, { settings, environment })
     yield* checkCertificate(settings)
     const check = async function* (metadata: MetadataStore): Findings {
@@ -59,6 +60,7 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
     const isThere = settings.storage !== undefined || existsSync(folder.directory)
     if (isThere && (yield* checkStorage(storage))) {
       yield* withMetadata(settings, (metadata) => checkStorageMark(storage, metadata), { quiet: true })
+      yield* withMetadata(settings, (metadata) => checkImageBytes(storage, metadata), { quiet: true })
       const record = await readServerRecord(folder).catch(() => undefined)
       const publicUrl = settings.publicUrl ?? record?.publicUrl ?? record?.url
       yield* checkPresigned(storage, { ca: await storageAuthority(settings), publicUrl })

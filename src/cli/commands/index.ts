@@ -1,5 +1,7 @@
 import type { Command } from '../command.js'
+import { copyStorage } from './copy-storage.js'
 import { doctor } from './doctor.js'
+import { health } from './health.js'
 import { reindex } from './reindex.js'
 import { remote } from './remote.js'
 import { serve } from './serve.js'
@@ -21,7 +23,9 @@ export const commands: readonly Command[] = [
   visibility,
   remote,
   doctor,
+  health,
   sweep,
   verify,
   reindex,
+  copyStorage,
 ]

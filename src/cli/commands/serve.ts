@@ -5,18 +5,20 @@ import {
   dataFolder,
   isOpenToOthers,
   loadSecret,
+  needsDataFolder,
   prepareDataFolder,
   type ServerRecord,
-  writePrivateFile,
 } from '../data-folder.js'
+import { UsageError } from '../failure.js'
 import { invocation, quote } from '../invocation.js'
 import type { Settings } from '../options/table.js'
 import { openLibrary } from '../registry.js'
 import { type Address, defaultPublicUrl, isEverywhere, localUrl } from '../serve/addresses.js'
 import { logEvents } from '../serve/event-log.js'
-import { createAdmin, nextLines } from '../serve/first-start.js'
+import { createAdmin, isFirstStart, nextLines } from '../serve/first-start.js'
 import { createLogger } from '../serve/log.js'
 import { recordFingerprint, signingSecret } from '../serve/secret-fingerprint.js'
+import { claimServerRecord } from '../serve/server-record.js'
 import { onHangup, untilStopped } from '../serve/signals.js'
 import { createApp, createWebServer } from '../serve/web-server.js'
 
@@ -27,6 +29,7 @@ export const serve: Command = {
     'host',
     'port',
     'maxConnections',
+    'listen',
     'publicUrl',
     'tlsCert',
     'tlsKey',
@@ -55,16 +58,19 @@ export const serve: Command = {
 
 async function runServer({ settings, terminal }: CommandContext): Promise<undefined> {
   const folder = dataFolder(settings)
-  await prepareDataFolder(folder)
   const logger = createLogger(settings, {
     isTerminal: process.stderr.isTTY,
     write: (text) => process.stderr.write(text),
   })
   process.once('exit', logger.flush)
+  const keepsFiles = await prepareIfNeeded(folder, { settings, environment: terminal.environment })
+  if (settings.listen !== undefined && settings.publicUrl === undefined)
+    throw new UsageError('--listen: clients reach no socket, so say where they reach the proxy: --public-url')
   let address: Address = {
     scheme: settings.tlsCert === undefined ? 'http' : 'https',
     host: settings.host,
     port: settings.port,
+    ...(settings.listen !== undefined && { socket: settings.listen }),
   }
   const secret = await loadSecret(folder, { settings, environment: terminal.environment })
   const publicUrl = settings.publicUrl ?? defaultPublicUrl(() => address)
@@ -87,8 +93,12 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
         'the instance that started before signs with another secret: if it still runs, each refuses the transfer URLs of the other',
       )
     address = { ...address, port: await server.listen() }
+    let releaseRecord: (() => Promise<void>) | undefined
     try {
-      await announce({ settings, terminal, folder, library, logger, address })
+      const running = { settings, terminal, folder, library, logger, address, keepsFiles }
+      const isFirst = await welcome(running)
+      if (keepsFiles) releaseRecord = await record(running)
+      await announce(running, isFirst)
       onHangup(() => {
         server.reloadCertificate().then(
           () => logger.info({}, 'certificate read again'),
@@ -101,12 +111,24 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
       logger.info({ signal }, 'stopping: requests under way are finished first')
       stopUpkeep()
     } finally {
+      await releaseRecord?.()
       await server.drain()
     }
   } finally {
     await library.close()
   }
   logger.info({}, 'stopped')
+}
+
+/** Whether files can be kept in the data folder. Throws WorkError where some must be and cannot. */
+async function prepareIfNeeded(folder: DataFolder, options: Parameters<typeof needsDataFolder>[0]): Promise<boolean> {
+  try {
+    await prepareDataFolder(folder)
+    return true
+  } catch (error) {
+    if (needsDataFolder(options)) throw error
+    return false
+  }
 }
 
 interface Running {
@@ -116,17 +138,41 @@ interface Running {
   readonly library: Library
   readonly logger: Logger
   readonly address: Address
+  /** Files can be kept in the data folder. */
+  readonly keepsFiles: boolean
 }
 
-/** Says on stdout, to `remote` and to the log where the server is; on the first start makes the admin before. */
-async function announce({ settings, terminal, folder, library, logger, address }: Running): Promise<void> {
+/** On the first start makes the admin; true when it did. */
+async function welcome({ folder, library, logger, keepsFiles }: Running): Promise<boolean> {
+  if (keepsFiles) return createAdmin(library.accounts, folder)
+  logger.info({ data: folder.directory }, 'the data folder is not writable, and nothing that lasts needs it')
+  if (await isFirstStart(library.accounts))
+    logger.warn(
+      {},
+      'there is no user yet, and no place for the token of an admin: type "sif-library user add admin --admin" and "sif-library token create --user admin"',
+    )
+  return false
+}
+
+/** Says to `remote`, `health` and `doctor` where the server is; the returned function takes it back. */
+async function record({ settings, folder, logger, address }: Running): Promise<() => Promise<void>> {
+  const { other, release } = await claimServerRecord(folder, serverRecord(localUrl(address), settings))
+  if (other !== undefined)
+    logger.warn(
+      { pid: other.pid, url: other.url },
+      'another server runs on this data folder: server.json goes on to tell of that one',
+    )
+  return release
+}
+
+/** Says on stdout and to the log where the server is. */
+async function announce(running: Running, isFirst: boolean): Promise<void> {
+  const { settings, terminal, folder, logger, address, keepsFiles } = running
   const url = localUrl(address)
-  const isFirst = await createAdmin(library.accounts, folder)
-  await writePrivateFile(folder.serverFile, `${JSON.stringify(serverRecord(url, settings), null, 2)}\n`)
   terminal.out(`listening on ${url}`)
   if (isFirst) for (const line of linesToType(folder, { settings, url })) terminal.out(line)
   logger.info({ version: packageVersion, data: folder.directory, node: process.version }, 'listening')
-  if (await isOpenToOthers(folder))
+  if (keepsFiles && (await isOpenToOthers(folder)))
     logger.warn(
       { data: folder.directory },
       'other users of this machine may look into the data folder: chmod 700 keeps them out',

@@ -16,7 +16,7 @@ async function verifyAll(
   { settings, terminal }: CommandContext,
   signal: AbortSignal,
 ): Promise<number> {
-  const { all, rate, after, json } = settings
+  const { all, rate, after, hideMissing, json } = settings
   if (after !== undefined && !/^[0-9a-f]{24}$/.test(after))
     throw new UsageError('--after: expected the id of an image, 24 hex digits')
   const items: VerifiedItem[] = []
@@ -32,7 +32,7 @@ async function verifyAll(
     terminal.progress(`${images} images, ${formatBytes(totals.bytes)} read; to go on from here: --after ${last}`)
   }
   const limits = { ...(rate !== undefined && { bytesPerSecond: rate }), ...(after !== undefined && { after }) }
-  const result = await library.verify({ all, onItem, signal, ...limits }).catch((error: unknown) => {
+  const result = await library.verify({ all, hideMissing, onItem, signal, ...limits }).catch((error: unknown) => {
     // what was looked at need not be read again
     if (json) printJsonOfFailure(terminal, { items }, error)
     else if (soFar !== undefined) terminal.out(describeTotals(soFar))
@@ -49,7 +49,7 @@ export const verify: Command = {
   name: 'verify',
   summary:
     'read images back and compare size and SHA-256; what is damaged is hidden and reported, what was healed is shown again',
-  options: ['all', 'rate', 'after', 'json'],
+  options: ['all', 'rate', 'after', 'hideMissing', 'json'],
   run: (context) =>
     untilDoneOrStopped((signal) => withLibrary(context.settings, (library) => verifyAll(library, context, signal))),
 }

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { type DataFolder, isOpenToOthers, prepareDataFolder } from '../data-folder.js'
+import { type DataFolder, isOpenToOthers, needsDataFolder, prepareDataFolder } from '../data-folder.js'
 import { systemCode, systemReason } from '../failure.js'
 import { quote } from '../invocation.js'
 import { type Environment, secretVariable } from '../options/resolve.js'
@@ -12,8 +12,15 @@ import type { Findings } from './finding.js'
 const shortSecret = 32
 const soonDays = 21
 
-export async function* checkDataFolder(folder: DataFolder): Findings {
+export async function* checkDataFolder(
+  folder: DataFolder,
+  options: { readonly settings: Settings; readonly environment: Environment },
+): Findings {
   const check = `data folder ${folder.directory}`
+  if (!needsDataFolder(options)) {
+    yield { check, state: 'ok', found: 'nothing that lasts needs it: storage, records and secret lie elsewhere' }
+    return
+  }
   try {
     await stat(folder.directory)
   } catch (error) {

@@ -7,7 +7,7 @@ import type { Finding, Findings } from './finding.js'
 
 const check = 'storage belongs to the metadata store'
 const fix =
-  'mount the volume, or correct --storage or --metadata; if the storage was emptied or replaced on purpose, start serve once with --accept-storage'
+  'mount the volume, or correct --storage or --metadata; if the registry moves, bring its bytes along: sif-library copy-storage FROM TO; only where they are lost, start serve once with --accept-storage'
 
 const findings: Readonly<Record<StorageMarkState, Finding>> = {
   same: { check, state: 'ok', found: 'both have the same mark' },

@@ -74,6 +74,26 @@ export function list(placeholder: string): Kind<readonly string[]> {
   return { placeholder, repeatable: true, schema: { type: 'array', items: { type: 'string', minLength: 1 } }, read }
 }
 
+/** An address or a host name; an IPv6 address may stand in brackets, as in a URL. */
+export function address(): Kind<string> {
+  const { schema, ...rest } = text('ADDRESS')
+  const read = (value: unknown): string => rest.read(value).replace(/^\[([0-9A-Fa-f:.%a-z]+)\]$/, '$1')
+  return { ...rest, schema, read }
+}
+
+/** `unix:/path` of a socket; the path alone is what is read. */
+export function unixSocket(): Kind<string> {
+  const what = 'unix: and the absolute path of a socket, such as unix:/run/sif-library/socket'
+  const read = (value: unknown): string => {
+    const path = /^unix:(\/.*)$/.exec(readText(value, what))?.[1]
+    if (path === undefined || path.endsWith('/')) throw expected(what, value)
+    // sun_path of unix(7) holds 108 bytes with the zero at the end
+    if (Buffer.byteLength(path) > 107) throw new Error(`expected ${what}, of 107 bytes at the most`)
+    return path
+  }
+  return { placeholder: 'unix:PATH', repeatable: false, schema: { type: 'string', pattern: '^unix:/' }, read }
+}
+
 export function port(): Kind<number> {
   const read = (value: unknown): number => {
     const number = typeof value === 'string' && /^\d{1,5}$/.test(value) ? Number(value) : value
@@ -84,15 +104,15 @@ export function port(): Kind<number> {
   return { placeholder: 'PORT', repeatable: false, schema: { type: 'integer', minimum: 0, maximum: 65_535 }, read }
 }
 
-/** A whole number from 1 on. */
-export function count(): Kind<number> {
+/** A whole number from 1 to `largest`. */
+export function count(largest = 999_999_999): Kind<number> {
   const read = (value: unknown): number => {
     const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
-    if (typeof number !== 'number' || !Number.isInteger(number) || number < 1 || number > 999_999_999)
-      throw expected('a whole number, 1 or more', value)
+    if (typeof number !== 'number' || !Number.isInteger(number) || number < 1 || number > largest)
+      throw expected(`a whole number from 1 to ${largest}`, value)
     return number
   }
-  return { placeholder: 'N', repeatable: false, schema: { type: 'integer', minimum: 1, maximum: 999_999_999 }, read }
+  return { placeholder: 'N', repeatable: false, schema: { type: 'integer', minimum: 1, maximum: largest }, read }
 }
 
 /** An absolute http(s) URL; without its trailing slash, as it is published (protocol 3.1). */

@@ -1,7 +1,7 @@
 /**
  * The one table of options. Flags, environment variables, keys of the configuration file, its JSON Schema and the table in the docs are all made from it.
  */
-import { choice, count, duration, flag, type Kind, list, port, size, text, url } from './kinds.js'
+import { address, choice, count, duration, flag, type Kind, list, port, size, text, unixSocket, url } from './kinds.js'
 
 /** All options with their values: times in seconds, sizes in bytes. `undefined` = not set, and there is no default that is a value. */
 export interface Settings {
@@ -12,6 +12,7 @@ export interface Settings {
   readonly host: string
   readonly port: number
   readonly maxConnections: number | undefined
+  readonly listen: string | undefined
   readonly publicUrl: string | undefined
   readonly tlsCert: string | undefined
   readonly tlsKey: string | undefined
@@ -46,6 +47,10 @@ export interface Settings {
   readonly write: boolean
   readonly create: boolean
   readonly dryRun: boolean
+  readonly hideMissing: boolean
+  readonly recheck: boolean
+  readonly prune: boolean
+  readonly concurrency: number
   readonly explain: string | undefined
   readonly all: boolean
   readonly checkPublicUrl: boolean
@@ -96,12 +101,16 @@ export const optionTable: OptionTable = {
     'filesystem:DATA/blobs',
   ),
   metadata: open(text('URL'), 'where the records lie: sqlite:FILE or postgres://…', 'sqlite:DATA/registry.db'),
-  host: preset(text('ADDRESS'), 'address to listen on; 0.0.0.0 or :: for all', '127.0.0.1'),
+  host: preset(address(), 'address to listen on; 0.0.0.0 or :: for all', '127.0.0.1'),
   port: preset(port(), 'port to listen on; 0 for a free one', '8080'),
   maxConnections: open(
     count(),
     'connections at once; at the limit idle ones make room, and health checks are still answered',
     'a third of the files that the process may open, less some for itself; at most 16384',
+  ),
+  listen: open(
+    unixSocket(),
+    'listen on a socket instead of host and port, for a proxy on this machine; its mode is 0660, and --public-url is needed',
   ),
   publicUrl: open(url(), 'where clients reach the server; may have a path', 'the address listened on'),
   tlsCert: open(text('FILE'), 'certificate chain, PEM; makes the server speak https. Read again on SIGHUP'),
@@ -119,7 +128,9 @@ export const optionTable: OptionTable = {
   noMultipart: off('refuse uploads in parts; clients then send one PUT'),
   defaultPrivate: off('new entities start private'),
   requireSif: off('refuse what is no SIF file'),
-  acceptStorage: off('take this storage for that of the registry: it was emptied or replaced on purpose'),
+  acceptStorage: off(
+    'take this storage for that of the registry: its bytes are lost, or lie there already (copy-storage brings them along)',
+  ),
   maxImageSize: open(size({ positive: true }), 'largest image', '5TiB, or what the storage takes'),
   maxEntitySize: open(size(), 'quota of entities that have none of their own', 'unlimited'),
   partSize: preset(
@@ -161,6 +172,10 @@ export const optionTable: OptionTable = {
   url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder last listened'),
   write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
   create: off('make it, and what it lies in, where it is not there yet'),
+  hideMissing: off('hide images without bytes also where a storage was accepted that has those of none: they are lost'),
+  recheck: off('read also what the target has already, and compare its SHA-256'),
+  prune: off('delete sidecars of the target that the source no longer has: of what was deleted after an earlier copy'),
+  concurrency: preset(count(256), 'objects that are copied at the same time', '4'),
   dryRun: off('change nothing, only say what would be done and why'),
   explain: open(
     text('KEY'),

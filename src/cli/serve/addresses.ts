@@ -5,6 +5,13 @@ export interface Address {
   readonly scheme: 'http' | 'https'
   readonly host: string
   readonly port: number
+  /** Path of a socket, which is listened on instead of host and port. */
+  readonly socket?: string
+}
+
+/** The path in `unix:/path`; undefined for any other URL. */
+export function socketOf(url: string): string | undefined {
+  return url.startsWith('unix:') ? url.slice('unix:'.length) : undefined
 }
 
 /** All addresses of the machine. */
@@ -16,8 +23,9 @@ function toUrl({ scheme, host, port }: Address): string {
   return `${scheme}://${name}${port === (scheme === 'http' ? 80 : 443) ? '' : `:${port}`}`
 }
 
-/** The URL that reaches the server from this machine. */
+/** The URL that reaches the server from this machine; `unix:/path` for a socket. */
 export function localUrl(address: Address): string {
+  if (address.socket !== undefined) return `unix:${address.socket}`
   if (!isEverywhere(address.host)) return toUrl(address)
   return toUrl({ ...address, host: address.host === '::' ? '::1' : '127.0.0.1' })
 }

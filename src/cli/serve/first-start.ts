@@ -1,10 +1,11 @@
 /** The first start: the user admin, its token, and the lines to type next. */
 import { type Accounts, isLibraryError } from 'sif-library'
-import { type DataFolder, writePrivateFile } from '../data-folder.js'
+import type { DataFolder } from '../data-folder.js'
 import { quote } from '../invocation.js'
+import { writePrivateFile } from '../private-file.js'
 
 /** Nobody yet, or only an `admin` without a token: a first start that crashed before it had told the token to anybody. */
-async function isFirstStart(accounts: Accounts): Promise<boolean> {
+export async function isFirstStart(accounts: Accounts): Promise<boolean> {
   const users = await accounts.listUsers()
   if (users.length > 1 || (users[0] !== undefined && users[0].name !== 'admin')) return false
   return (await accounts.listTokens()).length === 0

@@ -16,6 +16,7 @@ import { libraryMiddleware } from 'sif-library/express'
 import { systemCode, systemReason, UsageError, WorkError } from '../failure.js'
 import type { Settings } from '../options/table.js'
 import { defaultMaxConnections, limitConnections } from './connections.js'
+import { listenOnSocket } from './unix-socket.js'
 
 function answer(res: ServerResponse, status: number, message: string, headers: Record<string, string> = {}): void {
   const body = JSON.stringify({ error: { code: status, message } })
@@ -144,7 +145,9 @@ function makeDrain(server: Server | HttpsServer): () => Promise<void> {
     })
 }
 
-function listen(server: Server | HttpsServer, { host, port }: Settings): Promise<number> {
+function listen(server: Server | HttpsServer, { host, port, listen: socket }: Settings): Promise<number> {
+  // a socket has no port
+  if (socket !== undefined) return listenOnSocket(server, socket).then(() => 0)
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new WorkError(listenFailure(error, { host, port }))))
     server.listen({ host, port }, () => resolve((server.address() as AddressInfo).port))

@@ -24,10 +24,12 @@ export interface StorageMark {
 /** Beside the sidecars, so that whoever copies these copies it too. */
 export const storageMarkKey: string = `${recordsPrefix}storage-mark`
 const setting = 'storage-mark'
+/** Set while a storage is accepted in which no image of a sample has its bytes. */
+const emptySetting = 'storage-without-bytes'
 const pattern = /^[0-9a-f]{32}$/
 
-/** Returns the first 64 bytes, also of a file that is no mark. */
-async function readMark(storage: StorageBackend, signal?: AbortSignal): Promise<string | undefined> {
+/** The first 64 bytes of the mark of a storage, also of a file that is no mark; undefined where there is none. Throws StorageError. */
+export async function readStorageMark(storage: StorageBackend, signal?: AbortSignal): Promise<string | undefined> {
   try {
     return (await getRange(storage, storageMarkKey, { start: 0, end: 63, signal })).toString().trim()
   } catch (error) {
@@ -41,7 +43,7 @@ function notOurs(storage: StorageBackend, state: 'missing' | 'other'): StorageEr
   const seen = state === 'missing' ? `it has no ${storageMarkKey}` : `its ${storageMarkKey} is another one`
   return new StorageError(
     'unavailable',
-    `this is not the storage of this registry: ${seen}. Is the volume mounted, the bucket the right one? If the storage was emptied or replaced on purpose, start once with acceptStorage (--accept-storage)`,
+    `this is not the storage of this registry: ${seen}. Is the volume mounted, the bucket the right one? If the registry moved, bring its bytes along first: sif-library copy-storage FROM TO, which copies the mark too. Only where they are lost or lie there already, start once with acceptStorage (--accept-storage): without them every pull fails`,
     { backend: storage.name, key: storageMarkKey, retryable: false },
   )
 }
@@ -50,6 +52,17 @@ type Stores = { readonly storage: StorageBackend; readonly metadata: MetadataSto
 
 /** How many images are looked for: an old backup knows some that are gone. */
 const sample = 100
+
+/**
+ * Whether a storage was accepted that has the bytes of no image, and has none still: then it is not the images that are damaged, or somebody said that their bytes are lost.
+ */
+export async function isStillEmpty(stores: Stores): Promise<boolean> {
+  const { settings } = stores.metadata
+  if ((await settings.get(emptySetting)) !== '1') return false
+  if ((await holdsImages(stores)) === 'none') return true
+  await settings.set(emptySetting, '')
+  return false
+}
 
 /** Whether the storage holds bytes of the registry's images, or there are none that it could hold. */
 async function holdsImages({ storage, metadata }: Stores): Promise<'some' | 'none' | 'no images'> {
@@ -70,7 +83,7 @@ export async function compareStorageMarks(
   { storage, metadata }: Stores,
   { acceptStorage = false }: { readonly acceptStorage?: boolean } = {},
 ): Promise<StorageMarkState> {
-  const [known, there] = [await metadata.settings.get(setting), await readMark(storage)]
+  const [known, there] = [await metadata.settings.get(setting), await readStorageMark(storage)]
   if (there !== undefined && there === known) return 'same'
   const isMark = there !== undefined && pattern.test(there)
   if (!acceptStorage) {
@@ -94,14 +107,14 @@ export function createStorageMark({
   /** The metadata store decides on the word, so that two first starts agree. Returns what the storage has then. */
   const write = async (): Promise<string | undefined> => {
     const mark = await metadata.settings.getOrSet(setting, randomBytes(16).toString('hex'))
-    const there = await readMark(storage)
+    const there = await readStorageMark(storage)
     if (there !== undefined && !pattern.test(there)) await storage.delete(storageMarkKey)
     try {
       await putSmall(storage, storageMarkKey, Buffer.from(`${mark}\n`))
     } catch (error) {
       if (!isStorageError(error, 'exists')) throw error
     }
-    return readMark(storage)
+    return readStorageMark(storage)
   }
 
   /** A storage that is full, or whose policy knows only blobs, can be pulled from all the same; it is not watched then. */
@@ -130,7 +143,14 @@ export function createStorageMark({
         { storage: storage.name },
         'the storage is taken for that of this registry, as acceptStorage says',
       )
-    const there = state === 'made' ? await write().catch(goOnUnmarked) : await readMark(storage)
+    if (acceptStorage && state !== 'same' && (await holdsImages({ storage, metadata })) === 'none') {
+      await metadata.settings.set(emptySetting, '1')
+      settings.logger.error(
+        { storage: storage.name },
+        'no image has its bytes in this storage, so every pull fails: bring them along with sif-library copy-storage',
+      )
+    }
+    const there = state === 'made' ? await write().catch(goOnUnmarked) : await readStorageMark(storage)
     if (there === undefined) {
       if (state === 'made') return undefined
       throw notOurs(storage, 'missing')
@@ -141,7 +161,7 @@ export function createStorageMark({
   }
 
   const ask = async (signal?: AbortSignal): Promise<void> => {
-    const there = await readMark(storage, signal)
+    const there = await readStorageMark(storage, signal)
     // another instance may have been told to accept this storage
     if (there !== undefined && there !== expected && there === (await metadata.settings.get(setting))) expected = there
     if (there === undefined || there !== expected) throw notOurs(storage, there === undefined ? 'missing' : 'other')

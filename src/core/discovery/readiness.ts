@@ -1,4 +1,5 @@
 /** Whether metadata and storage answer now. */
+import { messageOf } from '../../foreign.js'
 import type { StorageBackend, StorageCheck } from '../../storage/blob/contract.js'
 import type { MetadataStore } from '../../storage/metadata/contract.js'
 import type { StorageMark } from '../blobs/storage-mark.js'
@@ -50,7 +51,7 @@ export function createReadiness(options: {
     if (!answer.ok) return answer
     return storageMark.check({ signal }).then(
       () => answer,
-      (error: unknown) => ({ ok: false, message: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => ({ ok: false, message: messageOf(error) }),
     )
   })
   const askMetadata = createQuestion(() => metadata.check())

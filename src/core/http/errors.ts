@@ -1,3 +1,5 @@
+import { textIn } from '../../foreign.js'
+
 export type LibraryErrorCode =
   | 'invalid-request'
   | 'invalid-name'
@@ -79,11 +81,8 @@ export class LibraryError extends Error {
 
 /** True for a LibraryError of any copy of this package; with `code`, only for that code. */
 export function isLibraryError(error: unknown, code?: LibraryErrorCode): error is LibraryError {
-  return (
-    error instanceof Error &&
-    error.name === 'LibraryError' &&
-    'code' in error &&
-    'status' in error &&
-    (code === undefined || error.code === code)
-  )
+  const found = textIn(error, 'name') === 'LibraryError' ? textIn(error, 'code') : undefined
+  // a host may have an error of this name itself
+  const isOurs = found !== undefined && typeof Reflect.get(error as object, 'status') === 'number'
+  return isOurs && (code === undefined || found === code)
 }

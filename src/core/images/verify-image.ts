@@ -1,4 +1,5 @@
 /** Proving one image by its bytes: hides what is damaged, shows again what is whole. */
+import { messageOf } from '../../foreign.js'
 import { isStorageError } from '../../storage/blob/errors.js'
 import type { ImageInContainer } from '../../storage/metadata/contract.js'
 import { proveBlob, proveByReading } from '../blobs/prove.js'
@@ -62,7 +63,7 @@ export async function verifyImage(
     const prove = image.state === 'unproven' && reading.rate === undefined ? proveBlob : proveByReading
     await prove(services.storage, { key: image.blobKey, size: image.size, sha256: image.digest, ...reading })
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     if (!isDamage(error)) return { ...item, outcome: 'unreadable', reason }
     // deleted, or pushed again meanwhile: what is damaged is a blob that the image no longer has
     const now = await metadata.images.find(image.id)
@@ -72,7 +73,7 @@ export async function verifyImage(
       // in a storage that is not mounted every image would be damaged
       await services.storageMark.check()
     } catch (other) {
-      return { ...item, outcome: 'unreadable', reason: other instanceof Error ? other.message : String(other) }
+      return { ...item, outcome: 'unreadable', reason: messageOf(other) }
     }
     await hideDamaged(services, found, reason)
     // a push would take the same bytes from the other images that share them

@@ -2,6 +2,7 @@
  * Rebuilding what the metadata store has lost from the sidecars in the storage. It only adds: what the store has wins over every sidecar, so nothing that is written to the storage
  * can change it. Safe beside running servers, and a second run finds nothing to do.
  */
+import { messageOf } from '../../foreign.js'
 import { isStorageError } from '../../storage/blob/errors.js'
 import { blobPrefix } from '../blobs/keys.js'
 import { listUnknownBlobs } from '../blobs/unrecorded.js'
@@ -91,7 +92,7 @@ async function read(
           outcome: 'not-restored',
           kind: 'sidecar',
           what: current,
-          why: error instanceof Error ? error.message : String(error),
+          why: messageOf(error),
         })
         return undefined
       }

@@ -1,6 +1,7 @@
 /** Reading blobs back: proves what was published before its proof, finds damage, hides it, and shows again what was healed. */
 import type { ImageState } from '../../storage/metadata/contract.js'
 import { createReadRate } from '../blobs/read-rate.js'
+import { isStillEmpty } from '../blobs/storage-mark.js'
 import { LibraryError } from '../http/errors.js'
 import { type Reading, type VerifiedItem, verifyImage } from '../images/verify-image.js'
 import type { Services } from '../services.js'
@@ -10,6 +11,8 @@ export interface VerifyOptions {
   readonly all?: boolean
   /** `unproven`: only those that are not proven yet, which a crash or a storage that did not answer leaves behind; what a timer runs. Default: see `all`. */
   readonly only?: 'unproven'
+  /** Hide images without bytes also where a storage was accepted that has those of none: they are lost. Default: false, and `verify` throws there. */
+  readonly hideMissing?: boolean
   /** Go on after this image id, as reported by an earlier run. Default: from the start. */
   readonly after?: string
   /** Bytes per second at the most, so that users do not feel it; above 0. Default: unlimited. */
@@ -35,7 +38,10 @@ function statesOf({ all, only }: VerifyOptions): readonly ImageState[] {
   return all === true ? ['published', 'unproven', 'damaged'] : ['unproven', 'damaged']
 }
 
-/** Verifies images one after another. Resumable by `after`. Throws LibraryError `invalid-request` for a `bytesPerSecond` that is no rate. */
+/**
+ * Verifies images one after another. Resumable by `after`. Throws LibraryError `invalid-request` for a `bytesPerSecond` that is no rate, and `conflict` where a
+ * storage was accepted that has no bytes at all (see `hideMissing`).
+ */
 export async function verify(services: Services, options: VerifyOptions = {}): Promise<VerifyResult> {
   const { signal, bytesPerSecond } = options
   if (bytesPerSecond !== undefined && !(bytesPerSecond > 0))
@@ -50,6 +56,11 @@ export async function verify(services: Services, options: VerifyOptions = {}): P
   const states = statesOf(options)
   let after = options.after
   await services.storageMark.check()
+  if (options.hideMissing !== true && (await isStillEmpty(services)))
+    throw new LibraryError(
+      'conflict',
+      'this storage was accepted with the bytes of no image in it, and still has none, so that every image would be hidden: bring the bytes along with sif-library copy-storage, or say that they are lost with hideMissing (--hide-missing)',
+    )
   for (;;) {
     const page = await services.metadata.images.list({
       states,

@@ -1,3 +1,5 @@
+import { textIn } from '../../foreign.js'
+
 /** What went wrong in a backend, without any HTTP status. The registry decides what a client reads. */
 export type StorageErrorCode =
   | 'not-found'
@@ -44,10 +46,6 @@ export class StorageError extends Error {
 
 /** True for a StorageError of any copy of this package; with `code`, only for that code. */
 export function isStorageError(error: unknown, code?: StorageErrorCode): error is StorageError {
-  return (
-    error instanceof Error &&
-    error.name === 'StorageError' &&
-    'code' in error &&
-    (code === undefined || error.code === code)
-  )
+  const found = textIn(error, 'name') === 'StorageError' ? textIn(error, 'code') : undefined
+  return found !== undefined && (code === undefined || found === code)
 }

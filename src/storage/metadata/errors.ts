@@ -1,3 +1,5 @@
+import { textIn } from '../../foreign.js'
+
 /** What went wrong in a metadata store, without any HTTP status. */
 export type MetadataErrorCode =
   | 'exists'
@@ -38,10 +40,6 @@ export class MetadataError extends Error {
 
 /** True for a MetadataError of any copy of this package; with `code`, only for that code. */
 export function isMetadataError(error: unknown, code?: MetadataErrorCode): error is MetadataError {
-  return (
-    error instanceof Error &&
-    error.name === 'MetadataError' &&
-    'code' in error &&
-    (code === undefined || error.code === code)
-  )
+  const found = textIn(error, 'name') === 'MetadataError' ? textIn(error, 'code') : undefined
+  return found !== undefined && (code === undefined || found === code)
 }

@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict'
 import type { TokenRecord, UserRecord } from '../../storage/metadata/contract.js'
+import { assert } from '../assert.js'
 import type { MetadataContext, MetadataGroup } from './context.js'
 
 function newUser(context: MetadataContext, name: string, groups: readonly string[] = []): UserRecord {

@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict'
 import type { RecordChange } from '../../storage/metadata/contract.js'
+import { assert } from '../assert.js'
 import type { MetadataContext, MetadataGroup } from './context.js'
 
 const targetOf = ({ kind, id }: RecordChange): string => `${kind} ${id}`

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict'
 import type {
   BlobFacts,
   CollectionRecord,
@@ -9,6 +8,7 @@ import type {
   MetadataStore,
   UploadRecord,
 } from '../../storage/metadata/contract.js'
+import { assert } from '../assert.js'
 import type { TestGroup } from '../runner.js'
 
 /** A capability of the subject: `second` is another instance over the same database. */

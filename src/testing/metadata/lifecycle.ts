@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict'
 import type { MetadataStore } from '../../storage/metadata/contract.js'
+import { assert } from '../assert.js'
 import type { MetadataGroup } from './context.js'
 
 const refused = { name: 'MetadataError', code: 'closed' }

@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict'
 import type { ImageRecord } from '../../storage/metadata/contract.js'
+import { assert } from '../assert.js'
 import type { MetadataContext, MetadataGroup, Place } from './context.js'
 
 function adopting(context: MetadataContext, { container }: Place, source: ImageRecord, defaultQuotaBytes = 0) {

@@ -1,4 +1,4 @@
-import assert from 'node:assert/strict'
+import { assert } from '../assert.js'
 import type { MetadataContext, MetadataGroup } from './context.js'
 
 const callers = 50

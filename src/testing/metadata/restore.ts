@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict'
 import type { ImageRecord, RestoredImage } from '../../storage/metadata/contract.js'
+import { assert } from '../assert.js'
 import type { MetadataContext, MetadataGroup, Place } from './context.js'
 
 /** An image as a sidecar tells of it. */

@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict'
 import type { UploadState } from '../../storage/metadata/contract.js'
+import { assert } from '../assert.js'
 import type { MetadataGroup } from './context.js'
 
 export const uploadTests: MetadataGroup = {

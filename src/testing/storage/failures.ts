@@ -33,7 +33,8 @@ async function assertPutFails(context: StorageContext, { body, options, code }: 
 
 /** A wrapped error keeps its origin in the chain of causes. */
 export function hasCause(error: unknown, origin: Error): boolean {
-  for (let current = error; current instanceof Error; current = current.cause) if (current === origin) return true
+  for (let current = error; typeof current === 'object' && current !== null; current = Reflect.get(current, 'cause'))
+    if (current === origin) return true
   return false
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { FinishedBlob } from '../../storage/blob/contract.js'
+import { isStorageError } from '../../storage/blob/errors.js'
 import type { StorageGroup } from './context.js'
 import { assertStorageError, makeBytes, sha256 } from './fixtures.js'
 import { assertPartRefused, requireMultipart, startUpload } from './upload.js'
@@ -61,7 +62,7 @@ export const multipartEndTests: StorageGroup = {
       const parts = await requireMultipart(context).listParts(upload.ref)
       const key = await upload.completeWhole()
       const again = await upload.complete({ parts }).catch((error: unknown) => error)
-      if (again instanceof Error) await assertStorageError(context.backend, 'upload-not-found', Promise.reject(again))
+      if (isStorageError(again)) await assertStorageError(context.backend, 'upload-not-found', Promise.reject(again))
       else assert.equal((again as FinishedBlob).key, key)
       await context.assertHolds(key, upload.bytes)
     },

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
-const SOURCE = fileURLToPath(new URL('../../../src/storage/blob/', import.meta.url))
+const SOURCE = fileURLToPath(new URL('../../../src/', import.meta.url))
 
 /** Runs the filesystem backend in a process of its own, which can be killed. */
 export class BackendChildren {
@@ -19,7 +19,9 @@ export class BackendChildren {
     this.#code = await mkdtemp(join(tmpdir(), 'sif-library-code-'))
     await writeFile(join(this.#code, 'package.json'), '{"type":"module"}')
     for (const name of await readdir(SOURCE, { recursive: true })) {
-      if (!name.endsWith('.ts') || name.startsWith('s3')) continue
+      const isNeeded =
+        name === 'foreign.ts' || (name.startsWith('storage/blob/') && !name.startsWith('storage/blob/s3/'))
+      if (!isNeeded || !name.endsWith('.ts')) continue
       const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }
       const { outputText } = ts.transpileModule(await readFile(join(SOURCE, name), 'utf8'), { compilerOptions })
       const file = join(this.#code, name.replace(/\.ts$/, '.js'))
@@ -41,7 +43,7 @@ export class BackendChildren {
     const head = `
       import { createHash } from 'node:crypto'
       import { once } from 'node:events'
-      import { filesystemStorage } from './filesystem/index.js'
+      import { filesystemStorage } from './storage/blob/filesystem/index.js'
       const directory = ${JSON.stringify(directory)}
       const storage = filesystemStorage({ directory })
       const say = (line) => process.stdout.write(line + '\\n')

@@ -48,7 +48,7 @@ export async function completeUpload(
       key: claim.key,
       source: proven,
       target: keyPath(layout, claim.key),
-      root: layout.keys,
+      layout,
       durability: context.durability,
     })
     goesOn = false

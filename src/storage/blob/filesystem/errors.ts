@@ -1,3 +1,4 @@
+import { textIn } from '../../../foreign.js'
 import { isStorageError, StorageError, type StorageErrorCode } from '../errors.js'
 
 export const NAME = 'filesystem'
@@ -21,7 +22,12 @@ const CODES: Readonly<Record<string, StorageErrorCode>> = {
 
 /** The code of an error of the operating system (`ENOENT`), if it is one. */
 export function systemCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+  return textIn(error, 'code')
+}
+
+/** The call that the operating system refused (`link`), if it was one. */
+export function systemCall(error: unknown): string | undefined {
+  return textIn(error, 'syscall')
 }
 
 /** True when a file or a folder on the way to it is not there. */
@@ -33,11 +39,12 @@ export function isAbsent(error: unknown): boolean {
 export function failure(
   code: StorageErrorCode,
   message: string,
-  details: { readonly key?: string | undefined; readonly cause?: unknown } = {},
+  details: { readonly key?: string | undefined; readonly cause?: unknown; readonly retryable?: boolean } = {},
 ): StorageError {
   return new StorageError(code, message, {
     backend: NAME,
     ...(details.key === undefined ? {} : { key: details.key }),
+    ...(details.retryable === undefined ? {} : { retryable: details.retryable }),
     cause: details.cause,
   })
 }

@@ -1,21 +1,24 @@
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, open, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { BlobContent, ByteRange, ByteStream, PutOptions, StorageBackend, StorageLimits } from '../contract.js'
 import { readBody, resolveRange, throwIfAborted } from '../streams.js'
 import { makeMultipartContext } from './context.js'
 import { failure, guarded, isAbsent, NAME, systemCode, toStorageError } from './errors.js'
-import { createFolders, keyPath, makeLayout, removeTemporary, temporaryPath } from './layout.js'
+import { bytesIn, keyPath, makeLayout, removeTemporary, temporaryPath } from './layout.js'
 import { listFiles } from './list.js'
-import { checkFolders, sweepTemporary } from './maintenance.js'
+import { checkFolders, prepareFolders, sweepTemporary } from './maintenance.js'
 import { filesystemMultipart } from './multipart.js'
 import { type Durability, publishFile, removeEmptyFolders } from './publish.js'
 import { readOpenFile } from './read.js'
 import { writeBody } from './write.js'
 
 export interface FilesystemStorageOptions {
-  /** Folder of the blobs; created with mode 0700. The file system must make hard links; several processes of one machine may share it. */
+  /**
+   * Folder of the blobs; created with mode 0700. Several processes of one machine may share it. Without hard links (exFAT, SMB, a mount below the folder) blobs are published
+   * by renames; a file system where neither works is found by `ready`, which throws then.
+   */
   readonly directory: string
   /**
    * `full` (default): a `put` or `complete` that resolved survives a power failure (fdatasync of the file, fsync of its folders). `none`: it survives the end of
@@ -39,7 +42,7 @@ interface FilesystemContext {
 
 /**
  * Keeps blobs in a folder: a file per key, hard-linked into place once its bytes are proven, so a key is never seen unfinished and never overwritten. Files
- * have mode 0600, folders 0700. The layout is drawn in `filesystem-layout.ts`.
+ * have mode 0600, folders 0700. The layout is drawn in `filesystem/layout.ts`.
  */
 export function filesystemStorage(options: FilesystemStorageOptions): StorageBackend {
   const context: FilesystemContext = {
@@ -52,12 +55,12 @@ export function filesystemStorage(options: FilesystemStorageOptions): StorageBac
   return {
     name: NAME,
     limits: LIMITS,
-    ready: () => guarded(undefined, () => createFolders(layout)),
+    ready: () => guarded(undefined, () => prepareFolders(layout)),
     put: (key, body, put) => guarded(key, () => putFile(context, { key, body, put })),
     get: (key, get = {}) => guarded(key, () => getFile(context, { key, ...get })),
     stat: (key) =>
       guarded(key, async () => {
-        const stat = await lstatFile(keyPath(layout, key))
+        const stat = await lstatBlob(keyPath(layout, key))
         return stat && { size: stat.size, modifiedAt: stat.mtime }
       }),
     delete: (key) => guarded(key, () => deleteFile(context, key)),
@@ -86,8 +89,8 @@ async function putFile(
   throwIfAborted(put.signal, { backend: NAME, key })
   if (put.size > LIMITS.maxPutSize)
     throw failure('unsupported', `more than ${LIMITS.maxPutSize} bytes in one put`, { key })
-  // Link decides in the end; this spares the bytes.
-  if ((await lstatFile(target)) !== undefined) throw failure('exists', 'the key is taken', { key })
+  // Publishing decides in the end; this spares the bytes.
+  if ((await lstatBlob(target)) !== undefined) throw failure('exists', 'the key is taken', { key })
   const source = temporaryPath(layout)
   try {
     const file = await open(source, 'wx', 0o600)
@@ -104,7 +107,7 @@ async function putFile(
     } finally {
       await file.close()
     }
-    await publishFile({ key, source, target, root: layout.keys, durability })
+    await publishFile({ key, source, target, layout, durability })
   } finally {
     await removeTemporary(source)
   }
@@ -123,10 +126,8 @@ async function getFile(
 ): Promise<BlobContent> {
   const path = keyPath(layout, key)
   throwIfAborted(signal, { backend: NAME, key })
-  const file = await openBlob(path, key)
+  const { file, stat } = await openBlob(path, key)
   try {
-    const stat = await file.stat()
-    if (!stat.isFile()) throw failure('not-found', 'no such blob', { key })
     const { start, length } = resolveRange(range, { backend: NAME, key, size: stat.size })
     return { length, size: stat.size, body: readOpenFile(file, { key, start, length, bufferBytes, signal }) }
   } catch (error) {
@@ -135,22 +136,58 @@ async function getFile(
   }
 }
 
-async function openBlob(path: string, key: string): Promise<FileHandle> {
+interface OpenBlob {
+  readonly file: FileHandle
+  readonly stat: Stats
+}
+
+async function openBlob(path: string, key: string): Promise<OpenBlob> {
+  const found = await openIfThere(path, key)
+  if (found.stat.isFile()) return found
+  await found.file.close()
+  const inside = await openIfThere(bytesIn(path), key)
+  if (inside.stat.isFile()) return inside
+  await inside.file.close()
+  throw failure('not-found', 'no such blob', { key })
+}
+
+async function openIfThere(path: string, key: string): Promise<OpenBlob> {
+  let file: FileHandle
   try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
   } catch (error) {
     // ELOOP: a symbolic link, which this backend never makes.
     if (isAbsent(error) || systemCode(error) === 'ELOOP')
       throw failure('not-found', 'no such blob', { key, cause: error })
     throw error
   }
+  try {
+    return { file, stat: await file.stat() }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
 }
 
-/** undefined for what is no file, too: a folder above keys, a symbolic link. */
-async function lstatFile(path: string): Promise<{ readonly size: number; readonly mtime: Date } | undefined> {
+interface FoundBlob {
+  /** Of the bytes: the path of the key, or a file in the folder there. */
+  readonly path: string
+  readonly size: number
+  readonly mtime: Date
+}
+
+/** undefined for what is no blob, too: a folder above keys, a symbolic link. */
+async function lstatBlob(path: string): Promise<FoundBlob | undefined> {
+  const stat = await lstatIfThere(path)
+  if (stat?.isFile() === true) return { path, size: stat.size, mtime: stat.mtime }
+  if (stat?.isDirectory() !== true) return undefined
+  const inside = await lstatIfThere(bytesIn(path))
+  return inside?.isFile() === true ? { path: bytesIn(path), size: inside.size, mtime: inside.mtime } : undefined
+}
+
+async function lstatIfThere(path: string): Promise<Stats | undefined> {
   try {
-    const stat = await lstat(path)
-    return stat.isFile() ? stat : undefined
+    return await lstat(path)
   } catch (error) {
     if (isAbsent(error)) return undefined
     throw error
@@ -158,12 +195,12 @@ async function lstatFile(path: string): Promise<{ readonly size: number; readonl
 }
 
 async function deleteFile({ layout }: FilesystemContext, key: string): Promise<void> {
-  const path = keyPath(layout, key)
-  if ((await lstatFile(path)) === undefined) return
+  const found = await lstatBlob(keyPath(layout, key))
+  if (found === undefined) return
   try {
-    await unlink(path)
+    await unlink(found.path)
   } catch (error) {
     if (!isAbsent(error)) throw error
   }
-  await removeEmptyFolders(dirname(path), layout.keys)
+  await removeEmptyFolders(dirname(found.path), layout.keys)
 }

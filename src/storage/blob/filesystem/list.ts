@@ -2,6 +2,7 @@ import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isValidKey } from '../keys.js'
 import { isAbsent } from './errors.js'
+import { BYTES_NAME, isTemporaryName } from './layout.js'
 
 export interface ListedFile {
   readonly key: string
@@ -28,12 +29,14 @@ async function* walk({
   const entries = await orAbsent(opendir(join(root, folder), { bufferSize: 256 }))
   if (entries === undefined) return
   for await (const entry of entries) {
-    const key = folder + entry.name
-    if (!key.startsWith(prefix)) continue
+    const path = folder + entry.name
+    // a blob in a folder of its own: its key is that of the folder
+    const key = path.endsWith(`/${BYTES_NAME}`) ? folder.slice(0, -1) : path
+    if (!key.startsWith(prefix) && !(entry.isDirectory() && prefix.startsWith(`${path}/`))) continue
     if (entry.isDirectory()) {
-      yield* walk({ root, folder: `${key}/`, prefix })
+      if (!isTemporaryName(entry.name)) yield* walk({ root, folder: `${path}/`, prefix })
     } else if (entry.isFile() && isValidKey(key)) {
-      const stat = await orAbsent(lstat(join(root, key)))
+      const stat = await orAbsent(lstat(join(root, path)))
       if (stat !== undefined) yield { key, size: stat.size, modifiedAt: stat.mtime }
     }
   }

@@ -1,31 +1,51 @@
-import { link, lstat, mkdir, open, rmdir, unlink } from 'node:fs/promises'
+import { link, lstat, mkdir, open, rm, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { failure, isAbsent, systemCode } from './errors.js'
+import { isStorageError } from '../errors.js'
+import { failure, isAbsent, systemCall, systemCode } from './errors.js'
+import type { Layout } from './layout.js'
+import { assertNoBlobAbove, publishByRename } from './publish-by-rename.js'
 
 /** `full`: a write that resolved survives a power failure. `none`: it survives the end of the process, and the operating system decides about the rest. */
 export type Durability = 'full' | 'none'
 
 export interface PublishOptions {
   readonly key: string
-  /** The finished file, in a folder of the same file system. Its name stays; the caller removes it. */
+  /** The finished file, outside of `keys`. What is left of it, the caller removes; where publishing failed, it is there as it was. */
   readonly source: string
   readonly target: string
-  /** Folder above all keys. */
-  readonly root: string
+  readonly layout: Layout
   readonly durability: Durability
 }
 
-/** Gives a finished file its key. A hard link never replaces what is there, as a rename would: a key that is taken is `exists`. */
-export async function publishFile({ key, source, target, root, durability }: PublishOptions): Promise<void> {
+/**
+ * What file systems say that make no hard links (exFAT, vfat, many SMB shares), or none between two folders (BeeGFS before 8, AFS) or two mounts. Other errors are those of
+ * a disk that is full, broken or read-only.
+ */
+const NO_LINKS = new Set(['EPERM', 'EACCES', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK', 'EREMOTE'])
+
+/**
+ * Gives a finished file its key. A key that is taken is `exists`, and is never replaced: a hard link does not do that; where the file system makes none,
+ * {@link publishByRename} keeps to the same rule by another way.
+ */
+export async function publishFile(options: PublishOptions): Promise<void> {
+  const { key, source, target, layout, durability } = options
   const folder = dirname(target)
+  /** The lowest folder that changed. */
+  let changed = folder
   for (let attempt = 1; ; attempt += 1) {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 })
-      await link(source, target)
+      if ((await linkFile(source, target)) === 'refused') {
+        await assertNoBlobAbove(layout, { key, target })
+        await publishByRename(options)
+        changed = target
+      }
       break
     } catch (error) {
       const code = systemCode(error)
-      const making = error instanceof Error && 'syscall' in error && error.syscall === 'mkdir'
+      // what was made below the blob
+      if (isStorageError(error, 'invalid-key')) await removeEmptyFolders(folder, layout.keys)
+      const making = systemCall(error) === 'mkdir'
       if (code === 'EEXIST' && !making) {
         // Over NFS a link whose answer was lost is made again, and finds itself (open(2), O_EXCL).
         if (await isSameFile(source, target)) break
@@ -40,10 +60,20 @@ export async function publishFile({ key, source, target, root, durability }: Pub
   // The name of a new file is in its folder, the name of a new folder in the one above. Folders that did not change cost nothing.
   if (durability === 'none') return
   try {
-    for (let above = folder; above.length >= root.length; above = dirname(above)) await syncFolder(above)
+    for (let above = changed; above.length >= layout.keys.length; above = dirname(above)) await syncFolder(above)
   } catch (error) {
     // A write that fails leaves nothing readable.
-    await unlink(target).catch(() => {})
+    await rm(target, { recursive: true, force: true }).catch(() => {})
+    throw error
+  }
+}
+
+async function linkFile(source: string, target: string): Promise<'linked' | 'refused'> {
+  try {
+    await link(source, target)
+    return 'linked'
+  } catch (error) {
+    if (NO_LINKS.has(systemCode(error) ?? '')) return 'refused'
     throw error
   }
 }
@@ -70,6 +100,9 @@ async function syncFolder(path: string): Promise<void> {
   }
   try {
     await folder.sync()
+  } catch (error) {
+    // Some file systems sync files only (fsync(2): EINVAL); their names are as safe as they make them.
+    if (!['EINVAL', 'EBADF', 'EISDIR', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error
   } finally {
     await folder.close()
   }

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, utimes, writeFile } from 'node:fs/pro
 import { join } from 'node:path'
 import type { CreateMultipartOptions, MultipartRef } from '../contract.js'
 import { failure, isAbsent, NAME } from './errors.js'
-import { type Layout, removeTemporary, temporaryPath, uploadPath } from './layout.js'
+import { type Layout, removeTemporary, temporaryBeside, uploadPath } from './layout.js'
 import { type JournalState, replayJournal } from './part-journal.js'
 
 /** `upload.json` of an upload. */
@@ -27,7 +27,8 @@ export async function createUpload(
 ): Promise<string> {
   const { key, size, partSize } = manifest
   const uploadId = randomUUID()
-  const folder = temporaryPath(layout)
+  // beside the others: no rename between two folders that may lie on two mounts
+  const folder = temporaryBeside(layout.uploads)
   try {
     await mkdir(folder, { mode: 0o700 })
     const written: UploadManifest = { key, size, partSize, createdAt: new Date().toISOString() }
@@ -68,7 +69,7 @@ export async function readJournal(folder: string, key: string): Promise<JournalS
  * their old path afterwards finds nothing, and who opened them before finds that out by {@link findUpload} once its `begin` stands in the journal.
  */
 export async function claimUpload(layout: Layout, upload: FoundUpload): Promise<string> {
-  const claimed = temporaryPath(layout)
+  const claimed = temporaryBeside(layout.uploads)
   try {
     // `sweepTemporary` goes by this time, and the upload may be old.
     const now = new Date()

@@ -1,3 +1,4 @@
+import { textIn } from '../../../foreign.js'
 import { isStorageError, StorageError, type StorageErrorCode } from '../errors.js'
 
 /** Codes of S3 and of its imitators, by what they mean to us (AWS "Error responses"; the others were seen on MinIO and versitygw). */
@@ -101,10 +102,8 @@ export function storageErrorFrom(
     (facts.status === undefined ? undefined : STATUS[facts.status]) ??
     (isUnavailable(facts) ? 'unavailable' : 'internal')
   const answer = facts.status === undefined ? facts.code : `${facts.status} ${facts.code}`
-  const text =
-    error instanceof Error && error.message !== '' && error.message !== 'UnknownError'
-      ? `: ${plain(error.message)}`
-      : ''
+  const message = textIn(error, 'message') ?? ''
+  const text = message !== '' && message !== 'UnknownError' ? `: ${plain(message)}` : ''
   const target = facts.code === 'NoSuchBucket' ? ` (bucket ${call.bucket})` : ''
   return new StorageError(code, `${call.operation} failed with ${answer}${target}${text}`, {
     backend: 's3',

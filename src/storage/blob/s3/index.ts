@@ -49,6 +49,16 @@ const LIMITS: StorageLimits = {
   maxPutSize: MAX_SINGLE_BYTES,
 }
 
+/**
+ * A path in the public endpoint is that of a proxy, which takes it off: the store checks the signature of what then arrives, which is the path that `endpoint` itself has, most often none.
+ */
+function asTheStoreSees(publicEndpoint: string | undefined, endpoint: string | undefined): string | undefined {
+  if (publicEndpoint === undefined) return undefined
+  const seen = new URL(publicEndpoint)
+  seen.pathname = endpoint === undefined ? '/' : new URL(endpoint).pathname
+  return seen.href
+}
+
 /** Each holds a core and about 10 MiB; more at once would only share the same network. */
 const HASHING_THREADS = 4
 
@@ -62,10 +72,15 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
   const keys = createS3Keys(options.prefix)
   const sha256 = remember(loadSha256)
   const signerFor = async (endpoint: string | undefined): Promise<SignUrl> => {
-    const [region, bucketUrl] = await Promise.all([connection.region(), connection.bucketUrl(endpoint)])
+    const [region, bucketUrl, publicUrl] = await Promise.all([
+      connection.region(),
+      connection.bucketUrl(asTheStoreSees(endpoint, options.endpoint)),
+      connection.bucketUrl(endpoint),
+    ])
     return createSigner({
       region,
       bucketUrl,
+      publicPath: publicUrl.pathname,
       sha256: await sha256(),
       credentials: connection.credentials,
       clock: options.clock,

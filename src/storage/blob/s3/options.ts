@@ -42,7 +42,10 @@ export interface S3StorageOptions {
   readonly region?: string
   /** Where this server reaches the store, for example `http://minio:9000`. Default AWS itself. */
   readonly endpoint?: string
-  /** Where clients reach the same store: presigned URLs are signed for it. Default `endpoint`. */
+  /**
+   * Where clients reach the same store: presigned URLs are signed for its host. It may have a path, of a proxy that takes it off before the store and leaves the
+   * Host as it came. Default `endpoint`.
+   */
   readonly publicEndpoint?: string
   /** `https://host/bucket/key` (true) or `https://bucket.host/key` (false). Default true with an `endpoint`, else false. */
   readonly pathStyle?: boolean

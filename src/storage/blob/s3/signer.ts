@@ -9,8 +9,10 @@ export interface SignerOptions {
   /** Asked for every URL: a cached provider. */
   readonly credentials: () => Promise<S3Credentials>
   readonly region: string
-  /** Of the bucket, `https://host/bucket` or `https://bucket.host`: what the client will call. */
+  /** Of the bucket as the store sees it, `https://host/bucket` or `https://bucket.host`: what is signed. */
   readonly bucketUrl: URL
+  /** Path of the bucket as the client calls it, where a proxy takes off its beginning. Default that of `bucketUrl`. */
+  readonly publicPath?: string
   readonly clock: () => Date
   readonly sha256?: Sha256
 }
@@ -69,6 +71,7 @@ export async function createSigner(options: SignerOptions): Promise<SignUrl> {
   let last: { readonly credentials: S3Credentials; readonly signer: ReturnType<typeof signerOf> } | undefined
   const { protocol, host, origin } = options.bucketUrl
   const base = options.bucketUrl.pathname.replace(/\/$/, '')
+  const publicBase = options.publicPath?.replace(/\/$/, '') ?? base
 
   return async ({ method, object, query, headers, expiresSeconds }) => {
     const signingDate = options.clock()
@@ -92,7 +95,7 @@ export async function createSigner(options: SignerOptions): Promise<SignUrl> {
     })
     const ends = signingDate.getTime() + expiresIn * 1000
     return {
-      url: `${origin}${signed.path}?${queryOf(signed)}`,
+      url: `${origin}${publicBase}${signed.path.slice(base.length)}?${queryOf(signed)}`,
       expiresAt: new Date(expiration === undefined ? ends : Math.min(ends, expiration.getTime())),
       signed: `${host} ${['host', ...Object.keys(headers ?? {})].join(';')}`,
       canonical: () =>

@@ -1,7 +1,8 @@
+import { messageOf, textIn } from '../../../foreign.js'
 import { isMetadataError, MetadataError } from '../errors.js'
 
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
+  return textIn(error, 'code') ?? ''
 }
 
 /** The transaction lost against another one and had no effect: serialization failure, deadlock. https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -16,11 +17,8 @@ const lostCodes = /^(?:08...|57P0[1235]|25P0[34]|53300|E[A-Z]+(?:_AGAIN)?)$/
 export function isConnectionLost(error: unknown): boolean {
   if (lostCodes.test(codeOf(error))) return true
   // pg has no code for these; the last one is a server that did not answer in time
-  return (
-    error instanceof Error &&
-    /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/i.test(
-      error.message,
-    )
+  return /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/i.test(
+    textIn(error, 'message') ?? '',
   )
 }
 
@@ -33,8 +31,8 @@ export function isReadOnly(error: unknown): boolean {
 
 /** Why `BEGIN READ WRITE` failed: what a standby says to it gets the code of a read-only server, because its own, 0A000 (not supported), says many things elsewhere. */
 export function beginFailure(error: unknown): unknown {
-  if (!(error instanceof Error) || codeOf(error) !== '0A000') return error
-  return Object.assign(new Error(error.message, { cause: error }), { code: readOnlyCode })
+  if (codeOf(error) !== '0A000') return error
+  return Object.assign(new Error(messageOf(error), { cause: error }), { code: readOnlyCode })
 }
 
 // wrong password, no such database or role, no such privilege, and what Node says of certificates: nothing that time heals
@@ -46,7 +44,7 @@ const unavailableCodes = /^(?:57014|55P03|53...|58030)$/
 export function translated(error: unknown): unknown {
   if (isMetadataError(error)) return error
   const code = codeOf(error)
-  const text = error instanceof Error ? error.message || code : String(error)
+  const text = messageOf(error) || code
   if (code === '23505') return new MetadataError('exists', 'a record with this id or name exists', { cause: error })
   if (code === '23503')
     return new MetadataError('parent-missing', 'the record that this one belongs to does not exist', { cause: error })

@@ -1,3 +1,4 @@
+import { messageOf } from '../../../foreign.js'
 import type { MetadataCheck, MetadataStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import { accountStore } from './accounts.js'
@@ -68,7 +69,7 @@ export function sqlStore(driver: SqlDriver): MetadataStore {
       await gate.run('probe', () => changed('SELECT version FROM schema_version'))
       return { ok: true, message: `${name} answers` }
     } catch (error) {
-      return { ok: false, message: `${name}: ${error instanceof Error ? error.message : String(error)}` }
+      return { ok: false, message: `${name}: ${messageOf(error)}` }
     }
   }
 

@@ -1,6 +1,7 @@
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { messageOf } from '../../../foreign.js'
 import { isMetadataError, MetadataError } from '../errors.js'
 import { type Dialect, type Row, type RunMode, type SqlDriver, type Steps, storable, type Value } from '../sql/steps.js'
 import { sqliteDialect, withoutRowLocks } from './dialect.js'
@@ -169,7 +170,7 @@ const messages: Readonly<Record<SqliteCode, string>> = {
 
 function translated(error: unknown, file: string, code?: SqliteCode): unknown {
   if (isMetadataError(error)) return error
-  const text = error instanceof Error ? error.message : String(error)
+  const text = messageOf(error)
   if (code === 'unique') return new MetadataError('exists', messages.unique, { cause: error })
   if (code === 'foreign-key') return new MetadataError('parent-missing', messages['foreign-key'], { cause: error })
   const message = code === undefined ? text : `${messages[code]} (${text})`

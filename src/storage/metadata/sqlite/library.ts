@@ -1,3 +1,4 @@
+import { messageOf, textIn } from '../../../foreign.js'
 import { MetadataError } from '../errors.js'
 import type { Row, Value } from '../sql/steps.js'
 
@@ -101,7 +102,7 @@ export function loadNodeSqlite(): SqliteLibrary | undefined {
       exec: (sql) => database.exec(sql),
       close: () => database.close(),
       codeOf: (error) =>
-        error instanceof Error && 'errcode' in error && typeof error.errcode === 'number'
+        typeof error === 'object' && error !== null && 'errcode' in error && typeof error.errcode === 'number'
           ? codeOfNumber(error.errcode)
           : undefined,
     }
@@ -118,9 +119,7 @@ export async function loadBetterSqlite(): Promise<SqliteLibrary> {
       database = new Database(file)
     } catch (cause) {
       // the package is there, its native part is not, or is made for another Node
-      throw cause instanceof Error && 'code' in cause && String(cause.code).startsWith('SQLITE_')
-        ? cause
-        : missing(cause)
+      throw textIn(cause, 'code')?.startsWith('SQLITE_') === true ? cause : missing(cause)
     }
     return {
       prepare: (sql) => {
@@ -142,7 +141,7 @@ export async function loadBetterSqlite(): Promise<SqliteLibrary> {
         database.close()
       },
       codeOf: (error) => {
-        const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+        const code = textIn(error, 'code') ?? ''
         return names.find(([pattern]) => pattern.test(code))?.[1]
       },
     }
@@ -152,9 +151,9 @@ export async function loadBetterSqlite(): Promise<SqliteLibrary> {
 function missing(cause: unknown): MetadataError {
   return new MetadataError(
     'driver-missing',
-    `SQLite needs Node 22.13 or newer (it brings node:sqlite), or the package better-sqlite3 (npm install better-sqlite3@12), which can't be loaded here: ${
-      cause instanceof Error ? cause.message : String(cause)
-    }`,
+    `SQLite needs Node 22.13 or newer (it brings node:sqlite), or the package better-sqlite3 (npm install better-sqlite3@12), which can't be loaded here: ${messageOf(
+      cause,
+    )}`,
     { cause },
   )
 }

@@ -55,7 +55,10 @@ describe('the folder', () => {
     for (const name of await readdir(upload.folder))
       expect(await mode('uploads', upload.ref.uploadId, name), name).toBe('600')
     await upload.complete()
-    for (const file of ['keys/a/b/c', 'keys/up/load']) {
+    for (const key of ['keys/a/b/c', 'keys/up/load']) {
+      // without hard links a blob has a folder of its own
+      const file = (await lstat(inside(key))).isDirectory() ? `${key}/~` : key
+      if (file !== key) expect(await mode(key), key).toBe('700')
       expect(await mode(file), file).toBe('600')
       expect((await lstat(inside(file))).nlink, 'the temporary name is gone').toBe(1)
     }
@@ -243,7 +246,8 @@ describe('a disk of its own', () => {
       const small = filesystemStorage({ directory: join(disk, 'blobs') })
       await small.ready!()
       const big = makeBytes(12 * MIB)
-      const little = makeBytes(4 * MIB)
+      // twice this fits: where a mount lies below the folder, bytes are copied
+      const little = makeBytes(2 * MIB)
       await expect(small.put('big', streamBytes(big), describeBytes(big))).rejects.toMatchObject({
         code: 'no-space',
         backend: 'filesystem',
@@ -256,7 +260,7 @@ describe('a disk of its own', () => {
       const part = { ...ref, partNumber: 1, partSize: 12 * MIB, ...describeBytes(big) }
       await expect(small.multipart!.writePart!(streamBytes(big), part)).rejects.toMatchObject({ code: 'no-space' })
       await small.multipart!.abort(ref)
-      await small.put('again', streamBytes(makeBytes(3 * MIB)), describeBytes(makeBytes(3 * MIB)))
+      await small.put('again', streamBytes(little), describeBytes(little))
       expect((await collect(small.list(''))).map((entry) => entry.key).sort()).toEqual(['again', 'little'])
     })
   })

@@ -51,6 +51,20 @@ describe('signer', () => {
     expect(await sign(aws, JsSha256)).toBe(published)
   })
 
+  test('a path that a proxy takes off is in the URL and not in the signature', async () => {
+    const make = (publicPath?: string) =>
+      createSigner({
+        credentials: async () => example,
+        region: 'us-east-1',
+        bucketUrl: new URL('https://portal.example/images'),
+        clock: () => new Date('2026-01-15T12:00:00Z'),
+        ...(publicPath === undefined ? {} : { publicPath }),
+      }).then((signUrl) => signUrl({ method: 'GET', object: 'a/b c', expiresSeconds: 60 }))
+    const [plain, below] = [await make(), await make('/store/images')]
+    expect(below.url).toBe(plain.url.replace('/images/', '/store/images/'))
+    expect(below.canonical()).toBe(plain.canonical())
+  })
+
   test('a URL ends after a week at the most, and with the credentials that signed it', async () => {
     const now = new Date('2026-01-15T12:00:00Z')
     const make = (credentials: S3Credentials) =>
