@@ -14,6 +14,7 @@ import { get as httpsGet } from 'node:https'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { track } from './children.mjs'
 
 const CACHE = join(dirname(dirname(fileURLToPath(import.meta.url))), '.cache', 's3')
 
@@ -100,7 +101,8 @@ export async function startMinio({ certsDirectory, env, directory, port, region 
       MINIO_SITE_REGION: region,
       ...env,
     },
-    ready: { path: '/minio/health/ready', status: 200 },
+    // `/minio/health/ready` answers 200 before the server can serve: its first answers would be 503
+    ready: { path: '/minio/health/cluster', status: 200 },
   })
 }
 
@@ -171,20 +173,19 @@ async function startServer(name, options) {
   await options.prepare?.(at)
   const log = join(home, 'log')
   const [program, ...args] = options.command(at)
-  const child = spawn(program, args, {
-    cwd: home,
-    env: { PATH: process.env.PATH, HOME: home, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = track(
+    spawn(program, args, {
+      cwd: home,
+      env: { PATH: process.env.PATH, HOME: home, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  )
   const output = createWriteStream(log)
   child.stdout.pipe(output, { end: false })
   child.stderr.pipe(output, { end: false })
   const gone = once(child, 'exit')
-  const endAll = () => child.kill('SIGKILL')
-  process.once('exit', endAll)
 
   const stop = async ({ keep = false, signal = 'SIGTERM' } = {}) => {
-    process.off('exit', endAll)
     if (child.exitCode === null && child.signalCode === null) {
       child.kill(signal)
       const force = setTimeout(() => child.kill('SIGKILL'), 5000)
