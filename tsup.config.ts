@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { defineConfig, type Options } from 'tsup'
+import { thirdPartyNotices } from './scripts/third-party.mjs'
 
 const entries: Record<string, string> = JSON.parse(readFileSync(new URL('./entries.json', import.meta.url), 'utf8'))
 
@@ -31,10 +32,21 @@ const cli: Options = {
   platform: 'node',
   splitting: false,
   dts: false,
-  sourcemap: true,
+  // it would be larger than the file, most of it of other packages
+  sourcemap: false,
   removeNodeProtocol: false,
   // the command uses the package through its public entry points
   external: [/^sif-library/],
+  // Who mounts the registry in a server of their own installs none of what only the command needs: tsup bundles
+  // devDependencies. Some of them are CommonJS, whose `require` and `__dirname` an ES module does not have.
+  banner: {
+    js: [
+      "import { createRequire as __createRequire } from 'node:module'",
+      'const require = __createRequire(import.meta.url)',
+      'const __dirname = import.meta.dirname',
+    ].join('\n'),
+  },
+  esbuildPlugins: [thirdPartyNotices('dist/cli/THIRD-PARTY-NOTICES.txt')],
 }
 
 export default defineConfig(existsSync('src/cli/main.ts') ? [library, cli] : [library])

@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { track } from './children.mjs'
 import { findFreePort, findUser, isRoot } from './local-server.mjs'
 
 const run = promisify(execFile)
@@ -74,10 +75,9 @@ export async function startPostgres() {
   let server
   let log = ''
   const start = async () => {
-    server = spawn(join(programs, 'postgres'), ['-D', data, ...settings.flatMap((setting) => ['-c', setting])], {
-      ...options,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
+    const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])]
+    // its other processes end when the first does
+    server = track(spawn(join(programs, 'postgres'), args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] }))
     const exited = new Promise((resolve) => server.once('exit', resolve))
     log = ''
     server.stderr.on('data', (text) => {

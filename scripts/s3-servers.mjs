@@ -108,7 +108,8 @@ export async function startMinio({ certsDirectory, env, directory, port, region 
       MINIO_SITE_REGION: region,
       ...env,
     },
-    ready: { path: '/minio/health/ready', status: 200 },
+    // `/minio/health/ready` answers 200 before the server can serve: its first answers would be 503
+    ready: { path: '/minio/health/cluster', status: 200 },
   })
 }
 

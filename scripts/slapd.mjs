@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { track } from './children.mjs'
 import { findFreePort, findUser, isRoot } from './local-server.mjs'
 
 const run = promisify(execFile)
@@ -89,11 +90,13 @@ export async function startSlapd({ ldif, tls }) {
   let server
   const start = async () => {
     const urls = [url, secureUrl].filter(Boolean).join(' ')
-    server = spawn(program, ['-d', 'none', '-f', join(folder, 'slapd.conf'), '-h', urls], {
-      ...user,
-      cwd: folder,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
+    server = track(
+      spawn(program, ['-d', 'none', '-f', join(folder, 'slapd.conf'), '-h', urls], {
+        ...user,
+        cwd: folder,
+        stdio: ['ignore', 'ignore', 'pipe'],
+      }),
+    )
     const exited = new Promise((resolve) => server.once('exit', resolve))
     let log = ''
     server.stderr.on('data', (text) => {

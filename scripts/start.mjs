@@ -1,7 +1,8 @@
-/** `npm start`: builds when the sources are newer than the build, then serves on the embedded defaults. Arguments go to `sif-library serve`. */
+/** `npm start`: builds the JavaScript when the sources are newer than the build, then serves on the embedded defaults. Arguments go to `sif-library serve`. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { installSqlite } from './tools.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const main = `${root}dist/cli/main.js`
@@ -10,13 +11,19 @@ function newest(folder) {
   return Math.max(...readdirSync(folder, { recursive: true }).map((name) => statSync(`${folder}/${name}`).mtimeMs))
 }
 
-if (!existsSync(main) || newest(`${root}src`) > statSync(main).mtimeMs) {
+const isBuilt = existsSync(main) && newest(`${root}src`) <= statSync(main).mtimeMs
+if (!isBuilt) {
+  const started = performance.now()
   console.error('building …')
-  const built = spawnSync(process.execPath, [`${root}node_modules/tsup/dist/cli-default.js`, '--silent'], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
+  // types and CommonJS are for those who install the package: `npm run build` makes them too
+  const args = [`${root}node_modules/tsup/dist/cli-default.js`, '--silent', '--no-dts', '--format', 'esm']
+  const built = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
   if (built.status !== 0) process.exit(built.status ?? 1)
+  console.error(`  done in ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
+await installSqlite().catch((error) => {
+  console.error(error.message)
+  process.exit(1)
+})
 process.argv.splice(1, process.argv.length - 1, main, 'serve', ...process.argv.slice(2))
 await import(pathToFileURL(main).href)

@@ -10,7 +10,9 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { installTools } from './tools.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const args = process.argv.slice(2)
@@ -20,16 +22,34 @@ const env = { ...process.env, ...(process.env.CI === 'true' ? { SIF_LIBRARY_TEST
 const reports = `${root}.cache/reports`
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const failures = []
+const times = []
+const files = []
+const began = performance.now()
+
+const duration = (ms) =>
+  ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
 
 function run(name, command, commandArgs) {
-  console.log(`\n=== ${name}`)
+  const started = performance.now()
+  console.log(`\n=== ${name} (${duration(started - began)} since the start)`)
   return new Promise((resolve) => {
     const child = spawn(command, commandArgs, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
+    // whoever ends this ends what it started: it stops its own servers first
+    const pass = (signal) => child.kill(signal)
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, pass)
+    const finish = (ok) => {
+      for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.off(signal, pass)
+      times.push({ name, ms: performance.now() - started })
+      resolve(ok)
+    }
     child.on('error', (error) => {
       console.error(`${name}: ${error.message}`)
-      resolve(false)
+      finish(false)
     })
-    child.on('close', (code) => resolve(code === 0))
+    child.on('close', (code, signal) => {
+      if (signal !== null) process.exit(1)
+      finish(code === 0)
+    })
   })
 }
 
@@ -57,6 +77,8 @@ async function suite(project, launcher = [process.execPath]) {
     totals.passed += report.numPassedTests
     totals.failed += report.numFailedTests
     totals.skipped += report.numPendingTests + report.numTodoTests
+    for (const { name, startTime, endTime } of report.testResults)
+      files.push({ name: `${relative(root, name)} (${label})`, ms: endTime - startTime })
   } catch {
     failures.push(`${label}: no report`)
   }
@@ -67,6 +89,7 @@ rmSync(reports, { recursive: true, force: true })
 mkdirSync(reports, { recursive: true })
 const bin = (name) => `node_modules/.bin/${name}`
 console.log(`node ${process.version}, ${availableParallelism()} cores`)
+await installTools()
 
 if (nodes.length > 0) {
   for (const version of nodes) await suite('unit', ['npx', '-y', `node@${version}`])
@@ -83,6 +106,12 @@ if (nodes.length > 0) {
   }
 }
 
+const list = (heading, entries) => {
+  if (entries.length > 0) console.log(`\n${heading}`)
+  for (const { name, ms } of entries) console.log(`${duration(ms).padStart(12)}  ${name}`)
+}
+list('steps', times)
+list('slowest files', files.sort((a, b) => b.ms - a.ms).slice(0, 15))
 if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`)
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
 process.exitCode = failures.length > 0 || totals.failed > 0 || totals.passed === 0 ? 1 : 0

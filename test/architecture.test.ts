@@ -111,7 +111,6 @@ const blobPeers = [
   '@smithy/signature-v4',
   '@smithy/node-http-handler',
   '@smithy/types',
-  '@aws-crypto/sha256-js',
 ]
 const metadataPeers = ['better-sqlite3', 'pg', 'node:sqlite']
 const frameworks = ['express', 'connect', 'koa', 'fastify']
@@ -158,13 +157,18 @@ const testingImports = importRule(
 )
 
 const publicNames = Object.keys(packageJson.exports).map((entry) => packageJson.name + entry.slice(1))
-const ownDependencies = Object.keys(packageJson.dependencies)
+/** The build bundles these into the command, so that nobody who mounts the registry installs them. */
+const bundled = ['commander', 'pino', 'yaml']
 
 const cliImports = importRule(
   'src/cli',
   ({ target }) =>
-    isInside(target, 'src/cli') || isNode(target) || publicNames.includes(target) || ownDependencies.includes(target),
-  'the command line knows the package by its public entry points, and its dependencies',
+    isInside(target, 'src/cli') ||
+    isNode(target) ||
+    publicNames.includes(target) ||
+    target === 'zod' ||
+    bundled.includes(target),
+  'the command line knows the package by its public entry points, zod, and what the build bundles into it',
 )
 
 const exampleImports: Rule = (source) => {
@@ -483,6 +487,7 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
   ['testingImports', 'src/testing/x.ts', "import { memoryStorage } from '../storage/blob/memory.js'", 1],
   ['cliImports', 'src/cli/commands/x.ts', "import { createLibrary } from '../../core/index.js'", 1],
   ['cliImports', 'src/cli/x.ts', "import { createLibrary } from 'sif-library/core'", 1],
+  ['cliImports', 'src/cli/x.ts', "import { parse } from 'yaml'\nimport connect from 'connect'", 2],
   [
     'cliImports',
     'src/cli/x.ts',
@@ -525,6 +530,10 @@ describe('circles', () => {
     ]
     expect(circlesOf(files)).toEqual(['src/a.ts -> src/b.ts -> src/c.ts -> src/a.ts'])
   })
+})
+
+it('installs zod and nothing else where the package is installed', () => {
+  expect(Object.keys(packageJson.dependencies)).toEqual(['zod'])
 })
 
 describe('each rule', () => {

@@ -8,6 +8,7 @@ import { get as httpGet } from 'node:http'
 import { get as httpsGet } from 'node:https'
 import { delimiter, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { track } from '../children.mjs'
 
 /** Thrown where a server cannot be had on this machine: a test then skips, and says so. */
 export class S3ServerMissing extends Error {
@@ -53,12 +54,6 @@ export async function run(command, args, { env = process.env, cwd } = {}) {
   return output
 }
 
-/** Children that run now. */
-const alive = new Set()
-process.once('exit', () => {
-  for (const child of alive) child.kill('SIGKILL')
-})
-
 /**
  * A program in the foreground of this process. It is ended by its own process id, and by the kernel
  * where this process is killed before it can (Linux with util-linux).
@@ -78,20 +73,17 @@ export function defineDaemon({ name, command, cwd, env, log }) {
     isAlive,
     start() {
       const output = createWriteStream(log, { flags: 'a' })
-      child = spawn(program, args, {
-        cwd,
-        env: { PATH: process.env.PATH, HOME: cwd, ...env },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
+      child = track(
+        spawn(program, args, {
+          cwd,
+          env: { PATH: process.env.PATH, HOME: cwd, ...env },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        }),
+      )
       exited = new Promise((resolve) => child.once('close', resolve))
       for (const stream of [child.stdout, child.stderr]) stream.pipe(output, { end: false })
       child.on('error', (error) => output.write(`${error.message}\n`))
-      const running = child
-      alive.add(running)
-      exited.then(() => {
-        alive.delete(running)
-        output.end()
-      })
+      exited.then(() => output.end())
     },
     async end(signal = 'SIGTERM') {
       if (!isAlive()) return

@@ -1,7 +1,6 @@
 /** The backup of docs/operations.md, beside a server at work: the records first, then the bytes; and what is there after a restore. */
 import { cp, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import Database from 'better-sqlite3'
 import { expect, it } from 'vitest'
 import { findPrograms } from '../../scripts/postgres.mjs'
 import { makeRegistryClient, type PushKind, type RegistryClient } from '../faults/client.js'
@@ -9,6 +8,7 @@ import { makeHttpClient } from '../faults/http.js'
 import { makeImages } from '../faults/images.js'
 import { sweepAndAudit } from '../faults/settle.js'
 import { filesystemStack } from '../faults/stack-filesystem.js'
+import { backUpSqliteFile, openSqliteFile } from '../support/sqlite-file.js'
 import { describeWhen } from './harness/availability.js'
 import { ensureBuilt } from './harness/build.js'
 import { CLI, PACKAGE as root } from './harness/paths.js'
@@ -133,19 +133,12 @@ it.each<[string, (file: string, copy: string) => Promise<void>]>([
   [
     'VACUUM INTO',
     async (file, copy) => {
-      const database = new Database(file)
-      database.prepare('VACUUM INTO ?').run(copy)
+      const database = await openSqliteFile(file)
+      database.prepare('VACUUM INTO ?')([copy])
       database.close()
     },
   ],
-  [
-    'the online backup (.backup)',
-    async (file, copy) => {
-      const database = new Database(file, { readonly: true })
-      await database.backup(copy)
-      database.close()
-    },
-  ],
+  ['the online backup (.backup)', backUpSqliteFile],
 ])('SQLite, by %s', async (_, copy) => {
   await backUpAndRestore('sqlite', (from, to) => copy(join(from.data, 'registry.db'), join(to.data, 'registry.db')))
 })

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { ensureBuilt } from '../e2e/harness/build.js'
+import { openSqliteFile } from '../support/sqlite-file.js'
 import { cleanUpAfterEach, clientOf, command, serve, succeed, temporaryFolder } from './cli-support.js'
 
 beforeAll(ensureBuilt)
@@ -427,8 +427,8 @@ describe('sweep and verify', () => {
   })
 
   /** From now on the database fails at this. */
-  const breakDatabase = (data: string, at: string): void => {
-    const database = new Database(join(data, 'registry.db'))
+  const breakDatabase = async (data: string, at: string): Promise<void> => {
+    const database = await openSqliteFile(join(data, 'registry.db'))
     database.exec(`CREATE TRIGGER broken BEFORE ${at} BEGIN SELECT RAISE(ABORT, 'the disk is gone'); END`)
     database.close()
   }
@@ -440,10 +440,10 @@ describe('sweep and verify', () => {
     for (const name of ['one', 'two']) await client.push(`admin/demo/${name}`, Buffer.from(name))
     await server.stop()
     for (const blob of await blobsOf(data)) writeFileSync(blob, 'bad')
-    const database = new Database(join(data, 'registry.db'))
-    const [first, second] = database.prepare<[], { id: string }>('SELECT id FROM images ORDER BY id').all()
+    const database = await openSqliteFile(join(data, 'registry.db'))
+    const [first, second] = database.prepare('SELECT id FROM images ORDER BY id')([])
     database.close()
-    breakDatabase(data, `UPDATE ON images WHEN NEW.id = '${second?.id}'`)
+    await breakDatabase(data, `UPDATE ON images WHEN NEW.id = '${second?.id}'`)
     const at = ['--data', data]
     const json = await command(['verify', '--all', '--json', ...at])
     expect(JSON.parse(json.stdout)).toEqual({
@@ -468,7 +468,7 @@ describe('sweep and verify', () => {
     for (const end of ['', '-wal', '-shm']) rmSync(join(data, `registry.db${end}`), { force: true })
     const empty = await serve(data)
     await empty.stop()
-    breakDatabase(data, 'INSERT ON images')
+    await breakDatabase(data, 'INSERT ON images')
     const { code, stdout, stderr } = await command(['reindex', '--json', '--data', data])
     expect(JSON.parse(stdout)).toEqual({
       dryRun: false,

@@ -1,5 +1,5 @@
 /** What would be published: entry points, files, and what the usual checkers say. */
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
@@ -49,7 +49,7 @@ test('entries.json, the exports of package.json and the tarball say the same', (
 
 test('the tarball holds what is needed and nothing else', () => {
   const known =
-    /^(dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|package\.json|config\.schema\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+    /^(dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|dist\/cli\/THIRD-PARTY-NOTICES\.txt|package\.json|config\.schema\.json|README\.md|CHANGELOG\.md|LICENSE)$/
   expect(packed.files.filter((file) => !known.test(file))).toEqual([])
   expect(packed.files.filter((file) => /test\.|spec|fixture|example/i.test(file))).toEqual([])
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) expect(packed.files).toContain(file)
@@ -64,6 +64,39 @@ test('the command can be run as it is', async () => {
 test('every peer is optional: nobody installs a database for a backend that they do not use', () => {
   for (const peer of Object.keys(manifest.peerDependencies))
     expect(manifest.peerDependenciesMeta[peer]).toEqual({ optional: true })
+})
+
+test('the command carries its own libraries and their licences', async () => {
+  const text = await readFile(join(PACKAGE, 'dist/cli/main.js'), 'utf8')
+  const imported = [...text.matchAll(/^(?:import|\}|export)\b[^;'"]*?["']([^"'\n]+)["'];?$/gm)].map(
+    ([, name = '']) => name,
+  )
+  expect(imported.length).toBeGreaterThan(20)
+  expect(imported.filter((name) => !/^(node:|sif-library(\/|$)|zod$)/.test(name))).toEqual([])
+  const notices = await readFile(join(PACKAGE, 'dist/cli/THIRD-PARTY-NOTICES.txt'), 'utf8')
+  for (const name of ['commander', 'pino', 'yaml'])
+    expect(notices).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\((MIT|ISC)\\)$`, 'm'))
+  expect(notices.match(/Permission (is hereby granted|to use, copy)/g)?.length).toBeGreaterThan(3)
+})
+
+test('every package of tools/package.json is used', async () => {
+  const { dependencies } = await readJson<{ dependencies: Readonly<Record<string, string>> }>('tools/package.json')
+  const folders = ['src', 'test', 'bench', 'examples', 'scripts']
+  const files = folders.flatMap((folder) =>
+    readdirSync(join(PACKAGE, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(ts|mts|mjs|cjs)$/.test(name))
+      .map((name) => join(PACKAGE, folder, name)),
+  )
+  const texts = [...files, join(PACKAGE, 'knip.config.ts')].map((file) => readFileSync(file, 'utf8')).join('\n')
+  // by their command
+  const commands = ['@arethetypeswrong/cli', '@biomejs/biome', 'publint', 'typedoc', 'typescript']
+  const isUsed = (name: string): boolean =>
+    commands.includes(name) || name === '@types/node' || texts.includes(`'${name}'`) || texts.includes(`'${name}/`)
+  const unused = Object.keys(dependencies).filter((name) => {
+    const typed = name.replace(/^@types\//, '').replace(/^(\w+)__/, '@$1/')
+    return !isUsed(name) && !(name.startsWith('@types/') && isUsed(typed))
+  })
+  expect(unused).toEqual([])
 })
 
 test('publint finds nothing', async () => {

@@ -1,4 +1,5 @@
 /** The tarball that would be published, and folders that install it. */
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -68,7 +69,8 @@ export async function install(
     ...(options.packages ?? []),
   ]
   await runOk('npm', { args, cwd: folder })
-  for (const name of options.linked) {
+  // better-sqlite3 is not there on a Node that carries SQLite
+  for (const name of options.linked.filter((each) => existsSync(join(PACKAGE, 'node_modules', each)))) {
     const link = join(folder, 'node_modules', name)
     await mkdir(dirname(link), { recursive: true })
     await symlink(join(PACKAGE, 'node_modules', name), link)

@@ -1,4 +1,4 @@
-/** The HTTP server around the registry: connect, TLS, limits, draining. */
+/** The HTTP server around the registry: TLS, limits, draining. */
 import { readFile } from 'node:fs/promises'
 import {
   createServer as createHttpServer,
@@ -10,9 +10,8 @@ import {
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
-import connect from 'connect'
 import type { Library, Logger } from 'sif-library'
-import { libraryMiddleware } from 'sif-library/express'
+import { libraryListener } from 'sif-library/node'
 import { systemCode, systemReason, UsageError, WorkError } from '../failure.js'
 import type { Settings } from '../options/table.js'
 import { defaultMaxConnections, limitConnections } from './connections.js'
@@ -37,17 +36,9 @@ const refuseConnection = (_req: IncomingMessage, res: ServerResponse): void =>
 
 /** The registry at the root, and at the path of the public URL too: a proxy in front may strip that path or not. */
 export function createApp(library: Pick<Library, 'handle'>, publicUrl: string | undefined): RequestListener {
-  const app = connect()
-  const middleware = libraryMiddleware(library)
+  const atRoot = libraryListener(library)
   const path = publicUrl === undefined ? '/' : new URL(publicUrl).pathname
-  if (path !== '/') app.use(path, middleware)
-  app.use(middleware)
-  app.use((_req: IncomingMessage, res: ServerResponse) => answer(res, 404, 'no such path'))
-  app.use((_error: unknown, _req: IncomingMessage, res: ServerResponse, _next: () => void) => {
-    if (res.headersSent) res.destroy()
-    else answer(res, 500, 'an internal fault')
-  })
-  return app
+  return path === '/' ? atRoot : libraryListener(library, { prefix: path, fallback: atRoot })
 }
 
 interface KeyPair {

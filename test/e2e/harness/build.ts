@@ -14,7 +14,8 @@ async function newestSource(): Promise<number> {
 
 /** Builds the package when its sources are newer than what was built, so that the tests meet what would be published. */
 export async function ensureBuilt(): Promise<void> {
-  const built = join(PACKAGE, 'dist/index.js')
+  // `npm start` builds the JavaScript modules alone; this is of the whole build
+  const built = join(PACKAGE, 'dist/index.d.cts')
   if (existsSync(built) && (await stat(built)).mtimeMs > (await newestSource())) return
   await runOk('npm', { args: ['run', 'build'], cwd: PACKAGE, timeout: 300_000 })
 }

@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { track } from '../../../scripts/children.mjs'
 import { type Finished, run } from './run.js'
 
 /** Debian puts it where only root's PATH looks. */
@@ -71,7 +72,8 @@ export function accepts(port: number): Promise<boolean> {
 /** Resolves when it accepts connections; rejects with its log when it ends before. */
 export async function startNginx({ config, port }: NginxOptions): Promise<Nginx> {
   const { folder, args } = await prepare(config)
-  const child = spawn(findNginx() ?? 'nginx', args, { stdio: 'ignore' })
+  // it ends its own workers only when it is asked to end
+  const child = track(spawn(findNginx() ?? 'nginx', args, { stdio: 'ignore' }), 'SIGTERM')
   const logs = (): Promise<string> => readFile(join(folder, 'error.log'), 'utf8').catch(() => '')
   const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
   const stop = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { track } from '../../../scripts/children.mjs'
 
 /** What a finished program said. */
 export interface Finished {
@@ -34,11 +35,13 @@ function collect(child: ChildProcess): { stdout: string; stderr: string } {
 export function run(program: string, options: RunOptions = {}): Promise<Finished> {
   const { args = [], cwd, env = {}, input, timeout = 120_000, signal } = options
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      ...(cwd !== undefined && { cwd }),
-      env: { ...process.env, ...env },
-      stdio: 'pipe',
-    })
+    const child = track(
+      spawn(program, args, {
+        ...(cwd !== undefined && { cwd }),
+        env: { ...process.env, ...env },
+        stdio: 'pipe',
+      }),
+    )
     const said = collect(child)
     if (signal !== undefined) {
       const send = (): void => {

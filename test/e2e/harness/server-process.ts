@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { track } from '../../../scripts/children.mjs'
 
 /** A server in a process of its own. */
 export interface ServerProcess {
@@ -41,10 +42,12 @@ async function stop(child: ChildProcess, logs: () => string): Promise<number | n
 
 /** Starts a Node script and resolves when its stdout says `listening on URL`; rejects when it ends before or says nothing within 20 seconds. */
 export function startProcess(command: ServerCommand): Promise<ServerProcess> {
-  const child = spawn(command.program ?? process.execPath, command.args, {
-    env: { ...process.env, ...command.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const child = track(
+    spawn(command.program ?? process.execPath, command.args, {
+      env: { ...process.env, ...command.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  )
   const ended = new Promise<string>((resolve) =>
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`)),
   )

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { track } from '../../../scripts/children.mjs'
 import { type RunningS3Server, startMinio, startVersitygw } from '../../../scripts/s3-servers.mjs'
 import { describeWhen } from '../harness/availability.js'
 import { generationsOf, makeClient } from '../harness/client.js'
@@ -214,13 +215,8 @@ async function killInTheMiddle(server: RunningS3Server): Promise<void> {
     const token = await shortLived.tokenOf('alice')
     const held = toStore.holdAfter(10 * MiB)
     const begun = Date.now()
-    const child = spawn(
-      await buildGo(newest.name),
-      ['--url', shortLived.url, '--token', token, 'push', image.file, reference, '--arch', 'amd64'],
-      {
-        stdio: 'ignore',
-      },
-    )
+    const args = ['--url', shortLived.url, '--token', token, 'push', image.file, reference, '--arch', 'amd64']
+    const child = track(spawn(await buildGo(newest.name), args, { stdio: 'ignore' }))
     await held
     child.kill('SIGKILL')
     await once(child, 'exit')

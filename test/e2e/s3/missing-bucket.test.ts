@@ -1,6 +1,7 @@
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
 import type { S3Storage } from '../../../src/storage/blob/s3/index.js'
+import { type FaultyProxy, startFaultyProxy } from '../harness/faulty-proxy.js'
 import { assumeRole } from './credentials.js'
 import { describeOn, MiB, startOrSkip, storageOn, stream, testBytes } from './servers.js'
 
@@ -42,10 +43,38 @@ describe('a bucket that does not exist is no missing blob', () => {
       })
     })
 
-  test('MinIO starts before its volume is mounted, and then with it', async ({ skip }) => {
+  describeOn(minio, 'a store that is starting', (minio) => {
+    let proxy: FaultyProxy
+    beforeAll(async () => {
+      proxy = await startFaultyProxy()
+      proxy.target = minio.endpoint
+      // asked about its buckets it says nothing of use; about objects and with a list it works
+      proxy.fault = ({ method, path }) => (method === 'HEAD' && /^\/[^/]+\/?$/.test(path) ? { status: 503 } : undefined)
+    })
+    afterAll(() => proxy.close())
+
+    test('gets its bucket before the first blob', async () => {
+      const storage = storageOn(minio, { bucket: 'late', endpoint: proxy.url })
+      await storage.ready?.()
+      await storage.put('blobs/small', stream(small.bytes), small)
+      expect((await storage.stat('blobs/small'))?.size).toBe(small.size)
+      expect(await storage.stat('blobs/none')).toBeUndefined()
+      await storage.close?.()
+    })
+
+    test('has lost no blob while its bucket is missing', async () => {
+      const storage = storageOn(minio, { bucket: 'never-made', endpoint: proxy.url, bindPayload: true })
+      await expectUnavailable(storage)
+      await storage.close?.()
+    })
+  })
+
+  test('MinIO starts before its volume is mounted, and then with it', async ({ skip, onTestFinished }) => {
     if (minio === undefined) return skip()
     const own = await startMinio()
+    onTestFinished(() => own.stop())
     const storage = storageOn(own)
+    onTestFinished(() => storage.close?.())
     await storage.ready?.()
     for (const [key, bytes] of Object.entries({ 'blobs/small': small, 'blobs/large': large }))
       await storage.put(key, stream(bytes.bytes), bytes)
@@ -58,15 +87,10 @@ describe('a bucket that does not exist is no missing blob', () => {
     const empty = await startMinio(again)
     await expectUnavailable(storage).finally(() => empty.stop())
     const mounted = await startMinio({ ...again, directory: own.directory })
-    try {
-      expect((await storage.stat('blobs/small'))?.size).toBe(small.size)
-      await storage.prove?.('blobs/large', large)
-      await expect(storage.prove?.('blobs/none', small)).rejects.toMatchObject({ code: 'not-found' })
-    } finally {
-      await storage.close?.()
-      await mounted.stop()
-      await own.stop()
-    }
+    onTestFinished(() => mounted.stop())
+    expect((await storage.stat('blobs/small'))?.size).toBe(small.size)
+    await storage.prove?.('blobs/large', large)
+    await expect(storage.prove?.('blobs/none', small)).rejects.toMatchObject({ code: 'not-found' })
   })
 
   describeOn(minio, 'a policy', (minio) => {

@@ -1,7 +1,6 @@
 import { isStorageError, StorageError } from '../errors.js'
 import type { S3Connection } from './connection.js'
 import type { S3Context } from './context.js'
-import { storageErrorFrom } from './errors.js'
 
 /** AWS and Ceph. */
 const REGION_REFUSED = new Set(['InvalidLocationConstraint', 'IllegalLocationConstraintException'])
@@ -46,7 +45,11 @@ export async function prepareBucket({ connection, options }: S3Context): Promise
   }
 }
 
-/** Asked by HEAD, to which every store says 404 where there is none; MinIO answers a list of no keys (`MaxKeys: 0`) with 200 all the same. */
+/**
+ * Asked by HEAD. A HEAD that fails without saying why (a store that is starting, a proxy in front of it) is followed by a
+ * list of one key, whose answer carries a code. A list of no keys proves nothing: MinIO answers it with 200 where there is
+ * no bucket.
+ */
 export async function bucketExists(connection: S3Connection): Promise<boolean> {
   try {
     await connection.call({ operation: 'HeadBucket' }, (s3, callOptions) =>
@@ -54,20 +57,22 @@ export async function bucketExists(connection: S3Connection): Promise<boolean> {
     )
     return true
   } catch (error) {
-    if (isStorageError(error, 'not-found') || causeCode(error) === 'NoSuchBucket') return false
-    // a HEAD carries no code: ask again where the store can say what is wrong
-    await connection
-      .call({ operation: 'ListObjectsV2' }, (s3, callOptions) =>
-        s3.listObjectsV2({ Bucket: connection.bucket, MaxKeys: 0 }, callOptions),
-      )
-      .catch((reason) => {
-        const told = storageErrorFrom(reason, { operation: 'ListObjectsV2', bucket: connection.bucket })
-        // a policy may forbid looking at the bucket as a whole and allow its objects
-        if (causeCode(told) !== 'AccessDenied') throw told
-      })
+    if (isMissing(error)) return false
+  }
+  try {
+    await connection.call({ operation: 'ListObjectsV2' }, (s3, callOptions) =>
+      s3.listObjectsV2({ Bucket: connection.bucket, MaxKeys: 1 }, callOptions),
+    )
     return true
+  } catch (error) {
+    if (isMissing(error)) return false
+    // a policy may forbid looking at the bucket as a whole and allow its objects
+    if (causeCode(error) === 'AccessDenied') return true
+    throw error
   }
 }
+
+const isMissing = (error: unknown): boolean => isStorageError(error, 'not-found') || causeCode(error) === 'NoSuchBucket'
 
 function causeCode(error: unknown): string | undefined {
   return isStorageError(error) ? (error.cause as { code?: string } | undefined)?.code : undefined

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs'
+import type { KnipConfig } from 'knip'
+
+/** Packages of tools/package.json are linked into node_modules; test/package/package.test.ts looks for unused ones. */
+const linked = ['tools', 'tools/sqlite'].flatMap((folder) => {
+  const text = readFileSync(new URL(`./${folder}/package.json`, import.meta.url), 'utf8')
+  return Object.keys((JSON.parse(text) as { dependencies: Record<string, string> }).dependencies)
+})
+
+const config: KnipConfig = {
+  entry: [
+    'src/core/index.ts!',
+    'src/adapters/{express,koa,fastify,node,fetch}.ts!',
+    'src/storage/blob/{index,memory,filesystem/index,s3/index}.ts!',
+    'src/storage/metadata/{index,sqlite/index,postgres/index}.ts!',
+    'src/testing/index.ts!',
+    'scripts/*.{mjs,d.mts}',
+    'bench/**/*.{mjs,ts}',
+    'examples/*/*.mjs',
+    'test/**/*.test.ts',
+    'test/**/*.mjs',
+    'test/faults/main.ts',
+  ],
+  project: ['src/**/*.ts!', 'test/**/*.{ts,mjs}', 'scripts/**', 'bench/**/*.{mjs,ts}', 'examples/**/*.mjs'],
+  ignoreExportsUsedInFile: true,
+  ignoreDependencies: linked,
+  ignoreBinaries: [
+    'go',
+    'nginx',
+    'cc',
+    'openssl',
+    'mount',
+    'umount',
+    'systemd-analyze',
+    'biome',
+    'tsc',
+    'typedoc',
+    'vitest',
+  ],
+}
+
+export default config
