@@ -15,6 +15,8 @@ export interface DataFolder {
   readonly adminToken: string
   /** Where `serve` listened last. */
   readonly serverFile: string
+  /** What commands changed. */
+  readonly commandLog: string
 }
 
 export function dataFolder({ data }: Pick<Settings, 'data'>): DataFolder {
@@ -27,6 +29,7 @@ export function dataFolder({ data }: Pick<Settings, 'data'>): DataFolder {
     secretFile: at('secret'),
     adminToken: at('admin-token'),
     serverFile: at('server.json'),
+    commandLog: at('commands.log'),
   }
 }
 

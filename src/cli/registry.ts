@@ -12,8 +12,10 @@ import type { MetadataStore } from 'sif-library/metadata'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
 import { filesystemStorage } from 'sif-library/storage/filesystem'
+import { operatorEvents, recordEvent } from './command-log.js'
 import { type DataFolder, dataFolder, requireRegistry } from './data-folder.js'
 import { UsageError, WorkError } from './failure.js'
+import { requirePackages } from './optional-packages.js'
 import type { Settings } from './options/table.js'
 
 /** `mayCreate`: only `serve` founds a registry. */
@@ -22,6 +24,7 @@ export async function openMetadata(
   { mayCreate = false }: { readonly mayCreate?: boolean } = {},
 ): Promise<MetadataStore> {
   const { metadata: url } = settings
+  requirePackages(settings)
   const folder = dataFolder(settings)
   if (url === undefined) {
     if (!mayCreate) requireRegistry(folder)
@@ -44,6 +47,7 @@ export async function openMetadata(
 /** `logger` is told of each call to an S3 store, at level debug. */
 export async function openStorage(settings: Settings, folder: DataFolder, logger?: Logger): Promise<StorageBackend> {
   const { storage: url } = settings
+  requirePackages(settings)
   if (url === undefined) return filesystemStorage({ directory: folder.blobs })
   if (url.startsWith('filesystem:') && url.length > 'filesystem:'.length)
     return filesystemStorage({ directory: url.slice('filesystem:'.length) })
@@ -68,7 +72,7 @@ export async function storageAuthority({ storage }: Settings): Promise<string | 
 export async function withAccounts<T>(settings: Settings, work: (accounts: Accounts) => Promise<T>): Promise<T> {
   const metadata = await openMetadata(settings)
   try {
-    return await work(createAccounts({ metadata }))
+    return await work(createAccounts({ metadata, emit: (name, facts) => recordEvent(settings, name, facts) }))
   } finally {
     await metadata.close()
   }
@@ -121,6 +125,8 @@ export async function withLibrary<T>(
   // no URL is made by such work
   const given = { mayCreate: false, publicUrl: settings.publicUrl ?? 'http://localhost' }
   const { library } = await openLibrary(settings, { ...given, ...(metadata === undefined ? {} : { metadata }) })
+  for (const name of operatorEvents)
+    library.on(name, ({ at: _, ...facts }: { readonly at: number }) => recordEvent(settings, name, facts))
   try {
     return await work(library)
   } finally {

@@ -36,6 +36,7 @@ export {
 } from './http/errors.js'
 export type { LibraryRequest, LibraryResponse, RequestBody } from './http/messages.js'
 export { createLibrary, type Library } from './library.js'
+export { formatBytes } from './model/format-bytes.js'
 export type { PathVisibility } from './namespaces/visibility.js'
 export type { LibraryLimits, LibraryOptions, Logger } from './options.js'
 export type { ReindexItem, ReindexOptions, ReindexProgress, ReindexResult } from './sidecars/reindex.js'

@@ -34,13 +34,16 @@ export interface Settings {
   readonly logFormat: 'json' | 'pretty' | undefined
   readonly json: boolean
   readonly admin: boolean
+  readonly noAdmin: boolean
   readonly group: readonly string[]
+  readonly removeGroup: readonly string[]
   readonly user: string | undefined
   readonly label: string | undefined
   readonly scope: readonly string[]
   readonly expires: number | undefined
   readonly url: string | undefined
   readonly write: boolean
+  readonly withToken: boolean
   readonly dryRun: boolean
   readonly explain: string | undefined
   readonly all: boolean
@@ -133,7 +136,9 @@ export const optionTable: OptionTable = {
   logFormat: open(choice(['json', 'pretty']), 'form of the log', 'pretty on a terminal, otherwise json'),
   json: off('print JSON for programs'),
   admin: off('the user may do everything'),
+  noAdmin: off('the user may do no more than other users'),
   group: { kind: list('NAME'), help: 'entity that the user may push to beside their own; repeatable', fallback: [] },
+  removeGroup: { kind: list('NAME'), help: 'entity that the user may push to no more; repeatable', fallback: [] },
   user: open(text('NAME'), 'name of the user'),
   label: open(text('TEXT'), 'what the token is for, for people'),
   scope: {
@@ -145,13 +150,16 @@ export const optionTable: OptionTable = {
   expires: open(duration(), 'how long the token works', 'until it is revoked'),
   url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder last listened'),
   write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
+  withToken: off('make a token for the printed entry; it takes the place of the one that was made with the same label'),
   dryRun: off('change nothing, only say what would be done and why'),
   explain: open(
     text('KEY'),
     'say why one blob stays, or when it goes, and change nothing; a storage key, or an upload id, image id or hash',
   ),
   checkPublicUrl: off('ask the public URL for its discovery file'),
-  all: off('every image; otherwise those that are not proven yet or were found damaged'),
+  all: off(
+    'verify: every image, otherwise those that are not proven yet or were found damaged; token revoke: every token of --user',
+  ),
   rate: open(size({ positive: true }), 'bytes read per second at the most, such as 50MB', 'unlimited'),
   after: open(text('ID'), 'go on after this image, which a verify that was stopped has named'),
 }

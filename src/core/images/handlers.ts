@@ -19,6 +19,7 @@ import {
 import type { Located, RouteContext, RouteInput } from '../route.js'
 import type { Services } from '../services.js'
 import { findAdoptable } from '../uploads/publish.js'
+import { explainQuota } from '../uploads/quota.js'
 
 /** The arch that the query says; undefined where it says none (CLI 3.3 and older). */
 function queryArch(input: RouteInput<unknown>): string | undefined {
@@ -128,7 +129,8 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     }
     await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
   }
-  const made = await metadata.images.createIfAbsent({ id, ...base, ...adopt })
+  const room = { entityId: container.entityId, wanted: source?.size ?? 0 }
+  const made = await explainQuota(services, room, () => metadata.images.createIfAbsent({ id, ...base, ...adopt }))
   const { record: image } = made
   if (made.adopted)
     emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, context)
