@@ -88,6 +88,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
     address = { ...address, port: await server.listen() }
     try {
       await announce({ settings, terminal, folder, library, logger, address })
+      logger.flush()
       onHangup(() => {
         server.reloadCertificate().then(
           () => logger.info({}, 'certificate read again'),
