@@ -2,11 +2,12 @@
  * `npm run bench`: ratios in one run, medians of interleaved rounds; a table on stdout, JSON in bench/results/.
  *
  *   npm run bench                         everything (an hour or more, most of it `scale`; needs Go and nginx for the peers, Go and MinIO for s3)
- *   npm run bench -- requests transfers   some of: requests, transfers, s3, memory, scale, instances, startup
+ *   npm run bench -- requests transfers   some of: requests, transfers, morning, s3, memory, scale, instances, startup
  *   npm run bench -- --quick              fewer rounds, less data, to see that it works
  */
 import { benchInstances } from './instances.mjs'
 import { benchMemory } from './memory.mjs'
+import { benchMorning } from './morning.mjs'
 import { benchRequests } from './requests.mjs'
 import { benchS3 } from './s3.mjs'
 import { benchScale } from './scale.mjs'
@@ -18,6 +19,7 @@ const quick = args.includes('--quick')
 const benches = {
   requests: () => benchRequests(quick ? { rounds: 3, requests: 2000, images: 20_000 } : {}),
   transfers: () => benchTransfers(quick ? { rounds: 1, size: 2 ** 27 } : {}),
+  morning: () => benchMorning(quick ? { jobs: 300, size: 1_000_000 } : {}),
   s3: () => benchS3(quick ? { rounds: 1, size: 2 ** 28 } : {}),
   memory: () => benchMemory(quick ? { gibibytes: 1, slow: 50 } : {}),
   scale: () => benchScale(quick ? { images: 20_000, containers: 200, files: 2000, rounds: 3 } : {}),

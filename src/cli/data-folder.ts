@@ -17,6 +17,8 @@ export interface DataFolder {
   readonly adminToken: string
   /** Where `serve` listens while it runs. */
   readonly serverFile: string
+  /** What commands changed. */
+  readonly commandLog: string
 }
 
 export function dataFolder({ data }: Pick<Settings, 'data'>): DataFolder {
@@ -29,6 +31,7 @@ export function dataFolder({ data }: Pick<Settings, 'data'>): DataFolder {
     secretFile: at('secret'),
     adminToken: at('admin-token'),
     serverFile: at('server.json'),
+    commandLog: at('commands.log'),
   }
 }
 

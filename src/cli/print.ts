@@ -34,13 +34,6 @@ export function stoppedMark({ aborted }: AbortSignal): { readonly stopped?: true
   return aborted ? { stopped: true } : {}
 }
 
-/** A size as people read it, in the units that the options take: `1.5 GiB`. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10))
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`
-}
-
 /** A time as people and programs read it; a dash for none. */
 export function formatTime(milliseconds: number | null): string {
   return milliseconds === null ? '-' : new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z')

@@ -13,8 +13,10 @@ import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
 import { filesystemStorage } from 'sif-library/storage/filesystem'
 import type { S3Timeouts } from 'sif-library/storage/s3'
+import { operatorEvents, recordEvent } from './command-log.js'
 import { type DataFolder, dataFolder, requireRegistry } from './data-folder.js'
 import { UsageError, WorkError } from './failure.js'
+import { requirePackages } from './optional-packages.js'
 import type { Settings } from './options/table.js'
 
 /** `mayCreate`: only `serve` founds a registry. */
@@ -23,6 +25,7 @@ export async function openMetadata(
   { mayCreate = false }: { readonly mayCreate?: boolean } = {},
 ): Promise<MetadataStore> {
   const { metadata: url } = settings
+  requirePackages(settings)
   const folder = dataFolder(settings)
   if (url === undefined) {
     if (!mayCreate) requireRegistry(folder)
@@ -49,6 +52,7 @@ export async function openStorage(
   { logger, timeouts }: { readonly logger?: Logger | undefined; readonly timeouts?: S3Timeouts } = {},
 ): Promise<StorageBackend> {
   const { storage: url } = settings
+  requirePackages(settings)
   if (url === undefined) return filesystemStorage({ directory: folder.blobs })
   if (url.startsWith('filesystem:') && url.length > 'filesystem:'.length)
     return filesystemStorage({ directory: url.slice('filesystem:'.length) })
@@ -74,7 +78,13 @@ export async function storageAuthority({ storage }: Settings): Promise<string | 
 export async function withAccounts<T>(settings: Settings, work: (accounts: Accounts) => Promise<T>): Promise<T> {
   const metadata = await openMetadata(settings)
   try {
-    return await work(createAccounts({ metadata, defaultEntity: settings.defaultEntity }))
+    return await work(
+      createAccounts({
+        metadata,
+        defaultEntity: settings.defaultEntity,
+        emit: (name, facts) => recordEvent(settings, name, facts),
+      }),
+    )
   } finally {
     await metadata.close()
   }
@@ -128,6 +138,8 @@ export async function withLibrary<T>(
   // no URL is made by such work
   const given = { mayCreate: false, publicUrl: settings.publicUrl ?? 'http://localhost' }
   const { library } = await openLibrary(settings, { ...given, ...(metadata === undefined ? {} : { metadata }) })
+  for (const name of operatorEvents)
+    library.on(name, ({ at: _, ...facts }: { readonly at: number }) => recordEvent(settings, name, facts))
   try {
     return await work(library)
   } finally {

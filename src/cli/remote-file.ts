@@ -11,7 +11,8 @@ export interface RemoteEntry {
   readonly name: string
   /** URL of the registry; with a port, only this form works (protocol 6.1). */
   readonly url: string
-  readonly token: string
+  /** undefined: the entry carries none, for what everybody may pull. */
+  readonly token: string | undefined
 }
 
 /** Adds the entry to what is in the file already, and makes it active; everything else stays, comments too. Throws WorkError when the text is no such file. */
@@ -24,7 +25,13 @@ export function mergeRemote(text: string, { name, url, token }: RemoteEntry): st
   else if (!isMap(remotes)) throw new WorkError('its Remotes are not names with entries')
   document.setIn(
     ['Remotes', name],
-    document.createNode({ URI: url, Token: token, System: false, Exclusive: false, Insecure: url.startsWith('http:') }),
+    document.createNode({
+      URI: url,
+      ...(token !== undefined && { Token: token }),
+      System: false,
+      Exclusive: false,
+      Insecure: url.startsWith('http:'),
+    }),
   )
   document.set('Active', name)
   // no folding: a token is one line
@@ -42,6 +49,17 @@ async function readIfThere(file: string): Promise<string | undefined> {
 
 const leftAsItIs = (file: string, error: unknown): WorkError =>
   new WorkError(`${file} was left as it is: ${error instanceof WorkError ? error.message : systemReason(error)}`)
+
+/** The token of an entry that is in the file already, for the same registry; undefined where there is none. */
+export async function readRemoteToken(
+  file: string,
+  { name, url }: { readonly name: string; readonly url: string },
+): Promise<string | undefined> {
+  const document: Document = parseDocument((await readIfThere(file)) ?? '')
+  if (document.errors.length > 0 || document.getIn(['Remotes', name, 'URI']) !== url) return undefined
+  const token = document.getIn(['Remotes', name, 'Token'])
+  return typeof token === 'string' && token !== '' ? token : undefined
+}
 
 /** Throws WorkError where an entry could not be merged into the file: asked before a token is made for it. */
 export async function checkRemote(file: string): Promise<void> {

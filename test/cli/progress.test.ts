@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { formatBytes } from '../../src/cli/print.js'
 import { createProgress } from '../../src/cli/progress.js'
+import { formatBytes } from '../../src/core/index.js'
 
 function makeStream(isTTY: boolean) {
   const written: string[] = []

@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { ensureBuilt } from '../e2e/harness/build.js'
 import { runOk } from '../e2e/harness/run.js'
-import { cleanUpAfterEach, clientOf, command, serve, succeed, temporaryFolder } from './cli-support.js'
+import { cleanUpAfterEach, clientOf, command, type Json, serve, succeed, temporaryFolder } from './cli-support.js'
 
 beforeAll(ensureBuilt)
 cleanUpAfterEach()
@@ -338,6 +338,80 @@ describe('https', () => {
 })
 
 describe('the log', () => {
+  // the second one ends it at once
+  it.each([[['SIGTERM']], [['SIGTERM', 'SIGINT']]] as const)(
+    'loses no line of a burst before %j, and keeps their order',
+    async (signals) => {
+      const data = await temporaryFolder()
+      const server = await serve(data)
+      const { pid } = JSON.parse(read(join(data, 'server.json'))) as { pid: number }
+      const { port } = new URL(server.url)
+      // pipelined over one connection: the answers, and so the lines, come in this order
+      const socket = connect(Number(port), '127.0.0.1')
+      socket.on('error', () => {})
+      const requests = Array.from(
+        { length: 2000 },
+        (_, index) => `GET /version HTTP/1.1\r\nhost: a\r\nx-request-id: burst-${index}\r\n\r\n`,
+      )
+      let answers = 0
+      socket.on('data', (chunk) => {
+        // in the middle of the burst, when lines wait
+        if (answers === 0) for (const signal of signals) process.kill(pid, signal)
+        answers += chunk.toString('latin1').split('x-request-id: burst-').length - 1
+      })
+      const closed = once(socket, 'close')
+      socket.write(requests.join(''))
+      await closed
+      await server.stop()
+      // the last line of all, written when nothing keeps the process alive any more
+      if (signals.length === 1) await expect.poll(() => server.logs()).toContain('"msg":"stopped"}')
+      expect(answers).toBeGreaterThan(0)
+      const ids = server
+        .logs()
+        .split('\n')
+        .filter((line) => line.includes('"burst-'))
+        .map((line) => JSON.parse(line).requestId)
+      // each answer that the client got has its line
+      expect(ids.length).toBeGreaterThanOrEqual(answers)
+      expect(ids).toEqual(Array.from({ length: ids.length }, (_, index) => `burst-${index}`))
+    },
+  )
+
+  it('says who did what: a line for each event, with path, hash, name and address', async () => {
+    const data = await temporaryFolder()
+    const server = await serve(data)
+    const client = clientOf(server.url, read(join(data, 'admin-token')).trim())
+    const hash = await client.push('admin/demo/hello', Buffer.from('hello'))
+    await clientOf(server.url).pull('admin/demo/hello:latest')
+    await client.call('DELETE', '/v1/images/admin/demo/hello:latest?arch=amd64')
+    expect(await server.stop()).toBe(0)
+    const lines = server
+      .logs()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Json)
+    const path = 'admin/demo/hello'
+    const by = { level: 30, time: expect.any(String), principalName: 'admin', remote: '127.0.0.1' }
+    for (const [msg, facts] of [
+      ['user.added', { user: 'admin', principal: null }],
+      ['token.created', { user: 'admin', label: 'first start', principal: null }],
+      ['image.published', { path, hash, ...by }],
+      ['tag.moved', { path, hash, tag: 'latest', arch: 'amd64', ...by }],
+      ['image.pulled', { path, hash, ...by, principalName: null }],
+      ['tag.removed', { path, hash, tag: 'latest', ...by }],
+      ['image.deleted', { path, hash, ...by }],
+    ] as const)
+      expect(
+        lines.filter((line) => line.msg === msg),
+        msg,
+      ).toEqual([expect.objectContaining(facts)])
+    expect(lines.find((line) => line.route === 'images.delete')).toMatchObject({
+      path: '/v1/images/admin/demo/hello:latest',
+      principalName: 'admin',
+      remote: '127.0.0.1',
+    })
+  })
+
   it('has a line with a request id for each request, and holds no token and no capability', async () => {
     const data = await temporaryFolder()
     const server = await serve(data, ['--log-level', 'debug'])

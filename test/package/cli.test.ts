@@ -31,8 +31,8 @@ describe('exit codes and words', () => {
     [['serve', '--storage', 's3://b?endpiont=http://a'], /unknown parameter "endpiont"/],
     [['serve', '--metadata', 'mysql://me:word@a'], /metadata: expected sqlite:FILE or postgres:/],
     [['serve', '--config', '/nix.yaml'], /cannot read \/nix.yaml/],
-    [['token', 'create'], /--user is missing/],
-    [['remote'], /--user is missing/],
+    [['token', 'create'], /the name is missing/],
+    [['remote', '--with-token'], /--user is missing/],
     [['user', 'add'], /missing required argument 'name'/],
     [['verify', '--rate', '0B'], /^sif-library: --rate: expected a size such as .*, and more than 0, not "0B"/],
     [
@@ -230,7 +230,9 @@ describe('remote', () => {
   it('prints an entry whose token works', async () => {
     const data = await temporaryFolder()
     const { url } = await serve(data)
-    const { Active, Remotes } = parse(await succeed(['remote', 'local', '--user', 'admin', '--data', data]))
+    const { Active, Remotes } = parse(
+      await succeed(['remote', 'local', '--user', 'admin', '--with-token', '--data', data]),
+    )
     expect(Active).toBe('local')
     expect(Remotes.local).toEqual({
       URI: url,

@@ -7,7 +7,7 @@ import { remote } from './remote.js'
 import { serve } from './serve.js'
 import { sweep } from './sweep.js'
 import { tokenCreate, tokenList, tokenRevoke } from './token.js'
-import { userAdd, userList, userRemove } from './user.js'
+import { userAdd, userList, userRemove, userSet, userShow } from './user.js'
 import { verify } from './verify.js'
 import { visibility } from './visibility.js'
 
@@ -16,6 +16,8 @@ export const commands: readonly Command[] = [
   serve,
   userAdd,
   userList,
+  userShow,
+  userSet,
   userRemove,
   tokenCreate,
   tokenList,

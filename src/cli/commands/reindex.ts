@@ -55,8 +55,10 @@ async function restoreAll(
     terminal.out(
       `${orphans} blobs (${orphanBytes} bytes) that no record and no sidecar knows: a sweep deletes them after its grace time`,
     )
-  terminal.out('not known from the storage:')
-  for (const line of notKnown) terminal.out(`- ${line}`)
+  if (entities + collections + containers + images + tags > 0) {
+    terminal.out('not known from the storage:')
+    for (const line of notKnown) terminal.out(`- ${line}`)
+  }
   return problems > 0 ? 1 : 0
 }
 

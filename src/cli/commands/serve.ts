@@ -99,6 +99,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
       const isFirst = await welcome(running)
       if (keepsFiles) releaseRecord = await record(running)
       await announce(running, isFirst)
+      logger.flush()
       onHangup(() => {
         server.reloadCertificate().then(
           () => logger.info({}, 'certificate read again'),

@@ -1,7 +1,7 @@
-import type { Library, VerifiedItem, VerifyResult } from 'sif-library'
+import { formatBytes, type Library, type VerifiedItem, type VerifyResult } from 'sif-library'
 import type { Command, CommandContext } from '../command.js'
 import { UsageError } from '../failure.js'
-import { formatBytes, printJson, printJsonOfFailure, stoppedMark } from '../print.js'
+import { printJson, printJsonOfFailure, stoppedMark } from '../print.js'
 import { withLibrary } from '../registry.js'
 import { untilDoneOrStopped } from '../serve/signals.js'
 

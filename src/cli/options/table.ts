@@ -37,8 +37,10 @@ export interface Settings {
   readonly logFormat: 'json' | 'pretty' | undefined
   readonly json: boolean
   readonly admin: boolean
+  readonly noAdmin: boolean
   readonly group: readonly string[]
   readonly takeOver: boolean
+  readonly removeGroup: readonly string[]
   readonly user: string | undefined
   readonly label: string | undefined
   readonly scope: readonly string[]
@@ -46,6 +48,7 @@ export interface Settings {
   readonly url: string | undefined
   readonly write: boolean
   readonly create: boolean
+  readonly withToken: boolean
   readonly dryRun: boolean
   readonly hideMissing: boolean
   readonly recheck: boolean
@@ -158,8 +161,10 @@ export const optionTable: OptionTable = {
   logFormat: open(choice(['json', 'pretty']), 'form of the log', 'pretty on a terminal, otherwise json'),
   json: off('print JSON for programs'),
   admin: off('the user may do everything'),
+  noAdmin: off('the user may do no more than other users'),
   group: { kind: list('NAME'), help: 'entity that the user may push to beside their own; repeatable', fallback: [] },
   takeOver: off('the user gets what is there under the name, and may push to groups that are the names of users'),
+  removeGroup: { kind: list('NAME'), help: 'entity that the user may push to no more; repeatable', fallback: [] },
   user: open(text('NAME'), 'name of the user'),
   label: open(text('TEXT'), 'what the token is for, for people'),
   scope: {
@@ -176,13 +181,16 @@ export const optionTable: OptionTable = {
   recheck: off('read also what the target has already, and compare its SHA-256'),
   prune: off('delete sidecars of the target that the source no longer has: of what was deleted after an earlier copy'),
   concurrency: preset(count(256), 'objects that are copied at the same time', '4'),
+  withToken: off('make a token for the printed entry; it takes the place of the one that was made with the same label'),
   dryRun: off('change nothing, only say what would be done and why'),
   explain: open(
     text('KEY'),
     'say why one blob stays, or when it goes, and change nothing; a storage key, or an upload id, image id or hash',
   ),
   checkPublicUrl: off('ask the public URL for its discovery file'),
-  all: off('every image; otherwise those that are not proven yet or were found damaged'),
+  all: off(
+    'verify: every image, otherwise those that are not proven yet or were found damaged; token revoke: every token of --user',
+  ),
   rate: open(size({ positive: true }), 'bytes read per second at the most, such as 50MB', 'unlimited'),
   after: open(text('ID'), 'go on after this image, which a verify that was stopped has named'),
 }

@@ -72,6 +72,6 @@ export function nextLines({ url, command, tokenFile }: NextLinesOptions): readon
     'Another user, and a token for them:',
     '',
     `  ${command('user add alice')}`,
-    `  ${command('token create --user alice')}`,
+    `  ${command('token create alice')}`,
   ]
 }

@@ -30,9 +30,9 @@ const harmless = /^[A-Za-z0-9/.:+-]*$/
 
 const jsonOf = (value: unknown): string | undefined => {
   if (typeof value === 'string') return harmless.test(value) ? `"${value}"` : plainText(JSON.stringify(redact(value)))
-  if (typeof value === 'number') return String(value)
-  const json = JSON.stringify(value) as string | undefined
-  return json === undefined ? undefined : plainText(redact(json))
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value)
+  if (value === undefined) return undefined
+  return plainText(redact(JSON.stringify(value)))
 }
 
 /** The line that pino would make of flat facts, in a third of its time: requests are most of a log. */

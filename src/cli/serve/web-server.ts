@@ -136,12 +136,15 @@ function makeDrain(server: Server | HttpsServer): () => Promise<void> {
     })
 }
 
+/** Connections that wait to be accepted; the system cuts it down to `net.core.somaxconn`. Node's default is 511. */
+const backlog = 65_535
+
 function listen(server: Server | HttpsServer, { host, port, listen: socket }: Settings): Promise<number> {
   // a socket has no port
   if (socket !== undefined) return listenOnSocket(server, socket).then(() => 0)
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new WorkError(listenFailure(error, { host, port }))))
-    server.listen({ host, port }, () => resolve((server.address() as AddressInfo).port))
+    server.listen({ host, port, backlog }, () => resolve((server.address() as AddressInfo).port))
   })
 }
 

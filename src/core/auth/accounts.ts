@@ -52,6 +52,8 @@ export interface Accounts {
   createToken(options: CreateTokenOptions): Promise<{ readonly token: string; readonly info: TokenInfo }>
   /** Of one user, or all; newest first. */
   listTokens(user?: string): Promise<readonly TokenInfo[]>
+  /** What a token is, expired or not; undefined when it is none (any more). */
+  findToken(token: string): Promise<TokenInfo | undefined>
   /** False when there was none. It works no more from the next request on. */
   revokeToken(id: string): Promise<boolean>
   /** Revokes all tokens of a user, who stays; returns those that it ended. Throws `not-found` for an unknown user. */
@@ -240,6 +242,10 @@ export function createAccounts(options: {
       return { token, info }
     },
     listTokens,
+    findToken: async (token) => {
+      const found = await (await store()).findToken(hashToken(token))
+      return found === undefined ? undefined : withoutHash({ ...found.token, userName: found.user.name })
+    },
     revokeToken: async (id) => {
       const token = (await listTokens()).find((each) => each.id === id)
       return token !== undefined && revoke(token)

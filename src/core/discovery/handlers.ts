@@ -42,7 +42,7 @@ export function getTokenPage({ services }: Context): LibraryResponse {
   const { tokenPage } = services.settings
   if (tokenPage !== undefined) return emptyResponse(302, { location: tokenPage })
   return textResponse(
-    'Access tokens of this registry are made by its operator: sif-library token create --user NAME\n',
+    'Access tokens of this registry are made by its operator: sif-library token create NAME\n',
     'text/plain; charset=utf-8',
   )
 }

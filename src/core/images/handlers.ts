@@ -19,6 +19,7 @@ import {
 } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
 import type { Services } from '../services.js'
+import { explainQuota } from './quota.js'
 import { findSharable } from './share-bytes.js'
 
 /** The arch that the query says; undefined where it says none (CLI 3.3 and older). */
@@ -129,11 +130,14 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     }
     await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
   }
-  const made = await metadata.images.createIfAbsent({
-    ...{ id, ...base, ...adopt },
-    maxRecords: settings.limits.maxEntityRecords,
-    maxPending: settings.limits.maxPendingImages,
-  })
+  const room = { entityId: container.entityId, wanted: source?.size ?? 0 }
+  const made = await explainQuota(services, room, () =>
+    metadata.images.createIfAbsent({
+      ...{ id, ...base, ...adopt },
+      maxRecords: settings.limits.maxEntityRecords,
+      maxPending: settings.limits.maxPendingImages,
+    }),
+  )
   const { record: image } = made
   if (made.adopted)
     emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, context)

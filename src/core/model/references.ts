@@ -88,6 +88,19 @@ export function parseSelector(value: string): Selector {
   return { kind: 'tag', tag: checkTag('tag', value) }
 }
 
+/** A digest behind `@`, as users of OCI registries write it. Clients append `:latest` to a reference without a colon. */
+function refuseAtSign(segments: readonly string[]): void {
+  const [name = '', after = ''] = (segments.at(-1) ?? '').split('@')
+  const hash = /^sha256[.:]([0-9a-f]{64})(?::latest)?$/i.exec(after)?.[1]?.toLowerCase()
+  if (!after.startsWith('sha256')) return
+  const parts = [...segments.slice(0, -1), name.split(':')[0] ?? '']
+  const path = parts.every((part) => namePattern.test(part)) ? parts.join('/') : 'NAME'
+  throw new LibraryError(
+    'invalid-name',
+    `an image is named by its hash behind a colon, not an @: library://${path}:sha256.${hash ?? '<64 lower-case hex digits>'}`,
+  )
+}
+
 /**
  * Resolves the decoded segments of a reference: one part → default entity and collection, two → default entity (protocol 2.3). A container name
  * cannot hold a `:`, so the last segment is split at its first one (protocol 3.2).
@@ -97,6 +110,7 @@ export function parseReference(
   defaults: { readonly defaultEntity: string; readonly defaultCollection: string },
 ): Reference {
   const last = segments.at(-1)
+  if (last?.includes('@')) refuseAtSign(segments)
   if (last === undefined || segments.length > 3)
     throw new LibraryError('invalid-name', 'the reference must have one to three parts, entity/collection/container')
   const colon = last.indexOf(':')

@@ -3,6 +3,8 @@ import type { ImageInContainer, MetadataStore, UploadKind, UploadRecord } from '
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import { blobKey } from '../blobs/keys.js'
 import { LibraryError } from '../http/errors.js'
+import { explainQuota } from '../images/quota.js'
+import { formatBytes } from '../model/format-bytes.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
 import { abortUpload, deadMs } from './complete.js'
@@ -65,11 +67,14 @@ export async function startUpload(
   const { maxImageBytes, partBytes, uploadSeconds, maxEntityBytes, maxPrincipalUploads, maxImageUploads } =
     settings.limits
   if (size > maxImageBytes)
-    throw new LibraryError('too-large', `the image has ${size} bytes, this registry takes ${maxImageBytes} at most`)
+    throw new LibraryError(
+      'too-large',
+      `the image has ${formatBytes(size)}, this registry takes ${formatBytes(maxImageBytes)} at most`,
+    )
   if (kind === 'single' && size > storage.limits.maxPutSize) {
     throw new LibraryError(
       'too-large',
-      `one PUT takes ${storage.limits.maxPutSize} bytes at most, and this image needs a client that sends parts`,
+      `one PUT takes ${formatBytes(storage.limits.maxPutSize)} at most, and this image needs a client that sends parts`,
     )
   }
   await hooks.beforePush?.({ ...pusher, path: containerPath(container), digest: image.digest, size })
@@ -83,30 +88,33 @@ export async function startUpload(
       ? null
       : ((await storage.multipart?.create(key, { size, partSize: plan.partSize }))?.uploadId ?? null)
   try {
-    const upload = await createUpload(
-      services,
-      {
-        id,
-        kind,
-        imageId: image.id,
-        containerId: container.id,
-        entityId: container.entityId,
-        principal: principalId(pusher),
-        key,
-        size,
-        digest: image.digest,
-        ...plan,
-        backendUploadId,
-        createdAt: now,
-        expiresAt: now + uploadSeconds * 1000,
-        defaultQuotaBytes: maxEntityBytes,
-        limits: {
-          ofPrincipal: maxPrincipalUploads,
-          ofImage: maxImageUploads,
-          endedOfPrincipal: Math.max(maxEndedUploads, maxPrincipalUploads),
+    const room = { entityId: container.entityId, wanted: size }
+    const upload = await explainQuota(services, room, () =>
+      createUpload(
+        services,
+        {
+          id,
+          kind,
+          imageId: image.id,
+          containerId: container.id,
+          entityId: container.entityId,
+          principal: principalId(pusher),
+          key,
+          size,
+          digest: image.digest,
+          ...plan,
+          backendUploadId,
+          createdAt: now,
+          expiresAt: now + uploadSeconds * 1000,
+          defaultQuotaBytes: maxEntityBytes,
+          limits: {
+            ofPrincipal: maxPrincipalUploads,
+            ofImage: maxImageUploads,
+            endedOfPrincipal: Math.max(maxEndedUploads, maxPrincipalUploads),
+          },
         },
-      },
-      pusher,
+        pusher,
+      ),
     )
     emit('upload.started', { uploadId: id, imageId: image.id, size }, pusher)
     return upload
