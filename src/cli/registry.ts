@@ -51,6 +51,7 @@ export async function openStorage(settings: Settings, folder: DataFolder, logger
     const { s3OptionsFromUrl, s3Storage } = await import('sif-library/storage/s3')
     return s3Storage({
       ...s3OptionsFromUrl(url),
+      ...(settings.uploadKey === undefined ? {} : { uploadCredentials: settings.uploadKey }),
       ...(logger === undefined ? {} : { log: (entry) => logger.debug(entry, 's3') }),
     })
   }

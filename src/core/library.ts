@@ -87,6 +87,9 @@ export function createLibrary(options: LibraryOptions): Library {
     await metadata.ready()
     secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
     await storage.ready?.()
+    const blocked = settings.transfer === 'proxy' ? undefined : storage.presign?.uploadsBlocked
+    if (blocked !== undefined)
+      settings.logger.warn({ reason: blocked }, 'uploads go through this server; doctor says what to change')
     await storageMark.settle()
     prepared = true
     // for what a crash or a migration left

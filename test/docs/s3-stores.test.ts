@@ -26,6 +26,7 @@ test('docs/s3-stores.md shows the profiles', async () => {
   const rows = s3Profiles.map((store) => {
     const facts = [
       cell(store.bindsPayload, yesNo),
+      cell(store.copiesUnsigned, yesNo),
       cell(store.completeTwice),
       cell(store.listsUploadsByPrefix, yesNo),
       cell(store.region),
@@ -49,8 +50,8 @@ What stores that speak S3 do differently, as far as it matters here. **Bold** wa
 the page that says so, below; the rest nobody tried. The registry never asks which store it has: it finds out by trying what it can do. \`sif-library doctor\` says which of
 these fits.
 
-| store | holds a URL to its SHA-256 | complete twice | finds uploads by prefix | region | bucket in the path | largest single PUT |
-|---|---|---|---|---|---|---|
+| store | holds a URL to its SHA-256 | copies by an unsigned header | complete twice | finds uploads by prefix | region | bucket in the path | largest single PUT |
+|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
 Further:

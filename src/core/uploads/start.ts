@@ -33,14 +33,24 @@ async function createUpload(
   }
 }
 
-/** Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`. */
+/**
+ * Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`.
+ *
+ * One PUT past this server is the one part of an upload in parts, so that no URL for a final key exists, and the URL
+ * leads nowhere once the upload has ended.
+ */
 export async function startUpload(
   services: Services,
-  target: ImageInContainer & { readonly kind: UploadKind; readonly size: number },
+  target: ImageInContainer & {
+    readonly kind: UploadKind
+    readonly size: number
+    /** Of a `single` one: it becomes one part of an upload in parts at the storage. */
+    readonly asPart?: { readonly sha256: string | undefined }
+  },
   pusher: Pusher,
 ): Promise<UploadRecord> {
   const { settings, storage, hooks, emit } = services
-  const { image, container, kind, size } = target
+  const { image, container, kind, size, asPart } = target
   const { maxImageBytes, partBytes, uploadSeconds, maxEntityBytes } = settings.limits
   if (size > maxImageBytes)
     throw new LibraryError('too-large', `the image has ${size} bytes, this registry takes ${maxImageBytes} at most`)
@@ -57,9 +67,10 @@ export async function startUpload(
   const id = settings.generateId()
   const key = blobKey(image.digest, id)
   const backendUploadId =
-    kind === 'single'
+    kind === 'single' && asPart === undefined
       ? null
-      : ((await storage.multipart?.create(key, { size, partSize: plan.partSize }))?.uploadId ?? null)
+      : ((await storage.multipart?.create(key, { size, partSize: plan.partSize, sha256: asPart?.sha256 }))?.uploadId ??
+        null)
   try {
     const upload = await createUpload(services, {
       id,
