@@ -8,6 +8,9 @@ python3 -c 'import botocore' 2>/dev/null || /usr/bin/python3 -c 'import botocore
 command -v openssl >/dev/null || missing+=(openssl)
 command -v nginx >/dev/null || missing+=(nginx-light)
 command -v slapd >/dev/null || [ -x /usr/sbin/slapd ] || missing+=(slapd)
+command -v radosgw-admin >/dev/null && command -v ceph-osd >/dev/null || missing+=(ceph-mon ceph-osd radosgw ceph-common)
+command -v swift-object-server >/dev/null && command -v memcached >/dev/null ||
+  missing+=(swift-proxy swift-object swift-account swift-container memcached)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "installing: ${missing[*]}"
@@ -19,4 +22,11 @@ export DEBIAN_FRONTEND=noninteractive
 # servers come from their packages without being started: the tests run their own
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
 trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+wait_for_others=(-o DPkg::Lock::Timeout=300)
+apt-get update -qq && apt-get install "${wait_for_others[@]}" -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+status=$?
+# nor do Swift, memcached and Ceph start with the machine
+if [[ " ${missing[*]} " == *" memcached "* ]]; then
+  systemctl disable memcached swift-proxy swift-account swift-container swift-object ceph.target >/dev/null 2>&1
+fi
+exit "$status"

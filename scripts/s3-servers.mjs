@@ -1,19 +1,29 @@
-// Real S3 servers for the tests: installs them into .cache/s3 (built once, kept) and starts them on a free loopback port with a data folder of their own.
+// Real S3 servers for the tests: starts them on a free loopback port with a data folder of their own. MinIO, versitygw and s3proxy are built once into
+// .cache/s3, Ceph and Swift are packages of Debian.
 //
-//   node scripts/s3-servers.mjs install minio|versitygw|s3proxy|all
-//   node scripts/s3-servers.mjs start   minio|versitygw|s3proxy      runs until Ctrl-C; prints one line of JSON
+//   node scripts/s3-servers.mjs install minio|versitygw|s3proxy|ceph|swift|all
+//   node scripts/s3-servers.mjs start   minio|versitygw|s3proxy|ceph|swift      runs until Ctrl-C; prints one line of JSON
 //
 // They are tools here: run as programs, never linked (MinIO is AGPL-3.0, versitygw and s3proxy Apache-2.0).
-import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { accessSync, constants, createWriteStream, existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { createServer, get as httpGet } from 'node:http'
-import { get as httpsGet } from 'node:https'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { findFreePort } from './local-server.mjs'
+import { installCeph, startCeph } from './s3-servers/ceph.mjs'
+import {
+  defineDaemon,
+  findProgram,
+  makeKeys,
+  run,
+  S3ServerMissing,
+  startAll,
+  waitForAnswer,
+} from './s3-servers/daemon.mjs'
+import { installSwift, startSwift } from './s3-servers/swift.mjs'
+
+export { S3ServerMissing, startCeph, startSwift }
 
 const CACHE = join(dirname(dirname(fileURLToPath(import.meta.url))), '.cache', 's3')
 
@@ -32,17 +42,19 @@ const SERVERS = {
   },
 }
 
-/** Thrown where a server cannot be had on this machine: a test then skips, and says so. */
-export class S3ServerMissing extends Error {
-  name = 'S3ServerMissing'
-}
+/** Servers that Debian packages. */
+const PACKAGED = { ceph: installCeph, swift: installSwift }
 
-/** Makes sure that a server is in the cache and returns its file. Cold: MinIO about 6 minutes on two cores, versitygw 1.5, s3proxy seconds. */
+/** Makes sure that a server is on this machine and returns its program. Cold: MinIO about 6 minutes on two cores, versitygw 1.5, s3proxy seconds. */
 export async function installS3Server(name) {
+  if (name in PACKAGED) return PACKAGED[name]()
   const server = SERVERS[name]
-  if (server === undefined) throw new Error(`unknown server ${name}; known are ${Object.keys(SERVERS).join(', ')}`)
+  if (server === undefined)
+    throw new Error(`unknown server ${name}; known are ${Object.keys({ ...SERVERS, ...PACKAGED }).join(', ')}`)
   const file = join(CACHE, server.file)
-  const missing = server.needs.filter((tool) => !onPath(tool) && !(existsSync(file) && tool !== 'java'))
+  const missing = server.needs.filter(
+    (tool) => findProgram(tool) === undefined && !(existsSync(file) && tool !== 'java'),
+  )
   if (missing.length > 0) throw new S3ServerMissing(`${name} needs ${missing.join(' and ')}, which is not on the PATH`)
   if (existsSync(file)) return file
   await mkdir(CACHE, { recursive: true })
@@ -51,15 +63,11 @@ export async function installS3Server(name) {
     process.stderr.write(`installing ${name} into ${CACHE}\n`)
     if (server.module !== undefined) {
       const env = { ...process.env, GOBIN: temporary, GOTOOLCHAIN: 'local', CGO_ENABLED: '0' }
-      await run('go', ['install', '-trimpath', '-ldflags=-s -w', server.module], env)
+      await run('go', ['install', '-trimpath', '-ldflags=-s -w', server.module], { env })
       await rename(join(temporary, name), file)
     } else {
       const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy'
-      await run(
-        'mvn',
-        ['-q', '-B', copy, `-Dartifact=${server.artifact}`, `-DoutputDirectory=${temporary}`],
-        process.env,
-      )
+      await run('mvn', ['-q', '-B', copy, `-Dartifact=${server.artifact}`, `-DoutputDirectory=${temporary}`])
       await rename(join(temporary, server.file), file)
     }
   } catch (error) {
@@ -76,7 +84,7 @@ export async function installS3Server(name) {
  */
 export async function startMinio({ certsDirectory, env, directory, port, region = 'us-east-1' } = {}) {
   const file = await installS3Server('minio')
-  const keys = newKeys()
+  const keys = makeKeys()
   return startServer('minio', {
     directory,
     port,
@@ -107,7 +115,7 @@ export async function startMinio({ certsDirectory, env, directory, port, region 
 /** versitygw over a folder: independent code, strict about the region; it refuses presigned URLs that sign the payload hash. */
 export async function startVersitygw({ directory, port, region = 'us-east-1' } = {}) {
   const file = await installS3Server('versitygw')
-  const keys = newKeys()
+  const keys = makeKeys()
   return startServer('versitygw', {
     directory,
     port,
@@ -134,7 +142,7 @@ export async function startVersitygw({ directory, port, region = 'us-east-1' } =
 /** s3proxy over a folder: checks signatures and payload hashes, lenient in multipart. Needs Java. */
 export async function startS3Proxy({ directory, port } = {}) {
   const file = await installS3Server('s3proxy')
-  const keys = newKeys()
+  const keys = makeKeys()
   return startServer('s3proxy', {
     directory,
     port,
@@ -167,114 +175,48 @@ async function startServer(name, options) {
   const home = await mkdtemp(join(tmpdir(), `sif-library-${name}-`))
   const directory = options.directory ?? join(home, 'data')
   await mkdir(directory, { recursive: true })
-  const at = { home, directory, port: options.port ?? (await freePort()) }
+  const at = { home, directory, port: options.port ?? (await findFreePort()) }
   await options.prepare?.(at)
   const log = join(home, 'log')
-  const [program, ...args] = options.command(at)
-  const child = spawn(program, args, {
-    cwd: home,
-    env: { PATH: process.env.PATH, HOME: home, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const output = createWriteStream(log)
-  child.stdout.pipe(output, { end: false })
-  child.stderr.pipe(output, { end: false })
-  const gone = once(child, 'exit')
-  const endAll = () => child.kill('SIGKILL')
-  process.once('exit', endAll)
-
-  const stop = async ({ keep = false, signal = 'SIGTERM' } = {}) => {
-    process.off('exit', endAll)
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill(signal)
-      const force = setTimeout(() => child.kill('SIGKILL'), 5000)
-      await gone
-      clearTimeout(force)
-    }
-    output.end()
-    if (!keep) await rm(home, { recursive: true, force: true })
-  }
+  const daemon = defineDaemon({ name, command: options.command(at), cwd: home, env: options.env, log })
   const endpoint = `${options.protocol}://127.0.0.1:${at.port}`
-  try {
-    await waitFor(`${endpoint}${options.ready.path}`, options.ready.status, child)
-  } catch (error) {
-    const text = await readFile(log, 'utf8').catch(() => '')
-    await stop()
-    throw new Error(`${name} did not start: ${error.message}\n${text.slice(-2000)}`)
-  }
-  return { name, endpoint, ...options.keys, region: options.region, port: at.port, directory, pid: child.pid, stop }
-}
-
-async function waitFor(url, status, child) {
-  const get = url.startsWith('https:') ? httpsGet : httpGet
-  const end = Date.now() + 60_000
-  let last = 'no answer'
-  while (Date.now() < end) {
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`it ended with ${child.exitCode ?? child.signalCode}`)
-    last = await new Promise((resolve) => {
-      // rejectUnauthorized: only asks whether the server is up; what it serves is checked by the tests
-      const request = get(url, { rejectUnauthorized: false, timeout: 2000, agent: false }, (response) => {
-        response.resume()
-        resolve(response.statusCode)
-      })
-      request.on('timeout', () => request.destroy())
-      request.on('error', (error) => resolve(error.code))
-    })
-    if (last === status) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error(`${url} answered ${last}`)
-}
-
-async function freePort() {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-const newKeys = () => ({
-  accessKeyId: `AK${randomBytes(9).toString('hex').toUpperCase()}`,
-  secretAccessKey: randomBytes(20).toString('hex'),
-})
-
-function onPath(tool) {
-  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, tool), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
+  const stop = await startAll(name, { home, daemons: [daemon], log }, async () => {
+    daemon.start()
+    await waitForAnswer(`${endpoint}${options.ready.path}`, options.ready.status, [daemon])
   })
-}
-
-async function run(command, args, env) {
-  const child = spawn(command, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
-  let text = ''
-  child.stderr.on('data', (chunk) => {
-    text = (text + chunk).slice(-2000)
-  })
-  const [code] = await once(child, 'close')
-  if (code !== 0) throw new Error(`${command} ended with ${code}: ${text}`)
+  return { name, endpoint, ...options.keys, region: options.region, port: at.port, directory, pid: daemon.pid(), stop }
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [verb, name] = process.argv.slice(2)
-  const starters = { minio: startMinio, versitygw: startVersitygw, s3proxy: startS3Proxy }
-  if (verb === 'install' && (name === 'all' || name in SERVERS)) {
-    for (const one of name === 'all' ? Object.keys(SERVERS) : [name])
+  const starters = {
+    minio: startMinio,
+    versitygw: startVersitygw,
+    s3proxy: startS3Proxy,
+    ceph: startCeph,
+    swift: startSwift,
+  }
+  if (verb === 'install' && (name === 'all' || name in starters)) {
+    for (const one of name === 'all' ? Object.keys(starters) : [name])
       process.stdout.write(`${await installS3Server(one)}\n`)
   } else if (verb === 'start' && name in starters) {
-    const { stop, ...server } = await starters[name]()
-    process.stdout.write(`${JSON.stringify(server)}\n`)
+    const {
+      name: server,
+      endpoint,
+      accessKeyId,
+      secretAccessKey,
+      region,
+      port,
+      directory,
+      pid,
+      stop,
+    } = await starters[name]()
+    process.stdout.write(
+      `${JSON.stringify({ name: server, endpoint, accessKeyId, secretAccessKey, region, port, directory, pid })}\n`,
+    )
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop().then(() => process.exit(0)))
   } else {
-    process.stderr.write('usage: node scripts/s3-servers.mjs install|start minio|versitygw|s3proxy\n')
+    process.stderr.write(`usage: node scripts/s3-servers.mjs install|start ${Object.keys(starters).join('|')}\n`)
     process.exitCode = 2
   }
 }

@@ -12,6 +12,7 @@ import type { MetadataStore } from 'sif-library/metadata'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
 import { filesystemStorage } from 'sif-library/storage/filesystem'
+import type { S3Timeouts } from 'sif-library/storage/s3'
 import { type DataFolder, dataFolder, requireRegistry } from './data-folder.js'
 import { UsageError, WorkError } from './failure.js'
 import type { Settings } from './options/table.js'
@@ -41,8 +42,12 @@ export async function openMetadata(
   throw new UsageError('metadata: expected sqlite:FILE or postgres://USER@HOST/DATABASE')
 }
 
-/** `logger` is told of each call to an S3 store, at level debug. */
-export async function openStorage(settings: Settings, folder: DataFolder, logger?: Logger): Promise<StorageBackend> {
+/** `logger` is told of each call to an S3 store, at level debug. `timeouts`: other ones than a server has for an S3 store. */
+export async function openStorage(
+  settings: Settings,
+  folder: DataFolder,
+  { logger, timeouts }: { readonly logger?: Logger | undefined; readonly timeouts?: S3Timeouts } = {},
+): Promise<StorageBackend> {
   const { storage: url } = settings
   if (url === undefined) return filesystemStorage({ directory: folder.blobs })
   if (url.startsWith('filesystem:') && url.length > 'filesystem:'.length)
@@ -52,6 +57,7 @@ export async function openStorage(settings: Settings, folder: DataFolder, logger
     return s3Storage({
       ...s3OptionsFromUrl(url),
       ...(settings.uploadKey === undefined ? {} : { uploadCredentials: settings.uploadKey }),
+      ...(timeouts === undefined ? {} : { timeouts }),
       ...(logger === undefined ? {} : { log: (entry) => logger.debug(entry, 's3') }),
     })
   }
@@ -87,7 +93,7 @@ export async function openLibrary(
     ...given
   }: Given & { readonly mayCreate: boolean; readonly metadata?: MetadataStore },
 ): Promise<{ readonly library: Library; readonly metadata: MetadataStore; readonly storage: StorageBackend }> {
-  const storage = await openStorage(settings, dataFolder(settings), given.logger)
+  const storage = await openStorage(settings, dataFolder(settings), { logger: given.logger })
   const metadata = opened ?? (await openMetadata(settings, { mayCreate }))
   const { maxImageSize, maxEntitySize, keyserver, tokenPage } = settings
   const library = createLibrary({

@@ -75,9 +75,16 @@ export function toLibraryError(error: unknown, requestId: string): LibraryError 
   return new LibraryError('internal', `an internal fault (request ${requestId})`, { cause: error })
 }
 
-async function prepare(services: Services): Promise<void> {
+/** Milliseconds that a request waits for the first start of the stores, which goes on without it. */
+const prepareMs = 8000
+
+async function prepare(services: Services, patienceMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not prepared within ${patienceMs / 1000} s`)), patienceMs)
+  })
   try {
-    await services.ready()
+    await Promise.race([services.ready(), late]).finally(() => clearTimeout(timer))
   } catch (error) {
     throw new LibraryError('unavailable', 'the registry is not ready: its storage or metadata store does not answer', {
       cause: error,
@@ -106,7 +113,7 @@ function begin(services: Services, match: Match, request: LibraryRequest, reques
 
 async function run(row: RouteRow, context: Filling): Promise<LibraryResponse> {
   const { services, request } = context
-  if (row.standalone === undefined && !services.isReady()) await prepare(services)
+  if (row.standalone === undefined && !services.isReady()) await prepare(services, row.prepareMs ?? prepareMs)
   // before any byte of the body is read
   if (row.access !== 'public') context.principal = (await services.auth.authenticate?.(request)) ?? null
   if (typeof row.body === 'object') context.body = await readBody(services, row, request)

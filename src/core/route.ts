@@ -67,6 +67,8 @@ export interface RouteRow<B = unknown, R = unknown> {
   readonly body: BodySpec<B>
   /** Needs neither metadata nor storage, so it answers while they do not. */
   readonly standalone?: true
+  /** Milliseconds to wait for the stores where the registry is not prepared yet. Default 8,000. */
+  readonly prepareMs?: number
   /** Status of success, and the JSON that it carries; `bytes`, `text` or `empty` where it is none. */
   readonly success: {
     readonly status: number

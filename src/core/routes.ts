@@ -101,7 +101,8 @@ const discoveryRoutes: readonly RouteRow[] = [
     name: 'readiness',
     method: 'GET',
     path: '/readyz',
-    summary: 'Metadata and storage answer; 503 when not',
+    summary: 'Metadata and storage answer; 503 when not, within two seconds',
+    prepareMs: 1500,
     access: 'public',
     body: 'none',
     success: {

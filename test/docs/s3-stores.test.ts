@@ -27,6 +27,10 @@ test('docs/s3-stores.md shows the profiles', async () => {
     const facts = [
       cell(store.bindsPayload, yesNo),
       cell(store.copiesUnsigned, yesNo),
+      cell(store.conditionalPut, yesNo),
+      cell(store.maxParts, (parts) => parts.toLocaleString('en-US')),
+      cell(store.takesLateParts, yesNo),
+      cell(store.authorization),
       cell(store.completeTwice),
       cell(store.listsUploadsByPrefix, yesNo),
       cell(store.region),
@@ -50,8 +54,11 @@ What stores that speak S3 do differently, as far as it matters here. **Bold** wa
 the page that says so, below; the rest nobody tried. The registry never asks which store it has: it finds out by trying what it can do. \`sif-library doctor\` says which of
 these fits.
 
-| store | holds a URL to its SHA-256 | copies by an unsigned header | complete twice | finds uploads by prefix | region | bucket in the path | largest single PUT |
-|---|---|---|---|---|---|---|---|
+Guides, with a policy, CORS, what to watch and what \`doctor\` prints: [MinIO](stores/minio.md), [Ceph](stores/ceph.md), [Swift](stores/swift.md), [AWS S3](stores/aws.md),
+[SeaweedFS](stores/seaweedfs.md).
+
+| store | holds a URL to its SHA-256 | copies by an unsigned header | keeps to \`If-None-Match: *\` | parts at most | part after complete | URL with a token | complete twice | finds uploads by prefix | region | bucket in the path | largest single PUT |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
 Further:

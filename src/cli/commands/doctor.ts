@@ -39,11 +39,14 @@ export const doctor: Command = {
   },
 }
 
+/** A store that does not answer is a finding within a minute, whatever step it is that hangs. Seconds. */
+const patience = { connectSeconds: 5, answerSeconds: 8, requestSeconds: 8, idleSeconds: 10, finishSeconds: 20 }
+
 async function* examine({ settings, terminal }: CommandContext): Findings {
   const folder = dataFolder(settings)
   const { environment } = terminal
   // before anything else: a URL that makes no sense ends here
-  const storage = await openStorage(settings, folder)
+  const storage = await openStorage(settings, folder, { timeouts: patience })
   try {
     yield* checkDataFolder(folder)
     yield* checkSecret(folder, { settings, environment })

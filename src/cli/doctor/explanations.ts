@@ -25,7 +25,10 @@ const explanations: Readonly<Record<string, Explanation>> = {
   },
   EAI_AGAIN: { cause: 'the name server does not answer', fix: 'storage URL: endpoint' },
   ETIMEDOUT: { cause: 'no answer: a firewall, or a wrong address', fix: 'storage URL: endpoint' },
-  TimeoutError: { cause: 'no answer: a firewall, or a wrong address', fix: 'storage URL: endpoint' },
+  TimeoutError: {
+    cause: 'no answer: a firewall, a wrong address, or a store that waits for its own disks or is stopped',
+    fix: 'storage URL: endpoint; or look at the state of the store (Ceph: ceph -s)',
+  },
   EPROTO: {
     cause: 'https was spoken to a port that speaks http',
     fix: 'storage URL: http:// in endpoint or publicEndpoint',
@@ -64,6 +67,19 @@ const explanations: Readonly<Record<string, Explanation>> = {
   AccessDenied: {
     cause: 'a policy of the store forbids it',
     fix: 'allow s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts',
+  },
+  InvalidLocationConstraint: {
+    cause:
+      'the store makes buckets only in its own region, whatever it takes for signatures (Ceph: the name of the zonegroup, or us-east-1)',
+    fix: 'storage URL: region=us-east-1 or the name of the zonegroup; or create the bucket with the tools of the store',
+  },
+  QuotaExceeded: {
+    cause: 'the quota of the user or of the bucket is used up',
+    fix: 'raise it (Ceph: radosgw-admin quota set --quota-scope=user --uid=USER --max-size=SIZE), or delete images and run sif-library sweep',
+  },
+  UserSuspended: {
+    cause: 'the user of the access key is suspended',
+    fix: 'Ceph: radosgw-admin user enable --uid=USER',
   },
   RequestTimeTooSkewed: {
     cause: 'the clocks of this machine and of the store are too far apart',

@@ -19,7 +19,7 @@ export interface ProbeAnswer {
   readonly code: string | undefined
 }
 
-const timeout = 20_000
+const timeout = 10_000
 const maxBody = 1_000_000
 
 /** Rejects with the error of the network. */

@@ -1,6 +1,7 @@
 /** Checks of a storage that hands out presigned URLs: what clients do, from here, through the public endpoint. */
 import { randomBytes } from 'node:crypto'
 import type { MultipartCapability, PresignCapability, StorageBackend } from 'sif-library/storage'
+import type { S3Traits } from 'sif-library/storage/s3'
 import { failed, makeProbe, type Probe } from './bytes.js'
 import { explain } from './explanations.js'
 import type { Finding, Findings } from './finding.js'
@@ -41,8 +42,9 @@ export async function* checkPresigned(storage: StorageBackend, ca: string | Uint
   }
   let finished: string | undefined
   try {
-    if (!(yield* sendParts(site, { probe, uploadId }))) return
-    finished = yield* complete(site, { probe, uploadId })
+    const etag = yield* sendParts(site, { probe, uploadId })
+    if (etag === undefined) return
+    finished = yield* complete(site, { probe, uploadId, etag })
     if (finished !== undefined) yield* readBack(site, { probe, key: finished })
   } finally {
     await (finished === undefined ? multipart.abort({ key: probe.key, uploadId }) : storage.delete(finished)).catch(
@@ -57,11 +59,11 @@ interface Upload {
   readonly uploadId: string
 }
 
-/** Other bytes, another length, then the right ones; ends with true when the part lies there. */
+/** Other bytes, another length, then the right ones; ends with the ETag of the part when it lies there. */
 async function* sendParts(
-  { presign, ca }: Site,
+  { storage, presign, ca }: Site,
   { probe, uploadId }: Upload,
-): AsyncGenerator<Finding, boolean, undefined> {
+): AsyncGenerator<Finding, string | undefined, undefined> {
   const { key, bytes, size, sha256 } = probe
   let check = 'presigned part'
   try {
@@ -81,7 +83,7 @@ async function* sendParts(
       const reason = apart !== undefined && apart >= WARN_SECONDS ? 'RequestTimeTooSkewed' : right.code
       yield { check, state: 'failed', found: answered(right), ...explain(reason) }
       yield* checkClock(right, host)
-      return false
+      return undefined
     }
     yield { check, state: 'ok', found: 'accepted' }
     yield* checkClock(right, host)
@@ -106,17 +108,34 @@ async function* sendParts(
       }
 
     yield await findProfile({
+      ...('traits' in storage ? (storage.traits as S3Traits) : {}),
       server: right.headers.server?.toString(),
       host: new URL(url).hostname,
       bindsPayload: presign.bindsPayload,
+      authorization: await tryAuthorization(presign, { key, ca }),
     })
 
     // whatever the refused ones left behind is replaced
-    return (await put(bytes)).status === 200
+    const last = await put(bytes)
+    if (last.status === 200) return last.headers.etag ?? ''
+    check = `presigned part at ${host}: the right bytes again`
+    yield { check, state: 'failed', found: answered(last), ...explain(last.code) }
+    return undefined
   } catch (error) {
     yield failed(check, error)
-    return false
+    return undefined
   }
+}
+
+/** What the store says to a presigned URL that comes with a token, which old clients carry along a redirect. The key is not there yet. */
+async function tryAuthorization(
+  presign: PresignCapability,
+  { key, ca }: { readonly key: string; readonly ca: Site['ca'] },
+): Promise<string | undefined> {
+  const { url, headers } = await presign.get(key, { expiresSeconds })
+  const answer = await sendProbe(url, { method: 'GET', headers: { ...headers, authorization: 'Bearer probe' }, ca })
+  if (answer.status === 200 || answer.status === 404) return 'ignored'
+  return answer.code === undefined ? undefined : `${answer.status} ${answer.code}`
 }
 
 /** A store may hang up on bytes that it refuses, before its answer is read. */
@@ -184,7 +203,7 @@ async function* checkTrust(url: string): Findings {
 /** Ends with the key of the finished blob. */
 async function* complete(
   { multipart }: Site,
-  { probe, uploadId }: Upload,
+  { probe, uploadId, etag }: Upload & { readonly etag: string },
 ): AsyncGenerator<Finding, string | undefined, undefined> {
   const { key, size, sha256 } = probe
   const check = 'multipart upload: list its parts and complete it'
@@ -199,7 +218,9 @@ async function* complete(
       }
       return undefined
     }
-    const { key: finished, proof } = await multipart.complete({ key, uploadId, parts, size, sha256 })
+    // as clients do: what the store answered to the last PUT, not what it lists
+    const claimed = [{ partNumber: 1, etag: etag.replace(/^"|"$/g, '') || parts[0].etag }]
+    const { key: finished, proof } = await multipart.complete({ key, uploadId, parts: claimed, size, sha256 })
     yield { check, state: 'ok', found: proof === 'proven' ? 'done, and its SHA-256 is proven' : 'done' }
     return finished
   } catch (error) {

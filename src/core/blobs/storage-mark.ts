@@ -18,7 +18,7 @@ export interface StorageMark {
    */
   settle(): Promise<void>
   /** Asks the storage, again after `maxAgeMs` (default: always). Throws StorageError `unavailable`, not retryable, where it is not the one of this registry. */
-  check(options?: { readonly maxAgeMs?: number }): Promise<void>
+  check(options?: { readonly maxAgeMs?: number; readonly signal?: AbortSignal }): Promise<void>
 }
 
 /** Beside the sidecars, so that whoever copies these copies it too. */
@@ -27,9 +27,10 @@ const setting = 'storage-mark'
 const pattern = /^[0-9a-f]{32}$/
 
 /** Of what is no mark of ours the beginning. */
-async function readMark(storage: StorageBackend): Promise<string | undefined> {
+async function readMark(storage: StorageBackend, signal?: AbortSignal): Promise<string | undefined> {
   try {
-    const { body } = await storage.get(storageMarkKey, { range: { start: 0, end: 63 } })
+    const range = { start: 0, end: 63 }
+    const { body } = await storage.get(storageMarkKey, { range, ...(signal === undefined ? {} : { signal }) })
     const chunks: Uint8Array[] = []
     for await (const chunk of body) chunks.push(Uint8Array.from(chunk))
     return Buffer.concat(chunks).toString().trim()
@@ -139,8 +140,8 @@ export function createStorageMark({ storage, metadata, settings }: Stores & Pick
     return there
   }
 
-  const ask = async (): Promise<void> => {
-    const there = await readMark(storage)
+  const ask = async (signal?: AbortSignal): Promise<void> => {
+    const there = await readMark(storage, signal)
     // another instance may have been told to accept this storage
     if (there !== undefined && there !== expected && there === (await metadata.settings.get(setting))) expected = there
     if (there === undefined || there !== expected) throw notOurs(storage, there === undefined ? 'missing' : 'other')
@@ -153,10 +154,10 @@ export function createStorageMark({ storage, metadata, settings }: Stores & Pick
       seenAt = performance.now()
     },
 
-    check: async ({ maxAgeMs = 0 } = {}) => {
+    check: async ({ maxAgeMs = 0, signal } = {}) => {
       // before `settle` nothing is known of either
       if (expected === undefined || performance.now() - seenAt < maxAgeMs) return
-      if (maxAgeMs === 0) return ask()
+      if (maxAgeMs === 0) return ask(signal)
       asking ??= ask().finally(() => {
         asking = undefined
       })

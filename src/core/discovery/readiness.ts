@@ -12,7 +12,32 @@ export interface Readiness {
 /** A check may write a probe, so that many load balancers asking each second would keep the storage busy. */
 const rememberedMs = 5000
 
-/** Makes the question; its answer, good or bad, is remembered for five seconds, and those who ask at the same time share one. */
+/** Milliseconds until a part that does not answer counts as not ready: who asks /readyz gives up soon. */
+const answerMs = 1500
+
+/** Asks one part. While an earlier question has no answer, no other is put: a part that hangs must not be asked again and again. */
+function createQuestion(ask: (signal: AbortSignal) => Promise<StorageCheck>): () => Promise<StorageCheck> {
+  let running: Promise<StorageCheck> | undefined
+  return async () => {
+    const deadline = new AbortController()
+    running ??= ask(deadline.signal).finally(() => {
+      running = undefined
+    })
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<StorageCheck>((resolve) => {
+      timer = setTimeout(() => {
+        deadline.abort()
+        resolve({ ok: false, message: `no answer within ${answerMs / 1000} s` })
+      }, answerMs)
+    })
+    return Promise.race([running, late]).finally(() => clearTimeout(timer))
+  }
+}
+
+/**
+ * Makes the question; its answer, good or bad, is remembered for five seconds, and those who ask at the same time share one. A part that does not answer in
+ * time is not ready.
+ */
 export function createReadiness(options: {
   readonly settings: Settings
   readonly storage: StorageBackend
@@ -20,16 +45,17 @@ export function createReadiness(options: {
   readonly storageMark: StorageMark
 }): () => Promise<Readiness> {
   const { settings, storage, metadata, storageMark } = options
-  const checkStorage = async (): Promise<StorageCheck> => {
-    const answer = (await storage.check?.()) ?? { ok: true, message: 'ok' }
+  const askStorage = createQuestion(async (signal) => {
+    const answer = (await storage.check?.({ signal })) ?? { ok: true, message: 'ok' }
     if (!answer.ok) return answer
-    return storageMark.check().then(
+    return storageMark.check({ signal }).then(
       () => answer,
       (error: unknown) => ({ ok: false, message: error instanceof Error ? error.message : String(error) }),
     )
-  }
+  })
+  const askMetadata = createQuestion(() => metadata.check())
   const check = async (): Promise<Readiness> => {
-    const [database, blobs] = await Promise.all([metadata.check(), checkStorage()])
+    const [database, blobs] = await Promise.all([askMetadata(), askStorage()])
     // the reasons stay in the log: anybody may ask
     if (!database.ok || !blobs.ok)
       settings.logger.warn({ metadata: database.message, storage: blobs.message }, 'not ready')

@@ -214,7 +214,7 @@ export interface StorageBackend {
    * by the start of the upload. Goes on past what it cannot remove, and throws the first error at the end.
    */
   sweepTemporary?(olderThan: Date, options?: { readonly isInUse?: (key: string) => Promise<boolean> }): Promise<number>
-  /** Whether the backend answers now. Never throws. */
-  check?(): Promise<StorageCheck>
+  /** Whether the backend answers now. Never throws. `signal` fires when nobody waits for the answer any more. */
+  check?(options?: { readonly signal?: AbortSignal }): Promise<StorageCheck>
   close?(): Promise<void>
 }

@@ -1,5 +1,5 @@
 import { afterAll, describe, test } from 'vitest'
-import { startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
+import { startCeph, startMinio, startS3Proxy, startSwift, startVersitygw } from '../../../scripts/s3-servers.mjs'
 import type { S3Verify } from '../../../src/storage/blob/s3/index.js'
 import { describeStorageBackend } from '../../../src/testing/storage/index.js'
 import { S3_DEVIATIONS } from './deviations.js'
@@ -36,6 +36,8 @@ const servers = [
       ),
     },
   },
+  { name: 'Ceph', start: startCeph, verify: ['read', 'store'], skip: S3_DEVIATIONS },
+  { name: 'Swift', start: startSwift, verify: ['read'], skip: S3_DEVIATIONS },
 ] as const satisfies readonly { readonly verify: readonly S3Verify[]; readonly [other: string]: unknown }[]
 
 for (const { name, start, verify, skip } of servers) {

@@ -1,6 +1,13 @@
 import { S3, S3ServiceException } from '@aws-sdk/client-s3'
 import { afterAll, expect, test } from 'vitest'
-import { type RunningS3Server, startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
+import {
+  type RunningS3Server,
+  startCeph,
+  startMinio,
+  startS3Proxy,
+  startSwift,
+  startVersitygw,
+} from '../../../scripts/s3-servers.mjs'
 import { fitS3Profile, type S3Profile, s3Profiles } from '../../../src/storage/blob/s3/index.js'
 import { rawRequest } from './requests.js'
 import { describeOn, startOrSkip, storageOn } from './servers.js'
@@ -33,6 +40,8 @@ for (const [name, start] of [
   ['MinIO', startMinio],
   ['versitygw', startVersitygw],
   ['s3proxy', startS3Proxy],
+  ['Ceph RGW', startCeph],
+  ['Swift s3api', startSwift],
 ] as const) {
   const server = await startOrSkip(name, start)
   afterAll(() => server?.stop())
@@ -44,13 +53,21 @@ for (const [name, start] of [
       const { headers } = await rawRequest(`${server.endpoint}/nowhere/nothing`)
       const storage = storageOn(server)
       await storage.ready?.()
-      const fit = fitS3Profile({
-        server: headers.server?.toString(),
-        host: '127.0.0.1',
-        bindsPayload: storage.presign.bindsPayload,
-      })
+      const { url } = await storage.presign.get('nowhere/nothing', { expiresSeconds: 60 })
+      const answered = await rawRequest(url, { headers: { authorization: 'Bearer of-the-registry' } })
+      const authorization = answered.status === 404 ? 'ignored' : `${answered.status} ${answered.code}`
+      const { traits } = storage
       await storage.close?.()
-      expect(fit).toMatchObject({ named: profile.server === undefined ? undefined : { name }, agrees: true })
+      expect({ ...traits, authorization }).toEqual({
+        bindsPayload: profile.bindsPayload.known,
+        conditionalPut: profile.conditionalPut.known,
+        maxParts: profile.maxParts.known,
+        takesLateParts: profile.takesLateParts.known,
+        authorization: profile.authorization.known,
+      })
+      const seen = { ...traits, bindsPayload: storage.presign.bindsPayload, host: '127.0.0.1', authorization }
+      const fit = fitS3Profile({ ...seen, server: headers.server?.toString() })
+      expect(fit).toMatchObject({ named: { name }, by: profile.server === undefined ? 'doing' : fit.by, agrees: true })
       expect(fit.alike).toContain(profile)
     })
 

@@ -3,6 +3,9 @@ import type { S3Connection } from './connection.js'
 import type { S3Context } from './context.js'
 import { storageErrorFrom } from './errors.js'
 
+/** AWS and Ceph. */
+const REGION_REFUSED = new Set(['InvalidLocationConstraint', 'IllegalLocationConstraintException'])
+
 /** Makes sure that there is a bucket. Safe on many instances at once. Without the right to look at the bucket, the first use tells. */
 export async function prepareBucket({ connection, options }: S3Context): Promise<void> {
   const { bucket } = connection
@@ -14,9 +17,9 @@ export async function prepareBucket({ connection, options }: S3Context): Promise
       {
         backend: 's3',
         retryable: false,
-        // the code that explains it is this one, whatever kept us from creating it
+        // the code that explains it is this one, but for a region that the store makes no bucket in
         cause: Object.assign(new Error('NoSuchBucket'), {
-          code: 'NoSuchBucket',
+          code: REGION_REFUSED.has(causeCode(cause) ?? '') ? causeCode(cause) : 'NoSuchBucket',
           creation: isStorageError(cause) ? cause.message : undefined,
         }),
       },

@@ -40,17 +40,19 @@ export interface S3Call {
   readonly object?: string
   readonly signal?: AbortSignal
   /**
-   * `small` is answered within `timeouts.requestSeconds`, `body` moves bytes and ends by `idleSeconds`, `finish` is silent for long: `finishSeconds`.
+   * How long the store may take. `prompt` is for what a client waits for: `timeouts.answerSeconds`. `small` is what nobody waits for, and the begin of an answer
+   * that is read: `requestSeconds`. Both count all tries together. `body` sends bytes and ends by `idleSeconds`, `finish` is silent for long: `finishSeconds`.
    * Default `small`.
    */
-  readonly pace?: 'small' | 'body' | 'finish'
+  readonly pace?: 'prompt' | 'small' | 'body' | 'finish'
+  /** The call names an upload. What it does not find is the upload, whatever the store calls it: Ceph and Swift say NoSuchKey. */
+  readonly namesUpload?: boolean
   /** The key may well be absent, and nothing is given up for lost when it is: a bucket that answered a moment ago is not asked again. */
   readonly mayBeAbsent?: boolean
 }
 
 export interface S3CallOptions {
   readonly abortSignal?: AbortSignal
-  readonly requestTimeout?: number
 }
 
 /** The SDK's clients, made on first use, and the one place where a call is sent, timed, logged and its error translated. */
@@ -134,22 +136,19 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
       const { sdk, quick, slow } = await load()
       const started = performance.now()
       const entry = { operation: call.operation, bucket, ...(call.object === undefined ? {} : { object: call.object }) }
+      const deadline = startDeadline(call, timeouts)
       try {
         const output = await send(
           call.pace === 'finish' ? slow : quick,
-          {
-            ...(call.signal === undefined ? {} : { abortSignal: call.signal }),
-            ...(call.pace === undefined || call.pace === 'small'
-              ? { requestTimeout: timeouts.requestSeconds * 1000 }
-              : {}),
-          },
+          deadline.signal === undefined ? {} : { abortSignal: deadline.signal },
           sdk,
         )
         log({ ...entry, ms: performance.now() - started, ...metadataOf(output) })
         // s3proxy deletes in a bucket that does not exist
         if (call.key !== undefined && call.operation !== 'DeleteObject') sightings.saw(started)
         return output
-      } catch (error) {
+      } catch (thrown) {
+        const error = deadline.failure() ?? thrown
         const { code } = factsOf(error)
         const canonical = refusedRequest(error)
         log({
@@ -165,13 +164,18 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
             ...(call.key === undefined ? {} : { key: call.key }),
             cause: call.signal.reason,
           })
-        const failure = storageErrorFrom(error, {
-          operation: call.operation,
-          bucket,
-          ...(call.key === undefined ? {} : { key: call.key }),
-        })
+        const failure = nameAbsence(
+          call,
+          storageErrorFrom(error, {
+            operation: call.operation,
+            bucket,
+            ...(call.key === undefined ? {} : { key: call.key }),
+          }),
+        )
         if (failure.code === 'unavailable') sightings.forget()
         throw await settleAbsence(failure, call, code)
+      } finally {
+        deadline.clear()
       }
     },
 
@@ -213,7 +217,7 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
           const { response } = await quick.config.requestHandler.handle(
             new HttpRequest({ ...request, ...(port === '' ? {} : { port: Number(port) }) }),
             {
-              requestTimeout: timeouts.requestSeconds * 1000,
+              requestTimeout: timeouts.answerSeconds * 1000,
             },
           )
           response.body?.resume()
@@ -231,7 +235,7 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
           return status
         } catch (error) {
           // a pooled socket that the store has closed is no answer yet
-          if (attempt < options.maxAttempts) continue
+          if (attempt < options.maxAttempts && performance.now() - started < timeouts.answerSeconds * 500) continue
           log({
             operation: 'presigned PUT',
             bucket,
@@ -258,6 +262,38 @@ export function connectS3(options: ResolvedS3Options): S3Connection {
     },
   }
   return connection
+}
+
+interface Deadline {
+  /** Of the caller and of the deadline. */
+  readonly signal: AbortSignal | undefined
+  /** Why the call ended, where it was the deadline. */
+  failure(): Error | undefined
+  clear(): void
+}
+
+function startDeadline({ signal, pace = 'small' }: S3Call, timeouts: ResolvedS3Options['timeouts']): Deadline {
+  if (pace !== 'prompt' && pace !== 'small') return { signal, failure: () => undefined, clear: () => {} }
+  const seconds = pace === 'prompt' ? timeouts.answerSeconds : timeouts.requestSeconds
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), seconds * 1000)
+  return {
+    signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
+    failure: () =>
+      late.signal.aborted && signal?.aborted !== true
+        ? Object.assign(new Error(`no answer within ${seconds} s`), { name: 'TimeoutError' })
+        : undefined,
+    clear: () => clearTimeout(timer),
+  }
+}
+
+function nameAbsence({ namesUpload = false, key }: S3Call, failure: StorageError): StorageError {
+  if (!namesUpload || failure.code !== 'not-found') return failure
+  return new StorageError('upload-not-found', failure.message.replace(/^s3: /, ''), {
+    backend: 's3',
+    ...(key === undefined ? {} : { key }),
+    cause: failure.cause,
+  })
 }
 
 const quiet = (): void => {}

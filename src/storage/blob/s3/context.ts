@@ -3,6 +3,7 @@ import type { S3Keys } from './keys.js'
 import type { ResolvedS3Options } from './options.js'
 import type { Sha256 } from './sha256.js'
 import type { SignUrl } from './signer.js'
+import type { S3Trials } from './trials.js'
 
 /** What the parts of the S3 backend share. */
 export interface S3Context {
@@ -14,6 +15,10 @@ export interface S3Context {
   readonly signer: () => Promise<SignUrl>
   /** Line in which hashing threads wait for each other. */
   readonly hashing: <T>(work: () => Promise<T>) => Promise<T>
+  /** What the store can do. */
+  readonly trials: S3Trials
+  /** Puts to one key, one after the other. */
+  readonly puts: <T>(key: string, work: () => Promise<T>) => Promise<T>
   /** Fires at `close`. */
   readonly closing: AbortSignal
 }

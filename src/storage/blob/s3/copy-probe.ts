@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isStorageError } from '../errors.js'
 import { type S3Context, type S3Object, unquote } from './context.js'
 import { factsOf } from './errors.js'
-import { deleteObject, getObject, putObject } from './objects.js'
+import { deleteObject, getObject } from './objects.js'
 import { sendPlain } from './request.js'
 import type { SignUrl } from './signer.js'
 
@@ -10,7 +10,6 @@ import type { SignUrl } from './signer.js'
 const RIGHT = 'sif-library probe: right bytes'
 const OTHER = 'sif-library probe: other bytes'
 const RIGHT_SHA256 = 'ac73d980c53d41581d9f9c8f7884590f3c461a8194262147d8cec6790642b8cc'
-const OTHER_SHA256 = '76738182cb92fec39c1be1879d68e38c0df2321ee1fac5c631a706cc07b24e7a'
 const EXPIRES_SECONDS = 300
 /** A public endpoint that this server cannot reach must not hold up its start. */
 const IDLE_MS = 10_000
@@ -44,7 +43,12 @@ export async function probeCopying(
   { signUrl, bound }: { readonly signUrl: SignUrl; readonly bound: boolean },
 ): Promise<CopyProbe> {
   const source: S3Object = at(context.keys.incoming(`probe-${randomUUID()}`))
-  await putObject(context, source, bytesOf(OTHER), { size: OTHER.length, sha256: OTHER_SHA256 })
+  await context.connection.call({ operation: 'PutObject', ...source, pace: 'prompt' }, (s3, callOptions) =>
+    s3.putObject(
+      { Bucket: context.connection.bucket, Key: source.object, Body: OTHER, ContentLength: OTHER.length },
+      callOptions,
+    ),
+  )
   try {
     let last: CopyProbe | undefined
     // apart: a store may refuse a range for its own reasons
@@ -55,15 +59,11 @@ export async function probeCopying(
     }
     return last ?? { copying: 'unclear', answer: 'nothing was tried', holdsBytes: false }
   } finally {
-    await deleteObject(context, source)
+    await deleteObject(context, source).catch(() => {})
   }
 }
 
 const at = (object: string): S3Object => ({ key: object, object })
-
-async function* bytesOf(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text)
-}
 
 function copyHeaders({ connection }: S3Context, { object }: S3Object, range: string | undefined) {
   return {
@@ -84,8 +84,9 @@ async function tryPart(context: S3Context, { signUrl, bound, copy }: Attempt): P
   const target = at(keys.object(`blobs/sha256/${RIGHT_SHA256.slice(0, 2)}/${RIGHT_SHA256}/probe-${randomUUID()}`))
   const Bucket = connection.bucket
   const part = { Bucket, Key: target.object }
-  const { UploadId } = await connection.call({ operation: 'CreateMultipartUpload', ...target }, (s3, callOptions) =>
-    s3.createMultipartUpload(part, callOptions),
+  const { UploadId } = await connection.call(
+    { operation: 'CreateMultipartUpload', ...target, pace: 'prompt' },
+    (s3, callOptions) => s3.createMultipartUpload(part, callOptions),
   )
   const upload = { ...part, UploadId }
   const signed = {
@@ -112,11 +113,12 @@ async function tryPart(context: S3Context, { signUrl, bound, copy }: Attempt): P
     if (saysNothing({ status })) return { copying: 'unclear', answer, holdsBytes }
     if (status >= 300) return { copying: 'refused', answer, holdsBytes }
     // a 200 may still carry an error, or mean that the header was dropped: the bytes tell
-    const { Parts = [] } = await connection.call({ operation: 'ListParts', ...target }, (s3, callOptions) =>
-      s3.listParts(upload, callOptions),
+    const { Parts = [] } = await connection.call(
+      { operation: 'ListParts', ...target, pace: 'prompt' },
+      (s3, callOptions) => s3.listParts(upload, callOptions),
     )
     if (Parts.length === 0) return { copying: 'refused', answer, holdsBytes }
-    await connection.call({ operation: 'CompleteMultipartUpload', ...target, pace: 'finish' }, (s3, callOptions) =>
+    await connection.call({ operation: 'CompleteMultipartUpload', ...target, pace: 'prompt' }, (s3, callOptions) =>
       s3.completeMultipartUpload(
         { ...upload, MultipartUpload: { Parts: Parts.map(({ ETag }) => ({ PartNumber: 1, ETag: unquote(ETag) })) } },
         callOptions,
@@ -141,7 +143,7 @@ async function abort(
   }: { readonly target: S3Object; readonly upload: { Bucket: string; Key: string; UploadId: string | undefined } },
 ): Promise<void> {
   await connection
-    .call({ operation: 'AbortMultipartUpload', ...target }, (s3, callOptions) =>
+    .call({ operation: 'AbortMultipartUpload', ...target, pace: 'prompt' }, (s3, callOptions) =>
       s3.abortMultipartUpload(upload, callOptions),
     )
     .catch((error: unknown) => {

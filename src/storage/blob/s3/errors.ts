@@ -28,6 +28,7 @@ const CODES: Readonly<Record<string, StorageErrorCode>> = {
   XAdminUserNotFound: 'access-denied',
   ExpiredToken: 'access-denied',
   InvalidToken: 'access-denied',
+  UserSuspended: 'access-denied',
   RequestTimeTooSkewed: 'access-denied',
   AuthorizationHeaderMalformed: 'access-denied',
   AccountProblem: 'access-denied',

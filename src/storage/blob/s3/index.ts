@@ -10,24 +10,36 @@ import { MAX_SINGLE_BYTES, type S3Context } from './context.js'
 import { createS3Keys } from './keys.js'
 import { createMultipart } from './multipart.js'
 import { deleteObject, getObject, listObjects, putObject, statObject } from './objects.js'
-import { createLine, remember } from './once.js'
+import { createLine, createLines, remember } from './once.js'
 import { resolveS3Options, type S3Credentials, type S3StorageOptions } from './options.js'
 import { createPresign } from './presign.js'
 import { probeBinding } from './probe.js'
+import type { S3Traits } from './profiles.js'
 import { proveObject } from './proof.js'
 import { loadSha256 } from './sha256.js'
 import { createSigner, type SignUrl } from './signer.js'
+import { createTrials } from './trials.js'
 import { createUploadSigning } from './upload-signing.js'
 
 export type { S3LogEntry } from './connection.js'
 export type { S3Credentials, S3StorageOptions, S3Timeouts, S3Verify } from './options.js'
-export { fitS3Profile, type S3Fact, type S3Fit, type S3Profile, type S3Sighting, s3Profiles } from './profiles.js'
+export {
+  fitS3Profile,
+  type S3Fact,
+  type S3Fit,
+  type S3Profile,
+  type S3Sighting,
+  type S3Traits,
+  s3Profiles,
+} from './profiles.js'
 export { s3OptionsFromUrl } from './url.js'
 
 /** A StorageBackend over S3 with presigned URLs and multipart uploads. */
 export interface S3Storage extends StorageBackend {
   readonly multipart: MultipartCapability
   readonly presign: PresignCapability
+  /** What was found by trying what the store can do, at `ready` or later. */
+  readonly traits: S3Traits
 }
 
 /** AWS "Amazon S3 multipart upload limits"; MinIO, Ceph, R2 and versitygw keep to them. */
@@ -64,15 +76,19 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     })
   }
   const closing = new AbortController()
-  const context: S3Context = {
+  const shared = {
     options,
     connection,
     keys,
     sha256,
     signer: remember(() => signerFor(options.endpoint)),
     hashing: createLine(HASHING_THREADS),
+    puts: createLines(),
     closing: closing.signal,
   }
+  // the trials use what is shared, and are shared themselves
+  const context: S3Context = { ...shared, trials: createTrials(() => context) }
+  const { trials } = context
   const at = (key: string) => ({ key, object: keys.object(key) })
 
   let known = options.bindPayload === 'probe' ? undefined : options.bindPayload
@@ -88,10 +104,21 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
 
   return {
     name: 's3',
-    limits: LIMITS,
+    get limits() {
+      return { ...LIMITS, maxParts: trials.multipart.known?.maxParts ?? LIMITS.maxParts }
+    },
+    get traits() {
+      return { bindsPayload: known, conditionalPut: trials.conditionalPut.known, ...trials.multipart.known }
+    },
     ready: remember(async () => {
       await prepareBucket(context)
-      if (known === undefined) await find()
+      // what is not found out now is tried again when it is needed: from a store that takes no writes one can still read
+      const later = () => {}
+      await Promise.all([
+        known ?? find(),
+        trials.conditionalPut.find().catch(later),
+        trials.multipart.find().catch(later),
+      ])
       await uploads.find()
     }),
     put: async (key, body, putOptions) => putObject(context, at(key), body, putOptions),
@@ -137,9 +164,10 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
       return swept
     },
 
-    async check() {
+    async check({ signal } = {}) {
+      const call = { operation: 'ListObjectsV2', pace: 'prompt', ...(signal === undefined ? {} : { signal }) } as const
       try {
-        await connection.call({ operation: 'ListObjectsV2' }, (s3, callOptions) =>
+        await connection.call(call, (s3, callOptions) =>
           s3.listObjectsV2({ Bucket: connection.bucket, Prefix: keys.prefix(''), MaxKeys: 1 }, callOptions),
         )
         return { ok: true, message: `bucket ${connection.bucket} answers` }

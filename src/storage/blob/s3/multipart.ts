@@ -9,35 +9,44 @@ import { checkSize, publishIncoming, publishInPlace } from './publish.js'
 import { locateUpload, type S3Upload, uploadRef } from './upload-id.js'
 import type { UploadSigning } from './upload-signing.js'
 
+interface ListedPart extends PartStat {
+  /** Milliseconds; stores round to seconds. */
+  readonly sentAt: number
+}
+
 export function createMultipart(context: S3Context, uploads: UploadSigning): MultipartCapability {
   const { connection, keys, options } = context
   const Bucket = connection.bucket
 
-  const listParts = async ({ key, object, storeId }: S3Upload): Promise<PartStat[]> => {
-    const parts: PartStat[] = []
+  /** All that the store lists: SeaweedFS lists a part number once for each time that it was sent. */
+  const listEntries = async ({ key, object, storeId }: S3Upload): Promise<ListedPart[]> => {
+    const parts: ListedPart[] = []
     let marker: string | undefined
     do {
-      const page = await connection.call({ operation: 'ListParts', key, object }, (s3, callOptions) =>
-        s3.listParts(
-          { Bucket, Key: object, UploadId: storeId, ...(marker === undefined ? {} : { PartNumberMarker: marker }) },
-          callOptions,
-        ),
+      const page = await connection.call(
+        { operation: 'ListParts', key, object, namesUpload: true },
+        (s3, callOptions) =>
+          s3.listParts(
+            { Bucket, Key: object, UploadId: storeId, ...(marker === undefined ? {} : { PartNumberMarker: marker }) },
+            callOptions,
+          ),
       )
-      for (const { PartNumber = 0, Size = 0, ETag } of page.Parts ?? [])
-        parts.push({ partNumber: PartNumber, size: Size, etag: unquote(ETag) })
+      for (const { PartNumber = 0, Size = 0, ETag, LastModified } of page.Parts ?? [])
+        parts.push({ partNumber: PartNumber, size: Size, etag: unquote(ETag), sentAt: LastModified?.getTime() ?? 0 })
       marker = page.IsTruncated === true && page.NextPartNumberMarker !== marker ? page.NextPartNumberMarker : undefined
     } while (marker !== undefined)
-    return parts.sort((a, b) => a.partNumber - b.partNumber)
+    return parts
   }
 
   return {
     async create(key, { size, sha256 }) {
-      const isBound = sha256 !== undefined && (await uploads.find()).bound
-      // What the store is to prove by a copy comes in at the entrance, so that the copy is the publishing move.
-      const incoming = !isBound && options.verify === 'store' && size <= MAX_SINGLE_BYTES
+      const { takesLateParts } = await context.trials.multipart.find()
+      const isBound = sha256 !== undefined && !takesLateParts && (await uploads.find()).bound
+      // What the store is to prove by a copy comes in at the entrance, so that the copy is the publishing move; and so does what a late part would damage.
+      const incoming = takesLateParts || (!isBound && options.verify === 'store' && size <= MAX_SINGLE_BYTES)
       const object = incoming ? keys.incoming(key) : keys.object(key)
       const { UploadId } = await connection.call(
-        { operation: 'CreateMultipartUpload', key, object },
+        { operation: 'CreateMultipartUpload', key, object, pace: 'prompt' },
         (s3, callOptions) =>
           s3.createMultipartUpload(
             { Bucket, Key: object, ContentType: 'application/octet-stream', ...creationInput(context) },
@@ -69,7 +78,7 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
       }
       const output = await sendBody(body, expected, (bytes, sendSignal) =>
         connection.call(
-          { operation: 'UploadPart', key, object, signal: sendSignal, pace: 'body' },
+          { operation: 'UploadPart', key, object, namesUpload: true, signal: sendSignal, pace: 'body' },
           (s3, callOptions, sdk) => {
             const input = {
               Bucket,
@@ -84,13 +93,13 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
         ),
       ).catch(async (error: unknown) => {
         // A store that refuses before it has read the body closes the connection, and its answer is lost: ask whether the upload is gone.
-        if (isStorageError(error, 'unavailable')) await listParts(upload)
+        if (isStorageError(error, 'unavailable')) await listEntries(upload)
         throw error
       })
       return { partNumber, size, etag: unquote(output.ETag) }
     },
 
-    listParts: async (upload) => listParts(locateUpload(keys, upload)),
+    listParts: async (upload) => newestOfEach(await listEntries(locateUpload(keys, upload))),
 
     async complete(claim) {
       const upload = locateUpload(keys, claim)
@@ -98,7 +107,7 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
       if (upload.sha256 !== undefined && (upload.sha256 !== claim.sha256 || claim.parts.length !== 1))
         throw mismatch('digest-mismatch', 'the upload is bound to other bytes', key)
       try {
-        const arrived = await listParts(upload)
+        const arrived = await listEntries(upload)
         // s3proxy lists no parts where others answer NoSuchUpload
         if (arrived.length === 0)
           throw new StorageError('upload-not-found', 'the upload has no parts', { backend: 's3', key })
@@ -108,6 +117,7 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
             operation: 'CompleteMultipartUpload',
             key,
             object,
+            namesUpload: true,
             pace: 'finish',
             ...(claim.signal === undefined ? {} : { signal: claim.signal }),
           },
@@ -125,8 +135,9 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
             ),
         )
       } catch (error) {
-        // The upload is gone: aborted, or completed by a call whose answer was lost (MinIO answers 404 to the second one).
-        if (!isStorageError(error, 'upload-not-found')) throw error
+        // The upload is gone: aborted, or completed by a call whose answer was lost (MinIO answers 404 to the second one), or by another one at this moment
+        // (Ceph answers 500 to one of two).
+        if (!isStorageError(error, 'upload-not-found') && !isStorageError(error, 'unavailable')) throw error
         const place = await findCompleted(context, upload, claim)
         if (place === undefined) throw error
         if (place === 'published') return publishInPlace(context, { key, object: keys.object(key) }, claim)
@@ -137,12 +148,13 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
     async abort(upload) {
       try {
         const { key, object, storeId } = locateUpload(keys, upload)
-        await connection.call({ operation: 'AbortMultipartUpload', key, object }, (s3, callOptions) =>
-          s3.abortMultipartUpload({ Bucket, Key: object, UploadId: storeId }, callOptions),
+        await connection.call(
+          { operation: 'AbortMultipartUpload', key, object, namesUpload: true },
+          (s3, callOptions) => s3.abortMultipartUpload({ Bucket, Key: object, UploadId: storeId }, callOptions),
         )
       } catch (error) {
         // 204 and 404 both mean that it is gone
-        if (!isStorageError(error, 'upload-not-found') && !isStorageError(error, 'not-found')) throw error
+        if (!isStorageError(error, 'upload-not-found')) throw error
       }
     },
 
@@ -192,15 +204,24 @@ async function publish(context: S3Context, upload: S3Upload, claim: CompleteMult
   }
 }
 
+/** Of a part that is listed more than once the one that was sent last. */
+function newestOfEach(listed: readonly ListedPart[]): PartStat[] {
+  const newest = new Map<number, ListedPart>()
+  for (const part of listed)
+    if (part.sentAt >= (newest.get(part.partNumber)?.sentAt ?? 0)) newest.set(part.partNumber, part)
+  return [...newest.values()].map(({ sentAt: _, ...part }) => part).sort((a, b) => a.partNumber - b.partNumber)
+}
+
 /** Compares what the client claims with what the store has, before anything is joined. */
-function checkClaim(claim: CompleteMultipartOptions, arrived: readonly PartStat[]): void {
-  const byNumber = new Map(arrived.map((part) => [part.partNumber, part]))
+function checkClaim(claim: CompleteMultipartOptions, arrived: readonly ListedPart[]): void {
+  const named = (partNumber: number, etag: string): string => `${partNumber} ${etag}`
+  const numbers = new Set(arrived.map(({ partNumber }) => partNumber))
+  const byName = new Map(arrived.map((part) => [named(part.partNumber, part.etag), part]))
   let size = 0
   for (const { partNumber, etag } of claim.parts) {
-    const part = byNumber.get(partNumber)
-    if (part === undefined) throw invalidPart(claim.key, `part ${partNumber} did not arrive`)
-    if (part.etag !== unquote(etag))
-      throw invalidPart(claim.key, `part ${partNumber} has another ETag than the client says`)
+    if (!numbers.has(partNumber)) throw invalidPart(claim.key, `part ${partNumber} did not arrive`)
+    const part = byName.get(named(partNumber, unquote(etag)))
+    if (part === undefined) throw invalidPart(claim.key, `part ${partNumber} has another ETag than the client says`)
     size += part.size
   }
   if (size !== claim.size)

@@ -33,11 +33,13 @@ export async function statObject(
   { checksum = false, mayBeAbsent = false }: StatOptions = {},
 ): Promise<ObjectStat | undefined> {
   try {
-    const head = await connection.call({ operation: 'HeadObject', key, object, mayBeAbsent }, (s3, options) =>
-      s3.headObject(
-        { Bucket: connection.bucket, Key: object, ...(checksum ? { ChecksumMode: 'ENABLED' } : {}) },
-        options,
-      ),
+    const head = await connection.call(
+      { operation: 'HeadObject', key, object, mayBeAbsent, pace: 'prompt' },
+      (s3, options) =>
+        s3.headObject(
+          { Bucket: connection.bucket, Key: object, ...(checksum ? { ChecksumMode: 'ENABLED' } : {}) },
+          options,
+        ),
     )
     // The checksum of an object that came in parts is one of checksums, written `…-N`; only a full one says anything about the whole.
     const whole =
@@ -55,8 +57,21 @@ export async function statObject(
   }
 }
 
-/** Writes an object in one call, unless there is one (`If-None-Match: *`): StorageError `exists`. */
+/**
+ * Writes an object in one call, unless there is one: StorageError `exists`. The store sees to it (`If-None-Match: *`), also between instances. Where it
+ * cannot, the puts of this instance to one key wait for each other; those of another instance at the same moment write the bytes of the same upload.
+ */
 export async function putObject(
+  context: S3Context,
+  target: S3Object,
+  body: ByteStream,
+  options: PutOptions,
+): Promise<void> {
+  if (await context.trials.conditionalPut.find()) return putUnlessThere(context, target, body, options)
+  return context.puts(target.key, () => putUnlessThere(context, target, body, options))
+}
+
+async function putUnlessThere(
   context: S3Context,
   target: S3Object,
   body: ByteStream,
@@ -77,7 +92,8 @@ export async function putObject(
         Body: bytes,
         ContentLength: options.size,
         ContentType: 'application/octet-stream',
-        IfNoneMatch: '*',
+        // the trial was made above; a store that was not there for it is of the usual kind
+        ...(context.trials.conditionalPut.known === false ? {} : { IfNoneMatch: '*' }),
       }
       return s3.send(
         withPayloadHash(new sdk.PutObjectCommand({ ...input, ...creationInput(context) }), options.sha256),
@@ -95,7 +111,7 @@ export async function getObject(
   if (range !== undefined && !isRange(range))
     throw new StorageError('invalid-range', `no range: ${range.start}-${range.end}`, { backend: 's3', key })
   const output = await connection.call(
-    { operation: 'GetObject', key, object, ...(signal === undefined ? {} : { signal }), pace: 'body' },
+    { operation: 'GetObject', key, object, ...(signal === undefined ? {} : { signal }) },
     (s3, options) =>
       s3.getObject(
         {

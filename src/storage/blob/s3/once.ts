@@ -26,3 +26,19 @@ export function createLine(limit: number): <T>(work: () => Promise<T>) => Promis
     }
   }
 }
+
+/** Works with the same name one after the other. */
+export function createLines(): <T>(name: string, work: () => Promise<T>) => Promise<T> {
+  const lines = new Map<string, { readonly run: <T>(work: () => Promise<T>) => Promise<T>; users: number }>()
+  return async (name, work) => {
+    const line = lines.get(name) ?? { run: createLine(1), users: 0 }
+    lines.set(name, line)
+    line.users += 1
+    try {
+      return await line.run(work)
+    } finally {
+      line.users -= 1
+      if (line.users === 0) lines.delete(name)
+    }
+  }
+}

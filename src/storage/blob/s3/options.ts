@@ -14,7 +14,9 @@ export interface S3Credentials {
 export interface S3Timeouts {
   /** Until the TCP or TLS connection stands. Default 5. */
   readonly connectSeconds?: number
-  /** From sending a small call to its answer. Default 60. */
+  /** Of a call for which a client waits, such as the start of an upload, with all its tries. Default 8. */
+  readonly answerSeconds?: number
+  /** Of a small call that nobody waits for, and until the answer to a read begins, with all its tries. Default 60. */
   readonly requestSeconds?: number
   /** Without a byte moving, while a body is sent or read. Default 300. */
   readonly idleSeconds?: number
@@ -123,7 +125,14 @@ export function resolveS3Options(options: S3StorageOptions): ResolvedS3Options {
     createBucket: options.createBucket ?? true,
     log: options.log ?? (() => {}),
     clock: options.clock ?? (() => new Date()),
-    timeouts: { connectSeconds: 5, requestSeconds: 60, idleSeconds: 300, finishSeconds: 3600, ...options.timeouts },
+    timeouts: {
+      connectSeconds: 5,
+      answerSeconds: 8,
+      requestSeconds: 60,
+      idleSeconds: 300,
+      finishSeconds: 3600,
+      ...options.timeouts,
+    },
   }
 }
 

@@ -1,7 +1,8 @@
 import type { FinishedBlob, PutOptions } from '../contract.js'
 import { isStorageError, StorageError } from '../errors.js'
-import { creationInput, type S3Context, type S3Object } from './context.js'
-import { deleteObject, MOVED_METADATA, statObject } from './objects.js'
+import type { S3Context, S3Object } from './context.js'
+import { copyObject } from './copy.js'
+import { deleteObject, statObject } from './objects.js'
 import { proveObject } from './proof.js'
 
 /**
@@ -13,7 +14,7 @@ export async function publishIncoming(context: S3Context, key: string, expected:
   const from: S3Object = { key, object: context.keys.incoming(key) }
   const to: S3Object = { key, object: context.keys.object(key) }
   try {
-    await copyObject(context, from, to)
+    await copyObject(context, from, to, expected.size)
   } catch (error) {
     // somebody who finishes the same upload at this moment may have moved it before us
     if (!isStorageError(error, 'not-found') || (await statObject(context, to)) === undefined) throw error
@@ -50,27 +51,6 @@ export function checkSize({ key }: S3Object, found: { readonly size: number } | 
   if (found === undefined) throw new StorageError('not-found', 'there is no such blob', { backend: 's3', key })
   if (found.size !== size)
     throw new StorageError('size-mismatch', `${found.size} bytes instead of ${size}`, { backend: 's3', key })
-}
-
-async function copyObject(context: S3Context, from: S3Object, to: S3Object): Promise<void> {
-  const { connection, options } = context
-  await connection.call(
-    { operation: 'CopyObject', key: to.key, object: to.object, pace: 'finish' },
-    (s3, callOptions) =>
-      s3.copyObject(
-        {
-          Bucket: connection.bucket,
-          Key: to.object,
-          CopySource: `${connection.bucket}/${encodeURIComponent(from.object)}`,
-          ...(options.verify === 'store' ? { ChecksumAlgorithm: 'SHA256' } : {}),
-          MetadataDirective: 'REPLACE',
-          Metadata: MOVED_METADATA,
-          ContentType: 'application/octet-stream',
-          ...creationInput(context),
-        },
-        callOptions,
-      ),
-  )
 }
 
 function isMismatch(error: unknown): boolean {

@@ -9,6 +9,8 @@ import { sendPlain } from './request.js'
 /** Limits of AssumeRole, in seconds (AWS "AssumeRole"; MinIO has the same). */
 const SHORTEST_SECONDS = 900
 const LONGEST_SECONDS = 604_800
+/** A store that falls silent must not hold up a start, or an upload. */
+const IDLE_MS = 10_000
 /** A session outlives the URLs that it signs by at least so many seconds. */
 const MARGIN_SECONDS = 300
 /** After a failed renewal, an old session still serves URLs of at least so many seconds. */
@@ -74,7 +76,7 @@ export async function openUploadSession(context: S3Context, seconds: number): Pr
   const asked = options.clock().getTime()
   const started = performance.now()
   const entry = { operation: 'AssumeRole', bucket: connection.bucket }
-  const idleMs = options.timeouts.requestSeconds * 1000
+  const idleMs = Math.min(IDLE_MS, options.timeouts.requestSeconds * 1000)
   const answer = await sendPlain(url.href, { method: 'POST', headers, body, ca: options.ca, idleMs }).catch(
     (cause: unknown) => {
       const { code } = factsOf(cause)
