@@ -60,6 +60,7 @@ export async function openStorage(
     const { s3OptionsFromUrl, s3Storage } = await import('sif-library/storage/s3')
     return s3Storage({
       ...s3OptionsFromUrl(url),
+      ...(settings.uploadKey === undefined ? {} : { uploadCredentials: settings.uploadKey }),
       ...(timeouts === undefined ? {} : { timeouts }),
       ...(logger?.isLevelEnabled?.('debug') === true && { log: (entry) => logger.debug(entry, 's3') }),
     })

@@ -96,6 +96,9 @@ export function createLibrary(options: LibraryOptions): Library {
       await metadata.ready()
       secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
       await storage.ready?.()
+      const blocked = settings.transfer === 'proxy' ? undefined : storage.presign?.uploadsBlocked
+      if (blocked !== undefined)
+        settings.logger.warn({ reason: blocked }, 'uploads go through this server; doctor says what to change')
       await storageMark.settle()
       for (const { parts } of extensions) await parts.ready?.()
       // for what a crash or a migration left

@@ -26,6 +26,7 @@ test('docs/s3-stores.md shows the profiles', async () => {
   const rows = s3Profiles.map((store) => {
     const facts = [
       cell(store.bindsPayload, yesNo),
+      cell(store.copiesUnsigned, yesNo),
       cell(store.conditionalPut, yesNo),
       cell(store.maxParts, (parts) => parts.toLocaleString('en-US')),
       cell(store.takesLateParts, yesNo),
@@ -56,8 +57,8 @@ these fits.
 Guides, with a policy, CORS, what to watch and what \`doctor\` prints: [MinIO](stores/minio.md), [Ceph](stores/ceph.md), [Swift](stores/swift.md), [AWS S3](stores/aws.md),
 [SeaweedFS](stores/seaweedfs.md).
 
-| store | holds a URL to its SHA-256 | keeps to \`If-None-Match: *\` | parts at most | part after complete | URL with a token | complete twice | finds uploads by prefix | region | bucket in the path | largest single PUT |
-|---|---|---|---|---|---|---|---|---|---|---|
+| store | holds a URL to its SHA-256 | copies by an unsigned header | keeps to \`If-None-Match: *\` | parts at most | part after complete | URL with a token | complete twice | finds uploads by prefix | region | bucket in the path | largest single PUT |
+|---|---|---|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
 Further:

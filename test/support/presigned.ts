@@ -1,16 +1,16 @@
 /** A registry whose storage hands out URLs of its own, as an object store does; nothing listens at them. */
-import type { PresignPutOptions, StorageBackend } from '../../src/storage/blob/contract.js'
+import type { PresignPartOptions, StorageBackend } from '../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import { createTestRegistry, streamOf, type TestRegistry, type TestRegistryOptions } from './registry.js'
 
 export interface PresignedRegistry {
   readonly registry: TestRegistry
   /** What upload URLs were asked for with. */
-  readonly puts: PresignPutOptions[]
-  /** Bytes as if a client had PUT them to the store. */
-  store(key: string, bytes: Uint8Array, sha256: string): Promise<void>
-  /** Upload URLs come from the registry itself from now on, and only pulls go to the store. */
-  allowProxyPut(): void
+  readonly parts: PresignPartOptions[]
+  /** Sends bytes as if a client had PUT them to the URL that was asked for last. */
+  send(bytes: Uint8Array): Promise<void>
+  /** PUTs of `registry.call` to such a URL arrive from now on. */
+  allowPut(): void
 }
 
 /** `pullTarget`: where pull URLs of the store lead now. */
@@ -18,11 +18,12 @@ export async function presignRegistry(
   options: TestRegistryOptions & { readonly pullTarget?: () => string } = {},
 ): Promise<PresignedRegistry> {
   const memory = memoryStorage()
-  const puts: PresignPutOptions[] = []
-  let proxyPut = false
-  const urlOf = (query: string) => ({ url: `https://s3.example/b/k?${query}`, headers: {}, expiresAt: new Date() })
-  const pending = new Map<string, string>()
-  let publicUrl = ''
+  const { writePart } = memory.multipart ?? {}
+  if (writePart === undefined) throw new Error('the memory takes no parts')
+  const parts: PresignPartOptions[] = []
+  let doesPut = false
+  const origin = 'https://s3.example'
+  const urlOf = (query: string) => ({ url: `${origin}/b/k?${query}`, headers: {}, expiresAt: new Date() })
   const storage: StorageBackend = {
     ...memory,
     presign: {
@@ -31,42 +32,33 @@ export async function presignRegistry(
         ...urlOf('get&X-Amz-Signature=s'),
         ...(options.pullTarget !== undefined && { url: options.pullTarget() }),
       }),
-      put: async (key, put) => {
-        puts.push(put)
-        if (proxyPut) {
-          pending.set(put.sha256, key)
-          return { ...urlOf(''), url: `${publicUrl}/test-put/${put.sha256}` }
-        }
-        return urlOf(
-          put.clientSendsNoHash === true
-            ? 'X-Amz-SignedHeaders=host&X-Amz-Signature=s'
-            : 'X-Amz-SignedHeaders=host%3Bx-amz-content-sha256&X-Amz-Signature=s',
-        )
+      part: async (part) => {
+        parts.push(part)
+        return urlOf(`X-Amz-SignedHeaders=host${part.sha256 ? '%3Bx-amz-content-sha256' : ''}&X-Amz-Signature=s`)
       },
-      part: async () => urlOf('part&X-Amz-Signature=s'),
-      finish: async (key) => ({ key, proof: 'proven' }),
     },
   }
   const made = await createTestRegistry({ ...options, storage })
-  publicUrl = made.publicUrl
-  const store = (key: string, bytes: Uint8Array, sha256: string): Promise<void> =>
-    memory.put(key, streamOf(bytes), { size: bytes.length, sha256 })
+  const send = async (bytes: Uint8Array): Promise<void> => {
+    const part = parts.at(-1)
+    if (part === undefined) throw new Error('no URL was asked for')
+    await writePart(streamOf(bytes), { ...part, partSize: part.size })
+  }
   const registry: TestRegistry = {
     ...made,
     // the PUT that a client would send to the store
     call: async (method, path, call = {}) => {
-      const sha256 = path.startsWith(`${publicUrl}/test-put/`) ? (path.split('/').at(-1) ?? '') : undefined
-      if (sha256 === undefined) return made.call(method, path, call)
-      await store(pending.get(sha256) ?? '', call.body as Uint8Array, sha256)
+      if (!doesPut || method !== 'PUT' || !path.startsWith(origin)) return made.call(method, path, call)
+      await send(call.body as Uint8Array)
       return { status: 200, headers: {}, bytes: Buffer.alloc(0), text: '', json: undefined }
     },
   }
   return {
     registry,
-    puts,
-    store,
-    allowProxyPut: () => {
-      proxyPut = true
+    parts,
+    send,
+    allowPut: () => {
+      doesPut = true
     },
   }
 }

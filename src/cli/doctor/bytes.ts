@@ -11,14 +11,15 @@ export interface Probe {
   readonly sha256: string
 }
 
-/** Random bytes under a key outside of those of images. */
+/** Random bytes under a key as images have: upload URLs write nowhere else, and a sweep finds what a crash leaves. */
 export function makeProbe(): Probe {
   const bytes = randomBytes(4096)
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
   return {
-    key: `doctor/${randomBytes(12).toString('hex')}`,
+    key: `blobs/sha256/${sha256.slice(0, 2)}/${sha256}/doctor-${randomBytes(6).toString('hex')}`,
     bytes,
     size: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256,
   }
 }
 

@@ -13,6 +13,13 @@ export type Flags = Partial<Record<OptionKey, unknown>>
 /** The signing secret: never an argument and never a key of a file, so it stands outside the table. */
 export const secretVariable = 'SIF_LIBRARY_SECRET'
 
+/** The key that signs upload URLs of an S3 store: like the signing secret, from the environment alone. */
+export const uploadKeyVariables = {
+  id: 'SIF_LIBRARY_UPLOAD_ACCESS_KEY_ID',
+  secret: 'SIF_LIBRARY_UPLOAD_SECRET_ACCESS_KEY',
+} as const
+const secretVariables: readonly string[] = [secretVariable, uploadKeyVariables.id, uploadKeyVariables.secret]
+
 const prefix = 'SIF_LIBRARY_'
 /** Settings of this package's own tests. */
 const testPrefix = 'SIF_LIBRARY_TEST_'
@@ -39,17 +46,26 @@ function isOfKubernetes(name: string, value: string | undefined): boolean {
 function readEnvironment(environment: Environment): Flags {
   const found: Flags = {}
   for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith(prefix) || name.startsWith(testPrefix) || name === secretVariable) continue
+    if (!name.startsWith(prefix) || name.startsWith(testPrefix) || secretVariables.includes(name)) continue
     if (isOfKubernetes(name, value)) continue
     const key = keyOfVariable.get(name)
     if (key === undefined)
       throw new UsageError(
-        `unknown environment variable ${name}: did you mean ${nearest(name, [...keyOfVariable.keys(), secretVariable])}?`,
+        `unknown environment variable ${name}: did you mean ${nearest(name, [...keyOfVariable.keys(), ...secretVariables])}?`,
       )
     // an empty variable is how container tools write "not set"
     if (value !== undefined && value !== '') found[key] = readValue(key, { name, value })
   }
   return found
+}
+
+function readUploadKey(environment: Environment): Settings['uploadKey'] {
+  const { id, secret } = uploadKeyVariables
+  // an empty variable is how container tools write "not set"
+  const [accessKeyId, secretAccessKey] = [environment[id] || undefined, environment[secret] || undefined]
+  if (accessKeyId !== undefined && secretAccessKey !== undefined) return { accessKeyId, secretAccessKey }
+  if (accessKeyId === secretAccessKey) return undefined
+  throw new UsageError(`${accessKeyId === undefined ? id : secret} is missing: the two belong together`)
 }
 
 function parseFile(file: string): unknown {
@@ -92,5 +108,7 @@ export function resolveSettings(sources: { readonly flags: Flags; readonly envir
   const file = typeof config === 'string' ? readFile(config) : {}
   const fallbacks = Object.fromEntries(optionKeys.map((key) => [key, optionTable[key].fallback]))
   // every value went through its kind, which gives the type that Settings names
-  return { ...fallbacks, ...file, ...environment, ...flags } as unknown as Settings
+  const settings = { ...fallbacks, ...file, ...environment, ...flags } as unknown as Settings
+  const uploadKey = readUploadKey(sources.environment)
+  return uploadKey === undefined ? settings : { ...settings, uploadKey }
 }

@@ -59,9 +59,11 @@ export interface Settings {
   readonly checkPublicUrl: boolean
   readonly rate: number | undefined
   readonly after: string | undefined
+  /** No option, since a secret is neither an argument nor a key of a file: the key that signs upload URLs, from the environment. */
+  readonly uploadKey?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined
 }
 
-export type OptionKey = keyof Settings
+export type OptionKey = Exclude<keyof Settings, 'uploadKey'>
 
 export interface Option<T> {
   readonly kind: Kind<NonNullable<T>>

@@ -55,19 +55,16 @@ function multipartBelow(
   }
 }
 
-function presignBelow(presign: PresignCapability, { full, own }: Names): PresignCapability {
-  const { part, arrived } = presign
+function presignBelow(presign: PresignCapability, { full }: Names): PresignCapability {
+  const { part } = presign
   return {
     get bindsPayload() {
       return presign.bindsPayload
     },
-    get: async (key, options) => presign.get(full(key), options),
-    put: async (key, options) => presign.put(full(key), options),
-    ...(part && { part: async (options) => part.call(presign, { ...options, key: full(options.key) }) }),
-    ...(arrived && { arrived: async (key) => arrived.call(presign, full(key)) }),
-    finish: async (key, options) => {
-      const blob = await presign.finish(full(key), options)
-      return { ...blob, key: own(blob.key) }
+    get uploadsBlocked() {
+      return presign.uploadsBlocked
     },
+    get: async (key, options) => presign.get(full(key), options),
+    ...(part && { part: async (options) => part.call(presign, { ...options, key: full(options.key) }) }),
   }
 }

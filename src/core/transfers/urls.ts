@@ -1,5 +1,5 @@
 /** Where bytes go: a URL of the object store where the storage can sign one, otherwise a transfer URL of our own. Handlers cannot tell which. */
-import type { StorageBackend } from '../../storage/blob/contract.js'
+import type { PresignCapability, StorageBackend } from '../../storage/blob/contract.js'
 import type { UploadRecord } from '../../storage/metadata/contract.js'
 import { grantOf } from '../auth/grants.js'
 import type { Grant, Principal } from '../auth/policy.js'
@@ -25,7 +25,7 @@ export interface Transfers {
     },
     principal: Principal | null,
   ): Promise<string>
-  /** URL for the one PUT of a `single` upload. */
+  /** URL for the one PUT of a `single` upload; `clientSendsNoHash`: its URL must not ask for the header of the hash. */
   putUrl(
     request: LibraryRequest,
     upload: UploadRecord,
@@ -46,7 +46,7 @@ export interface Transfers {
   readonly offersMultipart: boolean
   /** Whether a part's hash is wanted; otherwise the client is told to send none (protocol 5.11). */
   bindsParts(): boolean
-  /** Whether uploads go to the store past us, so that their bytes are still to be proven. */
+  /** Whether uploads go to the store past us. Then one PUT is the one part of an upload in parts. */
   readonly presignsUploads: boolean
   /** Checks a transfer URL of ours. */
   readonly capabilities: Capabilities
@@ -62,6 +62,12 @@ export function createTransfers(options: {
 }): Transfers {
   const { settings, storage, capabilities } = options
   const presign = settings.transfer === 'proxy' ? undefined : storage.presign
+  /** Asked anew for each URL: what keeps uploads from the store may end, or begin. */
+  const uploadsTo = (): { readonly part: NonNullable<PresignCapability['part']> } | undefined => {
+    const part = presign?.part?.bind(presign)
+    if (part === undefined || storage.multipart === undefined || presign?.uploadsBlocked !== undefined) return undefined
+    return { part }
+  }
   const expiresSeconds = settings.limits.presignSeconds
   const expires = (seconds = expiresSeconds): number => Math.floor(settings.clock() / 1000) + seconds
   let isWarned = false
@@ -82,14 +88,45 @@ export function createTransfers(options: {
   }
   const ownUrl = (request: LibraryRequest, path: string): string => settings.publicUrl(request) + path
 
+  const partUrl: Transfers['partUrl'] = async (request, upload, { partNumber, size, sha256, principal }) => {
+    const { key } = upload
+    const hash = sha256 === undefined ? {} : { sha256 }
+    const store = uploadsTo()
+    // Client libraries 0.5.0-0.5.6 send the header of the hash although they were told not to (protocol 5.11), and a store that cannot check it refuses it.
+    const isRefused =
+      upload.kind === 'multipart' &&
+      sha256 !== undefined &&
+      presign?.bindsPayload === false &&
+      storage.multipart?.writePart !== undefined
+    if (store !== undefined && !isRefused) {
+      const uploadId = upload.backendUploadId ?? ''
+      return (await store.part({ key, uploadId, partNumber, size, expiresSeconds, ...hash })).url
+    }
+    return ownUrl(
+      request,
+      capabilities.sign({
+        purpose: 'part',
+        key,
+        size,
+        ...hash,
+        uploadId: upload.id,
+        partNumber,
+        expires: expires(),
+        ...heldBy(principal),
+      }),
+    )
+  }
+
   return {
     capabilities,
-    presignsUploads: presign !== undefined,
+    get presignsUploads() {
+      return uploadsTo() !== undefined
+    },
     offersMultipart:
       settings.multipart &&
       storage.multipart !== undefined &&
       (presign?.part !== undefined || storage.multipart.writePart !== undefined),
-    bindsParts: () => presign?.part === undefined || presign.bindsPayload,
+    bindsParts: () => uploadsTo() === undefined || presign?.bindsPayload === true,
     pullUrl: async (request, { key, size, sha256, filename, imageId, isHidden }, principal) => {
       const seconds = pullSeconds(size)
       const reach = tokenReach(request, principal !== null)
@@ -107,9 +144,13 @@ export function createTransfers(options: {
       )
     },
     putUrl: async (request, upload, { clientSendsNoHash, principal }) => {
-      const { key, size, digest: sha256 } = upload
-      if (presign !== undefined)
-        return (await presign.put(key, { size, sha256, expiresSeconds, clientSendsNoHash })).url
+      const { key, size, digest: sha256, backendUploadId } = upload
+      if (backendUploadId !== null) {
+        const isForStore = uploadsTo() !== undefined
+        // through this server the bytes are held to the hash without any header
+        const hash = isForStore && clientSendsNoHash ? undefined : sha256
+        return partUrl(request, upload, { partNumber: 1, size, sha256: hash, principal })
+      }
       return ownUrl(
         request,
         capabilities.sign({
@@ -123,29 +164,6 @@ export function createTransfers(options: {
         }),
       )
     },
-    partUrl: async (request, upload, { partNumber, size, sha256, principal }) => {
-      const { key } = upload
-      const hash = sha256 === undefined ? {} : { sha256 }
-      // Client libraries 0.5.0-0.5.6 send the header of the hash although they were told not to (protocol 5.11), and a store that cannot check it refuses it.
-      const isRefused =
-        sha256 !== undefined && presign?.bindsPayload === false && storage.multipart?.writePart !== undefined
-      if (presign?.part !== undefined && !isRefused)
-        return (
-          await presign.part({ key, uploadId: upload.backendUploadId ?? '', partNumber, size, expiresSeconds, ...hash })
-        ).url
-      return ownUrl(
-        request,
-        capabilities.sign({
-          purpose: 'part',
-          key,
-          size,
-          ...hash,
-          uploadId: upload.id,
-          partNumber,
-          expires: expires(),
-          ...heldBy(principal),
-        }),
-      )
-    },
+    partUrl,
   }
 }

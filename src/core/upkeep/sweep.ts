@@ -106,7 +106,7 @@ async function expire(services: Services, upload: UploadRecord): Promise<boolean
     return false
   await dropUploadBytes(services, upload)
   // a crash between joining the parts and publishing leaves the joined blob
-  if (upload.kind === 'multipart') await dropBlob(services, upload.key)
+  if (upload.backendUploadId !== null) await dropBlob(services, upload.key)
   return true
 }
 

@@ -79,7 +79,7 @@ async function afterFailure(
   if (!(await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock()))) return
   await dropUploadBytes(services, upload)
   // the parts may have been joined before they were found to be wrong
-  if (upload.kind === 'multipart') await dropBlob(services, upload.key)
+  if (upload.backendUploadId !== null) await dropBlob(services, upload.key)
   emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, reason: 'failed' }, pusher)
 }
 
@@ -151,18 +151,35 @@ async function verifyById(services: Services, imageId: string): Promise<void> {
   if (found?.image.state === 'unproven') await verifyImage(services, found)
 }
 
-/** Whether the bytes of a single PUT have come: through this server to their key, or to where the store lets them in. */
-async function hasArrived({ storage, transfers }: Services, { key }: UploadRecord): Promise<boolean> {
-  if (storage.presign?.arrived !== undefined && transfers.presignsUploads) return storage.presign.arrived(key)
-  return (await storage.stat(key)) !== undefined
+/** What a single PUT brought: the one part of its upload in parts, or nothing more to join. undefined: nothing yet. */
+async function findArrived(
+  { storage }: Services,
+  { key, backendUploadId }: UploadRecord,
+): Promise<readonly CompletedPart[] | undefined> {
+  const parts =
+    backendUploadId === null
+      ? []
+      : ((await storage.multipart?.listParts({ key, uploadId: backendUploadId }).catch((error: unknown) => {
+          if (isStorageError(error, 'upload-not-found')) return []
+          throw error
+        })) ?? [])
+  if (parts.length > 0) return parts.map(({ partNumber, etag }) => ({ partNumber, etag }))
+  // sent through this server, or joined by a completion whose answer was lost
+  return (await storage.stat(key)) === undefined ? undefined : []
 }
 
-/** Proves the bytes of a single PUT; those that came through this server were proven on their way. */
-function finishSingle(services: Services, upload: UploadRecord): Promise<FinishedBlob> {
-  const { storage, transfers } = services
-  if (storage.presign !== undefined && transfers.presignsUploads)
-    return storage.presign.finish(upload.key, { size: upload.size, sha256: upload.digest })
-  return Promise.resolve({ key: upload.key, proof: 'proven' })
+/** Proves the bytes of a single PUT. */
+async function finishSingle(
+  services: Services,
+  upload: UploadRecord,
+  parts: readonly CompletedPart[],
+): Promise<FinishedBlob> {
+  const { storage } = services
+  const { key, size, digest: sha256 } = upload
+  if (parts.length > 0) return joinParts(services, upload, parts)
+  // This server proves what it receives. Where the storage hands out URLs, an earlier version may have signed one for this key.
+  if (storage.presign !== undefined) await proveBlob(storage, { key, size, sha256 })
+  return { key, proof: 'proven' }
 }
 
 /**
@@ -178,12 +195,16 @@ export async function completeSingle(services: Services, target: ImageInContaine
       principalId(pusher),
       settings.limits.maxImageUploads,
     )) {
-      if (upload.kind !== 'single' || !(await hasArrived(services, upload))) continue
+      if (upload.kind !== 'single') continue
+      const parts = await findArrived(services, upload)
+      if (parts === undefined) continue
       // another client of the same principal took this one; its own may have arrived after the list was read
       const claimed = await claimUpload(services, upload)
       taken = claimed === undefined
       if (claimed === undefined) continue
-      await finishAndPublish(services, { ...target, upload: claimed }, pusher, () => finishSingle(services, claimed))
+      await finishAndPublish(services, { ...target, upload: claimed }, pusher, () =>
+        finishSingle(services, claimed, parts),
+      )
       return
     }
   }
@@ -205,6 +226,8 @@ async function joinParts(
   try {
     return await storage.multipart.complete({ key, uploadId: upload.backendUploadId ?? '', parts, size, sha256 })
   } catch (error) {
+    if (isStorageError(error, 'invalid-part') && upload.kind === 'single')
+      throw new LibraryError('conflict', 'the bytes were sent again meanwhile: try again', { cause: error })
     if (isStorageError(error, 'invalid-part'))
       throw new LibraryError(
         'invalid-request',
@@ -283,7 +306,7 @@ export async function abortUpload(
   )
     return
   await dropUploadBytes(services, upload)
-  if (seen !== undefined && upload.kind === 'multipart') await dropBlob(services, upload.key)
+  if (seen !== undefined && upload.backendUploadId !== null) await dropBlob(services, upload.key)
   emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, reason }, pusher)
 }
 

@@ -104,12 +104,20 @@ export async function startSingle(context: RouteContext<StartSingleBody, ImageIn
   if (body.sha256sum !== undefined && body.sha256sum !== '' && body.sha256sum !== record.image.digest) {
     throw new LibraryError('invalid-request', 'sha256sum: is not the hash that the image was created with')
   }
-  const upload = await startUpload(services, { ...record, kind: 'single', size: body.filesize }, pusherOf(context))
   // client libraries up to 0.4 know no SHA-256, and never send its header
-  const uploadURL = await services.transfers.putUrl(request, upload, {
-    clientSendsNoHash: body.sha256sum === undefined,
-    principal,
-  })
+  const clientSendsNoHash = body.sha256sum === undefined
+  const asPart = { sha256: clientSendsNoHash ? undefined : record.image.digest }
+  const upload = await startUpload(
+    services,
+    {
+      ...record,
+      kind: 'single',
+      size: body.filesize,
+      ...(services.transfers.presignsUploads && { asPart }),
+    },
+    pusherOf(context),
+  )
+  const uploadURL = await services.transfers.putUrl(request, upload, { clientSendsNoHash, principal })
   return dataResponse({ uploadURL })
 }
 

@@ -56,14 +56,24 @@ async function findReplaceable(
 /** Records of ended uploads that are kept of each principal, of each state: they answer a call that is repeated. */
 const maxEndedUploads = 1000
 
-/** Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`, `too-many`. */
+/**
+ * Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`, `too-many`.
+ *
+ * One PUT past this server is the one part of an upload in parts, so that no URL for a final key exists, and the URL
+ * leads nowhere once the upload has ended.
+ */
 export async function startUpload(
   services: Services,
-  target: ImageInContainer & { readonly kind: UploadKind; readonly size: number },
+  target: ImageInContainer & {
+    readonly kind: UploadKind
+    readonly size: number
+    /** Of a `single` one: it becomes one part of an upload in parts at the storage. */
+    readonly asPart?: { readonly sha256: string | undefined }
+  },
   pusher: Pusher,
 ): Promise<UploadRecord> {
   const { settings, storage, hooks, emit } = services
-  const { image, container, kind, size } = target
+  const { image, container, kind, size, asPart } = target
   const { maxImageBytes, partBytes, uploadSeconds, maxEntityBytes, maxPrincipalUploads, maxImageUploads } =
     settings.limits
   if (size > maxImageBytes)
@@ -84,9 +94,10 @@ export async function startUpload(
   const id = settings.generateId()
   const key = blobKey(image.digest, id)
   const backendUploadId =
-    kind === 'single'
+    kind === 'single' && asPart === undefined
       ? null
-      : ((await storage.multipart?.create(key, { size, partSize: plan.partSize }))?.uploadId ?? null)
+      : ((await storage.multipart?.create(key, { size, partSize: plan.partSize, sha256: asPart?.sha256 }))?.uploadId ??
+        null)
   try {
     const room = { entityId: container.entityId, wanted: size }
     const upload = await explainQuota(services, room, () =>

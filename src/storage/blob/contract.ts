@@ -55,7 +55,7 @@ export interface StorageLimits {
   readonly maxPartSize: number
   /** Parts of one upload at the most. */
   readonly maxParts: number
-  /** Bytes of one `put` (or of one presigned PUT) at the most. */
+  /** Bytes of one `put` at the most. */
   readonly maxPutSize: number
 }
 
@@ -70,6 +70,11 @@ export interface CreateMultipartOptions {
   readonly size: number
   /** Bytes of every part but the last. */
   readonly partSize: number
+  /**
+   * Lower-case hex SHA-256 of the whole, which comes as one part. A backend whose store holds presigned URLs to their bytes
+   * may then take no other bytes for the part, and count them as proven at `complete`.
+   */
+  readonly sha256?: string
 }
 
 export interface WritePartOptions extends MultipartRef {
@@ -140,14 +145,6 @@ export interface PresignedUrl {
   readonly expiresAt: Date
 }
 
-export interface PresignPutOptions {
-  readonly size: number
-  readonly sha256: string
-  readonly expiresSeconds: number
-  /** The client is known to send no `x-amz-content-sha256` header, so the URL must not require one. */
-  readonly clientSendsNoHash?: boolean
-}
-
 export interface PresignPartOptions extends MultipartRef {
   readonly partNumber: number
   readonly size: number
@@ -169,16 +166,17 @@ export interface PresignCapability {
    * offered as not S3-compliant (protocol 5.11) and that bytes are proven at the end.
    */
   readonly bindsPayload: boolean
-  get(key: string, options: PresignGetOptions): Promise<PresignedUrl>
-  put(key: string, options: PresignPutOptions): Promise<PresignedUrl>
-  part?(options: PresignPartOptions): Promise<PresignedUrl>
-  /** Whether a presigned PUT for `key` has ended, wherever its bytes lie until `finish`. Absent where `stat` tells. */
-  arrived?(key: string): Promise<boolean>
   /**
-   * Called once after a presigned PUT, before the blob is published: proves size and SHA-256 of what lies under `key` by the cheapest means that this
-   * store allows, and makes it immutable (a URL that is still valid must not be able to change it). Errors: `not-found`, `size-mismatch`, `digest-mismatch`.
+   * Why clients must not send bytes to the store themselves (a URL would let them do more than that); uploads then go
+   * through this server. Found by trying, at `ready` at the latest. undefined: they may.
    */
-  finish(key: string, options: PutOptions): Promise<FinishedBlob>
+  readonly uploadsBlocked?: string | undefined
+  get(key: string, options: PresignGetOptions): Promise<PresignedUrl>
+  /**
+   * URL for one part; a file that comes in one PUT is an upload of one part. Absent: clients only read by URL. After
+   * `complete` or `abort` it must lead nowhere. Errors: `unsupported` while `uploadsBlocked`.
+   */
+  part?(options: PresignPartOptions): Promise<PresignedUrl>
 }
 
 export interface StorageCheck {

@@ -21,10 +21,13 @@ const proxied = (server: RunningS3Server): MatrixHost => ({
   start: () => startServeOn(server, { args: ['--transfer', 'proxy'] }),
 })
 
-const serve = (server: RunningS3Server, bindsPayload: boolean): MatrixHost => ({
+const serve = (
+  server: RunningS3Server,
+  does: { readonly bindsPayload: boolean; readonly takesUploads?: boolean },
+): MatrixHost => ({
   name: 'sif-library serve',
   start: () => startServeOn(server),
-  store: { origin: server.endpoint, bindsPayload },
+  store: { origin: server.endpoint, ...does },
 })
 
 const express = (server: RunningS3Server): MatrixHost => ({
@@ -38,7 +41,7 @@ const matrices = [
   {
     name: 'MinIO',
     server: minio,
-    hosts: (server: RunningS3Server) => [serve(server, true), express(server)],
+    hosts: (server: RunningS3Server) => [serve(server, { bindsPayload: true }), express(server)],
     generations: GENERATIONS,
   },
   {
@@ -50,13 +53,13 @@ const matrices = [
   {
     name: 'versitygw',
     server: versitygw,
-    hosts: (server: RunningS3Server) => [serve(server, false)],
+    hosts: (server: RunningS3Server) => [serve(server, { bindsPayload: false })],
     generations: GENERATIONS,
   },
   {
     name: 's3proxy',
     server: s3proxy,
-    hosts: (server: RunningS3Server) => [serve(server, true)],
+    hosts: (server: RunningS3Server) => [serve(server, { bindsPayload: true, takesUploads: false })],
     generations: oldAndNew,
   },
 ]

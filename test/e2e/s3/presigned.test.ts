@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startMinio, startVersitygw } from '../../../scripts/s3-servers.mjs'
+import type { S3LogEntry } from '../../../src/storage/blob/s3/index.js'
 import { createSigner } from '../../../src/storage/blob/s3/signer.js'
 import { rawRequest } from './requests.js'
 import { describeOn, MiB, readAll, startOrSkip, storageOn, testBytes } from './servers.js'
+import { startWhole } from './whole.js'
 
 const minio = await startOrSkip('MinIO', startMinio)
 const versitygw = await startOrSkip('versitygw', startVersitygw)
@@ -26,10 +28,10 @@ describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
     }
   }
   const kinds = {
-    'a single PUT': async (key: string) => ({
-      signed: await storage.presign.put(key, { ...right, ...minutes }),
-      landed: () => storage.stat(key),
-    }),
+    'a single PUT': async (key: string) => {
+      const { ref, signed } = await startWhole(storage, key, right)
+      return { signed, landed: async () => (await storage.multipart.listParts(ref))[0] }
+    },
     'a part': async (key: string) => {
       const { upload, signed } = await partUrl(key)
       return { signed, landed: async () => (await storage.multipart.listParts(upload))[0] }
@@ -101,14 +103,17 @@ describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
     test(`${kind}: an expired URL is refused`, async () => {
       const anHourAgo = storageOn(minio, {
         bindPayload: true,
-        clock: () => new Date(Date.now() - 3600_000),
+        clock: () => new Date(Date.now() - (isOld ? 3600_000 : 0)),
         prefix: 'expired',
       })
+      let isOld = false
+      await anHourAgo.ready?.()
+      isOld = true
       const key = `blobs/expired-${kind.length}`
       const upload = { key, ...(await anHourAgo.multipart.create(key, { size: 1000, partSize: 5 * MiB })) }
       const signed = await (kind === 'a part'
         ? anHourAgo.presign.part!({ ...upload, partNumber: 1, size: 1000, sha256: right.sha256, ...minutes })
-        : anHourAgo.presign.put(key, { ...right, ...minutes }))
+        : startWhole(anHourAgo, key, right).then((whole) => whole.signed))
       expect(signed.expiresAt.getTime()).toBeLessThan(Date.now())
       expect(
         await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: right.bytes }),
@@ -176,23 +181,32 @@ describeOn(minio, 'MinIO holds a bound URL to its bytes', (minio) => {
     }
   })
 
-  test('a client without the hash header puts to the entrance, and finish moves what it proves', async () => {
-    const signed = await storage.presign.put('blobs/old-client', { ...right, ...minutes, clientSendsNoHash: true })
+  test('a client without the hash header is read back, and its URL leads nowhere afterwards', async () => {
+    const { signed, complete } = await startWhole(storage, 'blobs/old-client', right, { withHash: false })
     expect(signed.headers).toEqual({ 'content-length': '1000' })
-    expect(
-      (await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: right.bytes })).status,
-    ).toBe(200)
+    const send = (body: Uint8Array) => rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body })
+    expect((await send(right.bytes)).status).toBe(200)
     expect(await storage.stat('blobs/old-client')).toBeUndefined()
-    expect(await storage.presign.finish('blobs/old-client', right)).toEqual({
-      key: 'blobs/old-client',
-      proof: 'proven',
-    })
-    expect(
-      (await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: other.bytes })).status,
-    ).toBe(200)
+    expect(await complete()).toEqual({ key: 'blobs/old-client', proof: 'proven' })
+    expect(await send(other.bytes)).toMatchObject({ status: 404, code: 'NoSuchUpload' })
     expect(await readAll((await storage.get('blobs/old-client')).body)).toEqual(right.bytes)
-    expect(await storage.sweepTemporary?.(new Date(Date.now() - 60_000))).toBe(0)
-    expect(await storage.sweepTemporary?.(new Date(Date.now() + 60_000))).toBe(1)
+    expect(await storage.sweepTemporary?.(new Date(Date.now() + 60_000))).toBe(0)
+  })
+
+  test('bytes that the store held to their hash are not read again, others are', async () => {
+    for (const [withHash, reads] of [
+      [true, 0],
+      [false, 1],
+    ] as const) {
+      const entries: S3LogEntry[] = []
+      const logged = storageOn(minio, { log: (entry) => entries.push(entry) })
+      await logged.ready?.()
+      const { signed, complete } = await startWhole(logged, 'blobs/reads', right, { withHash })
+      await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: right.bytes })
+      await complete()
+      expect(entries.filter(({ operation }) => operation === 'GetObject')).toHaveLength(reads)
+      await logged.close?.()
+    }
   })
 })
 
@@ -201,30 +215,36 @@ describeOn(minio, 'endpoints', (minio) => {
     const publicEndpoint = minio.endpoint.replace('127.0.0.1', 'localhost')
     const storage = storageOn(minio, { publicEndpoint })
     await storage.ready?.()
-    const signed = await storage.presign.put('blobs/public', { ...right, ...minutes })
+    const { signed, complete } = await startWhole(storage, 'blobs/public', right)
     expect(new URL(signed.url).origin).toBe(publicEndpoint)
     const internal = signed.url.replace('localhost', '127.0.0.1')
     const put = { method: 'PUT', headers: { ...signed.headers }, body: right.bytes }
     expect(await rawRequest(internal, put)).toMatchObject({ status: 403, code: 'SignatureDoesNotMatch' })
     expect((await rawRequest(signed.url, put)).status).toBe(200)
-    expect(await storage.presign.finish('blobs/public', right)).toEqual({ key: 'blobs/public', proof: 'proven' })
+    expect(await complete()).toEqual({ key: 'blobs/public', proof: 'proven' })
     await storage.close?.()
   })
 
   test('virtual host form: the bucket is in the host', async () => {
     const virtual = (await startOrSkip('MinIO', () => startMinio({ env: { MINIO_DOMAIN: 'localhost' } })))!
     try {
-      const endpoint = virtual.endpoint.replace('127.0.0.1', 'localhost')
-      const storage = storageOn(virtual, { bucket: 'in-the-host', endpoint, pathStyle: false, bindPayload: true })
-      const signed = await storage.presign.put('blobs/v', { ...right, ...minutes })
-      expect(new URL(signed.url).hostname).toBe('in-the-host.localhost')
-      const create = storageOn(virtual, { bucket: 'in-the-host' })
+      const bucket = 'in-the-host'
+      const create = storageOn(virtual, { bucket })
       await create.ready?.()
+      const signUrl = await createSigner({
+        credentials: async () => virtual,
+        region: virtual.region,
+        bucketUrl: new URL(virtual.endpoint.replace('127.0.0.1', `${bucket}.localhost`)),
+        clock: () => new Date(),
+      })
+      const bound = { 'content-length': '1000', 'x-amz-content-sha256': right.sha256 }
+      const signed = await signUrl({ method: 'PUT', object: 'blobs/v', headers: bound, expiresSeconds: 300 })
+      expect(new URL(signed.url).hostname).toBe('in-the-host.localhost')
       // not every resolver knows *.localhost, so the address is pinned and the name sent as Host
       const url = signed.url.replace('in-the-host.localhost', '127.0.0.1')
-      const headers = { ...signed.headers, host: new URL(signed.url).host }
+      const headers = { ...bound, host: new URL(signed.url).host }
       expect(await rawRequest(url, { method: 'PUT', headers, body: right.bytes })).toMatchObject({ status: 200 })
-      await Promise.all([storage.close?.(), create.close?.()])
+      await create.close?.()
     } finally {
       await virtual.stop()
     }
@@ -264,7 +284,7 @@ describeOn(versitygw, 'versitygw refuses bound URLs', (versitygw) => {
 
   test('the probe finds that, and the URLs still bind the length', async () => {
     expect(storage.presign.bindsPayload).toBe(false)
-    const signed = await storage.presign.put('blobs/length', { ...right, ...minutes })
+    const { signed } = await startWhole(storage, 'blobs/length', right)
     expect(signed.headers).toEqual({ 'content-length': '1000' })
     const answer = await rawRequest(signed.url, {
       method: 'PUT',
@@ -274,26 +294,26 @@ describeOn(versitygw, 'versitygw refuses bound URLs', (versitygw) => {
     expect(answer.status).toBe(403)
   })
 
-  test('a URL that is still valid cannot change, unpublish or revive what finish published', async () => {
-    const signed = await storage.presign.put('blobs/late', { ...right, ...minutes })
+  test('a URL that is still valid cannot change or revive what was completed', async () => {
+    const { signed, complete } = await startWhole(storage, 'blobs/late', right)
     const send = (bytes: Uint8Array) =>
       rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: bytes })
     expect((await send(right.bytes)).status).toBe(200)
-    expect(await storage.presign.finish('blobs/late', right)).toEqual({ key: 'blobs/late', proof: 'proven' })
-    expect((await send(other.bytes)).status).toBe(200)
+    expect(await complete()).toEqual({ key: 'blobs/late', proof: 'proven' })
+    expect((await send(other.bytes)).status).toBe(404)
     expect(await readAll((await storage.get('blobs/late')).body)).toEqual(right.bytes)
     await storage.delete('blobs/late')
-    expect((await send(right.bytes)).status).toBe(200)
+    expect((await send(right.bytes)).status).toBe(404)
     expect(await storage.stat('blobs/late')).toBeUndefined()
-    expect(await storage.sweepTemporary?.(new Date(Date.now() + 60_000))).toBe(1)
+    expect(await storage.sweepTemporary?.(new Date(Date.now() + 60_000))).toBe(0)
   })
 
-  test('other bytes are found by finish, and nothing of them stays', async () => {
-    const signed = await storage.presign.put('blobs/other', { ...right, ...minutes })
+  test('other bytes are found by complete, and nothing of them stays', async () => {
+    const { signed, complete } = await startWhole(storage, 'blobs/other', right)
     expect(
       (await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: other.bytes })).status,
     ).toBe(200)
-    await expect(storage.presign.finish('blobs/other', right)).rejects.toMatchObject({ code: 'digest-mismatch' })
+    await expect(complete()).rejects.toMatchObject({ code: 'digest-mismatch' })
     expect(await storage.stat('blobs/other')).toBeUndefined()
     expect(await storage.sweepTemporary?.(new Date(Date.now() + 60_000))).toBe(0)
   })

@@ -7,6 +7,7 @@ import { startMinio } from '../../../scripts/s3-servers.mjs'
 import { s3OptionsFromUrl, s3Storage } from '../../../src/storage/blob/s3/index.js'
 import { rawRequest } from './requests.js'
 import { describeOn, MiB, startOrSkip, storageOn, stream, testBytes } from './servers.js'
+import { startWhole } from './whole.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'sif-library-tls-'))
 
@@ -71,7 +72,7 @@ describeOn(minio, 'a store with a certificate of an own CA', (minio) => {
       code: 'digest-mismatch',
     })
     const small = testBytes(100)
-    const signed = await storage.presign.put('blobs/url', { ...small, expiresSeconds: 60 })
+    const { signed } = await startWhole(storage, 'blobs/url', small)
     expect(
       (await rawRequest(signed.url, { method: 'PUT', headers: { ...signed.headers }, body: small.bytes, ca })).status,
     ).toBe(200)

@@ -18,9 +18,7 @@ test('a part whose hash is announced to a store that binds none gets a transfer 
     presign: {
       bindsPayload: false,
       get: sign,
-      put: sign,
       part: sign,
-      finish: async (key: string) => ({ key, proof: 'proven' as const }),
     },
   }
   registry = await createTestRegistry({ storage })

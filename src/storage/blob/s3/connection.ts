@@ -38,6 +38,8 @@ export interface S3Connection {
   call<T>(call: S3Call, send: (s3: S3, options: S3CallOptions, sdk: S3Sdk) => Promise<T>): Promise<T>
   /** Credentials for a presigned URL, from the same provider and cache as the calls. */
   credentials(): Promise<S3Credentials>
+  /** Those of the option `uploadCredentials`, cached alike; those of the calls without it. */
+  uploadCredentials(): Promise<S3Credentials>
   region(): Promise<string>
   /** URL of the bucket at an endpoint (undefined: AWS itself), by the SDK's own endpoint rules. */
   bucketUrl(endpoint: string | undefined): Promise<URL>
@@ -60,6 +62,8 @@ interface Clients {
   readonly quick: S3
   /** Its own client, because the SDK's idle timeout belongs to a client and a join of parts is silent for longer than a dead socket may be. */
   readonly slow: S3
+  /** Sends nothing: keeps the upload credentials, and asks for new ones in time. */
+  readonly uploads: S3
 }
 
 /** `bucketExists` is asked where only the presence of the bucket tells what an absent key means. */
@@ -76,9 +80,14 @@ export function connectS3(
         ...clientConfig(options, timeouts.finishSeconds),
         credentials: quick.config.credentials,
       })
+      const { uploadCredentials } = options
+      const uploads =
+        uploadCredentials === undefined
+          ? quick
+          : new sdk.S3(clientConfig({ ...options, credentials: uploadCredentials }, timeouts.idleSeconds))
       for (const client of [quick, slow])
         client.middlewareStack.add(rememberRefusal, { step: 'deserialize', name: 'rememberRefusal', priority: 'high' })
-      return { sdk, quick, slow }
+      return { sdk, quick, slow, uploads }
     })
     return loading
   }
@@ -152,6 +161,8 @@ export function connectS3(
     },
 
     credentials: () => configured('reading credentials', async () => (await load()).quick.config.credentials()),
+    uploadCredentials: () =>
+      configured('reading the upload credentials', async () => (await load()).uploads.config.credentials()),
     region: () => configured('reading the region', async () => (await load()).quick.config.region()),
 
     bucketUrl: (endpoint) =>

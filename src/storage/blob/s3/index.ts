@@ -11,7 +11,7 @@ import { createS3Keys } from './keys.js'
 import { createMultipart } from './multipart.js'
 import { deleteObject, getObject, listObjects, putObject, statObject } from './objects.js'
 import { createLine, createLines, remember } from './once.js'
-import { resolveS3Options, type S3StorageOptions } from './options.js'
+import { resolveS3Options, type S3Credentials, type S3StorageOptions } from './options.js'
 import { createPresign } from './presign.js'
 import { probeBinding } from './probe.js'
 import type { S3Traits } from './profiles.js'
@@ -19,6 +19,7 @@ import { proveObject } from './proof.js'
 import { loadSha256 } from './sha256.js'
 import { createSigner, type SignUrl } from './signer.js'
 import { createTrials } from './trials.js'
+import { createUploadSigning } from './upload-signing.js'
 
 export type { S3LogEntry } from './call-log.js'
 export type { S3Credentials, S3StorageOptions, S3Timeouts, S3Verify } from './options.js'
@@ -71,7 +72,10 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
   const connection = connectS3(options, bucketExists)
   const keys = createS3Keys(options.prefix)
   const sha256 = remember(loadSha256)
-  const signerFor = async (endpoint: string | undefined): Promise<SignUrl> => {
+  const signerFor = async (
+    endpoint: string | undefined,
+    credentials: (seconds: number) => Promise<S3Credentials> = connection.credentials,
+  ): Promise<SignUrl> => {
     const [region, bucketUrl, publicUrl] = await Promise.all([
       connection.region(),
       connection.bucketUrl(asTheStoreSees(endpoint, options.endpoint)),
@@ -82,7 +86,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
       bucketUrl,
       publicPath: publicUrl.pathname,
       sha256: await sha256(),
-      credentials: connection.credentials,
+      credentials,
       clock: options.clock,
     })
   }
@@ -107,6 +111,11 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     known = await probeBinding(context)
     return known
   })
+  const uploads = createUploadSigning(context, {
+    signerFor,
+    binds: async () => known ?? find(),
+    ...(options.uploadCredentials === undefined ? {} : { uploadCredentials: connection.uploadCredentials }),
+  })
 
   return {
     name: 's3',
@@ -125,6 +134,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
         trials.conditionalPut.find().catch(later),
         trials.multipart.find().catch(later),
       ])
+      await uploads.find()
     }),
     put: async (key, body, putOptions) => putObject(context, at(key), body, putOptions),
     get: async (key, getOptions) => getObject(context, at(key), getOptions),
@@ -137,9 +147,10 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
       for await (const { key, size, modifiedAt } of listObjects(context, { prefix, incoming: false }))
         yield { key, size, modifiedAt }
     },
-    multipart: createMultipart(context),
+    multipart: createMultipart(context, uploads),
     presign: createPresign(context, {
       signer: options.publicEndpoint === undefined ? context.signer : remember(() => signerFor(options.publicEndpoint)),
+      uploads,
       binding: {
         get known() {
           return known

@@ -1,10 +1,13 @@
 import { assertKey } from '../keys.js'
 
 /**
- * Bytes whose URL is not bound to their digest arrive below this prefix and reach their own key only by a copy inside the store: no URL that could still
- * change them was ever signed for that key. It cannot collide with a key of the registry, whose keys start with `blobs/`.
+ * Where uploads are joined that the store is to prove by copying them to their own key (`verify: 'store'`). It cannot
+ * collide with a key of the registry, whose keys start with `blobs/`.
  */
 const INCOMING = '.incoming/'
+
+/** All keys of blobs start so; `records/` and the rest are written by this server alone. */
+const UPLOADS = 'blobs/'
 
 /** The store's name of an object: the backend's prefix, and whether the object lies at its own key or still at the entrance. */
 export interface S3Keys {
@@ -14,6 +17,8 @@ export interface S3Keys {
   incoming(key: string): string
   /** Prefix of all objects whose key starts with `prefix`. */
   prefix(prefix: string): string
+  /** Below these lies what upload URLs write. */
+  readonly uploadPrefixes: readonly string[]
   /** What an object of this bucket is to us; undefined when it lies outside our prefix. */
   parse(object: string): { readonly key: string; readonly incoming: boolean } | undefined
 }
@@ -24,6 +29,7 @@ export function createS3Keys(prefix: string): S3Keys {
     object: (key) => base + checkKey(key),
     incoming: (key) => base + INCOMING + checkKey(key),
     prefix: (part) => base + part,
+    uploadPrefixes: [`${base}${UPLOADS}`, `${base}${INCOMING}${UPLOADS}`],
     parse(object) {
       if (!object.startsWith(base)) return undefined
       const rest = object.slice(base.length)

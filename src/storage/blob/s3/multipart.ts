@@ -2,18 +2,19 @@ import { createHash } from 'node:crypto'
 import type { CompleteMultipartOptions, FinishedBlob, MultipartCapability, PartStat } from '../contract.js'
 import { isStorageError, StorageError } from '../errors.js'
 import { mismatch, sendBody } from './body.js'
-import { creationInput, MAX_SINGLE_BYTES, type S3Context, type S3Object, unquote } from './context.js'
+import { creationInput, MAX_SINGLE_BYTES, type S3Context, unquote } from './context.js'
 import { statObject } from './objects.js'
 import { withPayloadHash } from './payload-hash.js'
-import { publishIncoming, publishInPlace } from './publish.js'
+import { checkSize, publishIncoming, publishInPlace } from './publish.js'
 import { locateUpload, type S3Upload, uploadRef } from './upload-id.js'
+import type { UploadSigning } from './upload-signing.js'
 
 interface ListedPart extends PartStat {
   /** Milliseconds; stores round to seconds. */
   readonly sentAt: number
 }
 
-export function createMultipart(context: S3Context): MultipartCapability {
+export function createMultipart(context: S3Context, uploads: UploadSigning): MultipartCapability {
   const { connection, keys, options } = context
   const Bucket = connection.bucket
 
@@ -38,10 +39,11 @@ export function createMultipart(context: S3Context): MultipartCapability {
   }
 
   return {
-    async create(key, { size }) {
-      // What the store is to prove by a copy comes in at the entrance, so that the copy is the publishing move; and so does what a late part would damage.
+    async create(key, { size, sha256 }) {
       const { takesLateParts } = await context.trials.multipart.find()
-      const incoming = takesLateParts || (options.verify === 'store' && size <= MAX_SINGLE_BYTES)
+      const isBound = sha256 !== undefined && !takesLateParts && (await uploads.find()).bound
+      // What the store is to prove by a copy comes in at the entrance, so that the copy is the publishing move; and so does what a late part would damage.
+      const incoming = takesLateParts || (!isBound && options.verify === 'store' && size <= MAX_SINGLE_BYTES)
       const object = incoming ? keys.incoming(key) : keys.object(key)
       const { UploadId } = await connection.call(
         { operation: 'CreateMultipartUpload', key, object, pace: 'prompt' },
@@ -56,12 +58,16 @@ export function createMultipart(context: S3Context): MultipartCapability {
           backend: 's3',
           key,
         })
-      return { uploadId: uploadRef({ key, incoming, storeId: UploadId }).uploadId }
+      return {
+        uploadId: uploadRef({ key, incoming, sha256: isBound ? sha256 : undefined, storeId: UploadId }).uploadId,
+      }
     },
 
     async writePart(body, { partNumber, size, sha256, signal, ...ref }) {
       const upload = locateUpload(keys, ref)
       const { key, object, storeId } = upload
+      if (upload.sha256 !== undefined && upload.sha256 !== sha256)
+        throw mismatch('digest-mismatch', 'the upload is bound to other bytes', key)
       const Sha256 = await context.sha256()
       const expected = {
         size,
@@ -97,7 +103,9 @@ export function createMultipart(context: S3Context): MultipartCapability {
 
     async complete(claim) {
       const upload = locateUpload(keys, claim)
-      const { key, object, storeId, incoming } = upload
+      const { key, object, storeId } = upload
+      if (upload.sha256 !== undefined && (upload.sha256 !== claim.sha256 || claim.parts.length !== 1))
+        throw mismatch('digest-mismatch', 'the upload is bound to other bytes', key)
       try {
         const arrived = await listEntries(upload)
         // s3proxy lists no parts where others answer NoSuchUpload
@@ -134,7 +142,7 @@ export function createMultipart(context: S3Context): MultipartCapability {
         if (place === undefined) throw error
         if (place === 'published') return publishInPlace(context, { key, object: keys.object(key) }, claim)
       }
-      return publish(context, { key, object }, { ...claim, incoming })
+      return publish(context, upload, claim)
     },
 
     async abort(upload) {
@@ -177,19 +185,20 @@ export function createMultipart(context: S3Context): MultipartCapability {
   }
 }
 
-async function publish(
-  context: S3Context,
-  target: S3Object,
-  claim: CompleteMultipartOptions & { readonly incoming: boolean },
-): Promise<FinishedBlob> {
+async function publish(context: S3Context, upload: S3Upload, claim: CompleteMultipartOptions): Promise<FinishedBlob> {
+  const { key, incoming, sha256 } = upload
   try {
-    return await (claim.incoming ? publishIncoming(context, target.key, claim) : publishInPlace(context, target, claim))
+    if (incoming) return await publishIncoming(context, key, claim)
+    if (sha256 === undefined) return await publishInPlace(context, upload, claim)
+    // the store has refused every part with another SHA-256, and the whole is one part
+    checkSize(upload, await statObject(context, upload), claim.size)
+    return { key, proof: 'proven' }
   } catch (cause) {
     // versitygw says yes to the second of two completes at once, before the first has put anything there
     if (!isStorageError(cause, 'not-found')) throw cause
     throw new StorageError('upload-not-found', 'the upload is gone, and its object is not there (yet)', {
       backend: 's3',
-      key: target.key,
+      key,
       cause,
     })
   }

@@ -51,13 +51,18 @@ export interface S3StorageOptions {
   readonly pathStyle?: boolean
   /** Default: the AWS chain (environment, profile, web identity, instance role). A function is asked again before its answer expires. */
   readonly credentials?: S3Credentials | (() => S3Credentials | Promise<S3Credentials>)
+  /**
+   * Sign upload URLs in place of `credentials`, and do nothing else: a key that may `s3:PutObject` below `blobs/` (and,
+   * with `verify: 'store'`, `.incoming/blobs/`) of the prefix alone. For stores that take unsigned headers which copy
+   * other objects, and open no session that could do as much. Default a session that may only write, where the store
+   * opens one (MinIO does); else `credentials`.
+   */
+  readonly uploadCredentials?: S3Credentials | (() => S3Credentials | Promise<S3Credentials>)
   /** Own CA for `endpoint`, PEM. Clients must trust the CA of `publicEndpoint` themselves. Default the CAs of Node. */
   readonly ca?: string | Uint8Array
-  /**
-   * For example `STANDARD_IA`. Default the bucket's. A presigned single PUT (images of up to 64 MiB) cannot carry it: there the bucket's default counts.
-   */
+  /** For example `STANDARD_IA`. Default the bucket's. */
   readonly storageClass?: string
-  /** Default the bucket's default encryption, which also holds for presigned single PUTs. */
+  /** Default the bucket's default encryption. */
   readonly serverSideEncryption?: 'AES256' | 'aws:kms'
   /** Key of `aws:kms`. Default the account's own key. */
   readonly kmsKeyId?: string

@@ -1,24 +1,31 @@
 import type { PresignCapability, PresignedUrl } from '../contract.js'
 import { StorageError } from '../errors.js'
-import { MAX_SINGLE_BYTES, type S3Context } from './context.js'
-import { statObject } from './objects.js'
-import { checkSize, publishIncoming, publishInPlace } from './publish.js'
+import type { S3Context } from './context.js'
 import type { SignOptions, SignUrl } from './signer.js'
 import { locateUpload } from './upload-id.js'
+import type { UploadSigning } from './upload-signing.js'
 
 export interface PresignDependencies {
-  /** Signs for the public endpoint. */
+  /** Signs reads for the public endpoint. */
   readonly signer: () => Promise<SignUrl>
+  /** Signs uploads for the public endpoint. */
+  readonly uploads: UploadSigning
   /** Whether the store takes URLs that are bound to the SHA-256 of their bytes; tried once, then remembered. */
   readonly binding: { readonly known: boolean | undefined; find(): Promise<boolean> }
 }
 
-export function createPresign(context: S3Context, { signer, binding }: PresignDependencies): PresignCapability {
+export function createPresign(
+  context: S3Context,
+  { signer, uploads, binding }: PresignDependencies,
+): PresignCapability {
   const { keys, connection, options } = context
 
-  const sign = async (operation: string, request: SignOptions): Promise<PresignedUrl> => {
+  const sign = async (
+    { operation, by }: { readonly operation: string; readonly by: () => Promise<SignUrl> },
+    request: SignOptions,
+  ): Promise<PresignedUrl> => {
     const started = performance.now()
-    const signUrl = await signer()
+    const signUrl = await by()
     const { url, expiresAt, signed, canonical } = await signUrl(request)
     options.log({
       operation,
@@ -39,60 +46,40 @@ export function createPresign(context: S3Context, { signer, binding }: PresignDe
     get bindsPayload() {
       return binding.known ?? false
     },
+    get uploadsBlocked() {
+      return uploads.known?.blocked
+    },
 
     get: async (key, { expiresSeconds, filename }) =>
-      sign('presign GET', {
-        method: 'GET',
-        object: keys.object(key),
-        expiresSeconds,
-        ...(filename === undefined ? {} : { query: { 'response-content-disposition': attachment(filename) } }),
-      }),
-
-    async put(key, { size, sha256, expiresSeconds, clientSendsNoHash }) {
-      if (size > MAX_SINGLE_BYTES)
-        throw new StorageError('unsupported', `one PUT takes at most ${MAX_SINGLE_BYTES} bytes`, { backend: 's3', key })
-      const bound = clientSendsNoHash !== true && (await binds())
-      // An unbound URL could change its object as long as it is valid, so it leads to the entrance, from where `finish` copies.
-      const object = bound ? keys.object(key) : keys.incoming(key)
-      return sign('presign PUT', {
-        method: 'PUT',
-        object,
-        headers: uploadHeaders(size, bound ? sha256 : undefined),
-        expiresSeconds,
-      })
-    },
+      sign(
+        { operation: 'presign GET', by: signer },
+        {
+          method: 'GET',
+          object: keys.object(key),
+          expiresSeconds,
+          ...(filename === undefined ? {} : { query: { 'response-content-disposition': attachment(filename) } }),
+        },
+      ),
 
     async part({ partNumber, size, sha256, expiresSeconds, ...ref }) {
-      const { object, storeId } = locateUpload(keys, ref)
-      const headers = uploadHeaders(size, sha256 !== undefined && (await binds()) ? sha256 : undefined)
+      const { key, object, storeId, sha256: only } = locateUpload(keys, ref)
+      const { blocked } = await uploads.find()
+      if (blocked !== undefined) throw new StorageError('unsupported', blocked, { backend: 's3', key })
+      if (only !== undefined && only !== sha256)
+        throw new StorageError('invalid-part', 'the upload is bound to other bytes', { backend: 's3', key })
+      // every URL of an upload that counts as bound is
+      const bound = sha256 !== undefined && (only !== undefined || (await binds()))
       // an unbound part is harmless: after the upload is completed or aborted its URL leads nowhere
-      return sign('presign PUT part', {
-        method: 'PUT',
-        object,
-        query: { partNumber: String(partNumber), uploadId: storeId },
-        headers,
-        expiresSeconds,
-      })
-    },
-
-    async arrived(key) {
-      const places = [keys.object(key), keys.incoming(key)]
-      for (const object of places)
-        if ((await statObject(context, { key, object }, { mayBeAbsent: true })) !== undefined) return true
-      return false
-    },
-
-    async finish(key, expected) {
-      // a bound URL leaves nothing at the entrance
-      if ((await statObject(context, { key, object: keys.incoming(key) }, { mayBeAbsent: true })) !== undefined)
-        return publishIncoming(context, key, expected)
-      const target = { key, object: keys.object(key) }
-      const found = await statObject(context, target)
-      // An earlier `finish` moved it here and may not have lived to see its proof.
-      if (found?.moved === true) return publishInPlace(context, target, expected)
-      checkSize(target, found, expected.size)
-      // Only a URL that is bound to this SHA-256 was ever signed for this key, and the store refused everything else.
-      return { key, proof: 'proven' }
+      return sign(
+        { operation: 'presign PUT part', by: uploads.signer },
+        {
+          method: 'PUT',
+          object,
+          query: { partNumber: String(partNumber), uploadId: storeId },
+          headers: uploadHeaders(size, bound ? sha256 : undefined),
+          expiresSeconds,
+        },
+      )
     },
   }
 }

@@ -33,6 +33,8 @@ export interface S3Profile {
   /** What it says to a region that is not its own. */
   readonly region: S3Fact
   readonly pathStyle: S3Fact
+  /** Lets an unsigned `x-amz-copy-source` copy another object, with the rights of whoever signed the URL. */
+  readonly copiesUnsigned: S3Fact<boolean>
   /** Bytes of one PUT at the most. */
   readonly maxPutBytes: S3Fact<number>
   readonly notes: readonly S3Fact[]
@@ -60,11 +62,14 @@ export const s3Profiles: readonly S3Profile[] = [
     listsUploadsByPrefix: tried(false),
     region: tried('any; with MINIO_SITE_REGION set: 400 AuthorizationHeaderMalformed (presigned: 400 MissingFields)'),
     pathStyle: tried('yes; virtual hosts with MINIO_DOMAIN'),
+    copiesUnsigned: tried(true),
     maxPutBytes: told('MinIO: Thresholds and Limits', 5 * 1024 * GiB),
     notes: [
       tried('its list of unfinished uploads is in memory and empty after a restart; a prefix finds exact keys only'),
       tried('refuses a request with both a presigned query and a Bearer token: 400 InvalidRequest'),
-      tried('refuses headers that are sent but not signed: 400 AccessDenied'),
+      tried(
+        'refuses unsigned headers only where the URL signs a header that is missing; else it acts on them. Upload URLs are signed by sessions that may only write (AssumeRole at its S3 port), to which it refuses the copy: 403',
+      ),
     ],
   },
   {
@@ -83,6 +88,7 @@ export const s3Profiles: readonly S3Profile[] = [
       'that of the bucket: 301 PermanentRedirect, 400 IllegalLocationConstraintException',
     ),
     pathStyle: told('AWS: Virtual hosting of general purpose buckets', 'virtual hosts'),
+    copiesUnsigned: unknown,
     maxPutBytes: told('AWS: Amazon S3 multipart upload limits (size of a part)', 5 * GiB),
     notes: [
       told(
@@ -103,6 +109,7 @@ export const s3Profiles: readonly S3Profile[] = [
     listsUploadsByPrefix: tried(true),
     region: tried('any; a bucket is made only in us-east-1 or the zonegroup: 400 InvalidLocationConstraint'),
     pathStyle: tried('yes; virtual hosts with rgw_dns_name'),
+    copiesUnsigned: tried(true),
     maxPutBytes: told('Red Hat Ceph Storage: Ceph Object Gateway and the S3 API', 5 * GiB),
     notes: [
       tried('16.2 sends no Server header'),
@@ -127,6 +134,7 @@ export const s3Profiles: readonly S3Profile[] = [
     listsUploadsByPrefix: unknown,
     region: told('Cloudflare R2: S3 API compatibility', '`auto`; empty and us-east-1 mean the same'),
     pathStyle: unknown,
+    copiesUnsigned: unknown,
     maxPutBytes: told('Cloudflare R2: Limits', 5 * GiB - 5 * 1024 ** 2),
     notes: [
       told('Cloudflare R2: Multipart upload', 'all parts but the last must have the same size'),
@@ -145,6 +153,7 @@ export const s3Profiles: readonly S3Profile[] = [
     listsUploadsByPrefix: tried(true),
     region: tried('its own: 400 AuthorizationHeaderMalformed (presigned: 400 AuthorizationQueryParametersError)'),
     pathStyle: tried('yes'),
+    copiesUnsigned: tried(false),
     maxPutBytes: unknown,
     notes: [
       tried('refuses every presigned URL that signs the SHA-256 of its bytes: 403 SignatureDoesNotMatch'),
@@ -163,11 +172,13 @@ export const s3Profiles: readonly S3Profile[] = [
     listsUploadsByPrefix: tried(true),
     region: tried('any'),
     pathStyle: tried('yes'),
+    copiesUnsigned: tried(true),
     maxPutBytes: unknown,
     notes: [
       tried('sends no Server header'),
       tried('takes parts for every upload id, finished and unknown ones too'),
       tried('keeps no SHA-256 of a copy, so verify=store falls back to read'),
+      tried('opens no sessions: uploads go through the registry, unless a proxy drops the header'),
       tried('joining the parts of 1 GiB took 9 s: finishSeconds must allow for it'),
     ],
   },
@@ -184,6 +195,7 @@ export const s3Profiles: readonly S3Profile[] = [
       'its `location`: 400 AuthorizationHeaderMalformed (presigned: 400 AuthorizationQueryParametersError)',
     ),
     pathStyle: tried('yes'),
+    copiesUnsigned: unknown,
     maxPutBytes: told('OpenStack Swift: constraints (max_file_size)', 5 * GiB),
     notes: [
       tried('sends no Server header, but x-trans-id'),
@@ -208,6 +220,7 @@ export const s3Profiles: readonly S3Profile[] = [
     listsUploadsByPrefix: told(SEAWEEDFS, true),
     region: told(SEAWEEDFS, 'any'),
     pathStyle: told(SEAWEEDFS, 'yes'),
+    copiesUnsigned: unknown,
     maxPutBytes: unknown,
     notes: [
       told(SEAWEEDFS, 'lists a part number once for each time that it was sent, and joins any of them'),
@@ -226,9 +239,10 @@ export const s3Profiles: readonly S3Profile[] = [
     listsUploadsByPrefix: told(RCLONE, true),
     region: told(RCLONE, 'any'),
     pathStyle: told(RCLONE, 'yes'),
+    copiesUnsigned: unknown,
     maxPutBytes: unknown,
     notes: [
-      told(RCLONE, 'takes no part twice (501) and forgets uploads when it ends: serve --no-multipart'),
+      told(RCLONE, 'takes no part twice (501) and forgets uploads when it ends: a push that it interrupts begins anew'),
       told(RCLONE, 'calls itself AmazonS3'),
     ],
   },
@@ -246,6 +260,7 @@ export const s3Profiles: readonly S3Profile[] = [
       'the one in its configuration file, often `garage`',
     ),
     pathStyle: told('Garage: S3 Compatibility status', 'yes; virtual hosts too'),
+    copiesUnsigned: unknown,
     maxPutBytes: unknown,
     notes: [],
   },

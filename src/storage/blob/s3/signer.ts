@@ -6,8 +6,8 @@ import { importPeer } from './peers.js'
 import { loadSha256, type Sha256 } from './sha256.js'
 
 export interface SignerOptions {
-  /** Asked for every URL: a cached provider. */
-  readonly credentials: () => Promise<S3Credentials>
+  /** Asked for every URL, with the seconds that it should live: a cached provider. */
+  readonly credentials: (seconds: number) => Promise<S3Credentials>
   readonly region: string
   /** Of the bucket as the store sees it, `https://host/bucket` or `https://bucket.host`: what is signed. */
   readonly bucketUrl: URL
@@ -75,10 +75,12 @@ export async function createSigner(options: SignerOptions): Promise<SignUrl> {
 
   return async ({ method, object, query, headers, expiresSeconds }) => {
     const signingDate = options.clock()
-    const expiresIn = Math.max(1, Math.min(Math.floor(expiresSeconds), MAX_EXPIRES_SECONDS))
-    const credentials = await options.credentials()
+    const wanted = Math.max(1, Math.min(Math.floor(expiresSeconds), MAX_EXPIRES_SECONDS))
+    const credentials = await options.credentials(wanted)
     if (last?.credentials !== credentials) last = { credentials, signer: signerOf(credentials) }
     const { expiration } = credentials
+    const left = expiration === undefined ? wanted : Math.floor((expiration.getTime() - signingDate.getTime()) / 1000)
+    const expiresIn = Math.max(1, Math.min(wanted, left))
     const request = new Request({
       method,
       protocol,

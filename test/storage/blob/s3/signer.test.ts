@@ -85,7 +85,7 @@ describe('signer', () => {
     })
     expect(short.expiresAt).toEqual(expiration)
     expect(short.url).toContain('X-Amz-Security-Token=to%2Fken%2B%3D')
-    expect(new URL(short.url).searchParams.get('X-Amz-Expires')).toBe('3600')
+    expect(new URL(short.url).searchParams.get('X-Amz-Expires')).toBe('600')
   })
 
   test('the native hash gives what the JavaScript one gives', async () => {
