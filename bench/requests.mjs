@@ -1,4 +1,7 @@
-/** CPU per small request, as ratios in one run: bare node:http, `version`, GetImage with few and many images, and the Go registry's manifest. */
+/**
+ * CPU per small request, as ratios in one run: bare node:http, `version` and GetImage of the mounted library, the same of `serve` with its defaults and without its log, and the Go
+ * registry's manifest.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +9,7 @@ import { findDistribution, pushManifest } from './lib/distribution.mjs'
 import { getRequest, sendRequests } from './lib/load.mjs'
 import { startModule } from './lib/process.mjs'
 import { median, printTable, saveResults } from './lib/report.mjs'
+import { filledEnv, startServe } from './lib/serve.mjs'
 import { fillDatabase, perContainer } from './metadata-fill.mjs'
 
 const server = (name) => new URL(`./servers/${name}.mjs`, import.meta.url)
@@ -45,6 +49,18 @@ export async function benchRequests({ rounds = 7, requests = 8000, images = 1_00
         request: getRequest(imagePath('container-0', '0.0.0'), authorization),
       },
     }
+    // `serve` as it is without options, and the same without a log
+    for (const [name, logLevel] of [
+      ['serve', 'info'],
+      ['serve without log', 'silent'],
+    ]) {
+      const database = join(folder, `${logLevel}.db`)
+      await fillDatabase(database, 100)
+      const target = await startServe(join(folder, logLevel), { env: filledEnv(`sqlite:${database}`), logLevel })
+      running.push(target)
+      cases[`${name}, version`] = { target, request: getRequest('/version') }
+      cases[`${name}, GetImage`] = { target, request: getRequest(imagePath('container-0', '0.0.0')) }
+    }
     const distribution = await findDistribution()
     if (distribution === undefined) console.log('the Go registry is left out: Go cannot build it here')
     else {
@@ -82,6 +98,10 @@ export async function benchRequests({ rounds = 7, requests = 8000, images = 1_00
       row('bare, image'),
       row('GetImage, 100 images', 'bare, image', '≤ 2.0', (value) => value <= 2),
       row(manyName, 'GetImage, 100 images', '≤ 1.2', (value) => value <= 1.2),
+      row('serve without log, version', 'bare, version'),
+      row('serve, version', 'serve without log, version', '≤ 1.15', (value) => value <= 1.15),
+      row('serve without log, GetImage', 'bare, image'),
+      row('serve, GetImage', 'serve without log, GetImage', '≤ 1.15', (value) => value <= 1.15),
       { what: 'token check', value: tokenCost, unit: 'µs CPU', goal: '< 10 µs', holds: tokenCost < 10 },
     ]
     if ('distribution, manifest' in cpu)

@@ -7,6 +7,7 @@ command -v psql >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&
 python3 -c 'import botocore' 2>/dev/null || /usr/bin/python3 -c 'import botocore' 2>/dev/null || missing+=(python3-botocore)
 command -v openssl >/dev/null || missing+=(openssl)
 command -v nginx >/dev/null || missing+=(nginx-light)
+command -v varnishd >/dev/null || [ -x /usr/sbin/varnishd ] || missing+=(varnish)
 command -v slapd >/dev/null || [ -x /usr/sbin/slapd ] || missing+=(slapd)
 command -v radosgw-admin >/dev/null && command -v ceph-osd >/dev/null || missing+=(ceph-mon ceph-osd radosgw ceph-common)
 command -v swift-object-server >/dev/null && command -v memcached >/dev/null ||

@@ -173,6 +173,65 @@ const exampleImports: Rule = (source) => {
     )
 }
 
+/**
+ * The rooms of src/core, and which others each may import. Every room may also import these files of the spine:
+ * options, services, route, version and extension. A room that is not listed here is an offence.
+ */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  http: [],
+  model: ['http'],
+  auth: ['model', 'http'],
+  hooks: ['auth', 'model', 'http'],
+  blobs: ['model', 'http'],
+  discovery: ['auth', 'blobs', 'model', 'http'],
+  namespaces: ['auth', 'blobs', 'hooks', 'model', 'http'],
+  images: ['auth', 'blobs', 'hooks', 'model', 'http'],
+  uploads: ['images', 'auth', 'blobs', 'hooks', 'model', 'http'],
+  transfers: ['uploads', 'images', 'auth', 'blobs', 'hooks', 'model', 'http'],
+  sidecars: ['blobs', 'model', 'http'],
+  upkeep: ['uploads', 'images', 'sidecars', 'blobs', 'hooks', 'model', 'http'],
+  extensions: ['upkeep', 'blobs', 'hooks', 'auth', 'model', 'http'],
+}
+const openSpine = ['options', 'services', 'route', 'version', 'extension'].map((name) => `src/core/${name}.ts`)
+const roomOf = (path: string): string | undefined => /^src\/core\/([^/]+)\//.exec(path)?.[1]
+
+const roomImports: Rule = (source) => {
+  const room = roomOf(source.path)
+  if (room === undefined) return []
+  const allowed = rooms[room]
+  if (allowed === undefined) return [at(source, 1, `the room ${room} is not in the table of rooms`)]
+  return importsOf(source)
+    .filter(({ target }) => {
+      if (!isInside(target, 'src/core')) return false
+      const other = roomOf(target)
+      return other === undefined ? !openSpine.includes(target) : other !== room && !allowed.includes(other)
+    })
+    .map((found) =>
+      at(source, found.line, `the room ${room} knows ${allowed.join(', ') || 'no other'}, but imports ${found.target}`),
+    )
+}
+
+/** Circles of files that import each other, types included; each as one line. */
+function circlesOf(files: readonly SourceText[]): string[] {
+  const targets = new Map(files.map((file) => [file.path, importsOf(file).map(({ target }) => target)]))
+  const state = new Map<string, 'open' | 'done'>()
+  const trail: string[] = []
+  const found: string[] = []
+  const visit = (path: string): void => {
+    state.set(path, 'open')
+    trail.push(path)
+    for (const target of targets.get(path) ?? []) {
+      if (!targets.has(target)) continue
+      if (state.get(target) === undefined) visit(target)
+      else if (state.get(target) === 'open') found.push([...trail.slice(trail.indexOf(target)), target].join(' -> '))
+    }
+    trail.pop()
+    state.set(path, 'done')
+  }
+  for (const path of targets.keys()) if (state.get(path) === undefined) visit(path)
+  return found
+}
+
 /** A rule about words in the code (names, texts and templates, not comments). */
 function wordRule(applies: (path: string) => boolean, pattern: RegExp, words: string): Rule {
   return (source) => {
@@ -273,6 +332,7 @@ const brands: Rule = (source) => {
 
 const rules = {
   coreImports,
+  roomImports,
   blobImports,
   metadataImports,
   adapterImports,
@@ -306,6 +366,15 @@ describe('the house', () => {
 
   it.each(Object.entries(rules))('%s', (_, rule) => {
     expect(sources.flatMap(rule)).toEqual([])
+  })
+
+  it('has no circle of files', () => {
+    expect(circlesOf(sources)).toEqual([])
+  })
+
+  it('has a room for each line of the table', () => {
+    const found = new Set(sources.flatMap(({ path }) => roomOf(path) ?? []))
+    expect(Object.keys(rooms).filter((room) => !found.has(room))).toEqual([])
   })
 
   it('has no storey that no rule looks at', () => {
@@ -349,6 +418,21 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
     'coreImports',
     'src/core/images/x.ts',
     "import { isStorageError } from '../../storage/blob/errors.js'\nimport { z } from 'zod'\nimport { createHash } from 'node:crypto'",
+    undefined,
+  ],
+  ['roomImports', 'src/core/http/x.ts', "import type { Principal } from '../auth/policy.js'", 1],
+  [
+    'roomImports',
+    'src/core/blobs/x.ts',
+    "import { x } from './y.js'\nimport { readSidecar } from '../sidecars/document.js'",
+    2,
+  ],
+  ['roomImports', 'src/core/images/x.ts', "import { routes } from '../routes.js'", 1],
+  ['roomImports', 'src/core/elsewhere/x.ts', 'const a = 1', 1],
+  [
+    'roomImports',
+    'src/core/upkeep/x.ts',
+    "import type { Services } from '../services.js'\nimport { dropBlob } from '../blobs/why-kept.js'",
     undefined,
   ],
   ['blobImports', 'src/storage/blob/x.ts', "import type { MetadataStore } from '../metadata/contract.js'", 1],
@@ -399,6 +483,18 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
   ['brands', 'src/core/http/errors.ts', 'return error instanceof LibraryError', undefined],
   ['brands', 'src/core/x.ts', 'return error instanceof Error', undefined],
 ]
+
+describe('circles', () => {
+  it('are found with their files, types included', () => {
+    const files = [
+      { path: 'src/a.ts', text: "import { b } from './b.js'" },
+      { path: 'src/b.ts', text: "import type { C } from './c.js'" },
+      { path: 'src/c.ts', text: "import type { A } from './a.js'" },
+      { path: 'src/d.ts', text: "import './a.js'" },
+    ]
+    expect(circlesOf(files)).toEqual(['src/a.ts -> src/b.ts -> src/c.ts -> src/a.ts'])
+  })
+})
 
 describe('each rule', () => {
   it.each(samples)('%s in %s: %j', (name, path, text, line) => {

@@ -14,10 +14,10 @@ export const filledEnv = (url) => ({
   SIF_LIBRARY_ACCEPT_STORAGE: 'true',
 })
 
-/** Starts `serve` on a data folder; `token` is the one of its admin. */
-export async function startServe(folder, { env } = {}) {
+/** Starts `serve` on a data folder; `token` is the one of its admin. `logLevel`: `info` is the default of `serve`. */
+export async function startServe(folder, { env, logLevel = 'error' } = {}) {
   const port = await freePort()
-  const args = [cli, 'serve', '--data', folder, '--port', String(port), '--log-level', 'error']
+  const args = [cli, 'serve', '--data', folder, '--port', String(port), '--log-level', logLevel]
   const server = await startProgram(process.execPath, args, { port, env })
   return { ...server, base: `http://127.0.0.1:${port}`, token: await readToken(join(folder, 'admin-token')) }
 }

@@ -23,6 +23,12 @@ export function createRegistry({ publicUrl, directory, tokenPage }) {
         if (person === undefined) throw new LibraryError('unauthorized', 'you are no longer in the portal')
         return { ...token, person }
       },
+      // a URL that was handed out ends with the token, and with the person
+      recall: async (grant) => {
+        const token = await library.accounts.recall(grant)
+        const person = token === null ? undefined : findPerson(token.name)
+        return person === undefined ? null : { ...token, person }
+      },
       authorize: ({ principal, action, resource }) => {
         if (action === 'pull' && !resource.private) return true
         return principal !== null && may(principal.person, action, resource.entity)

@@ -38,8 +38,8 @@ export function tokenPage({ library, listContainers, url }) {
 
   router.post('/tokens', urlencoded(), checkCsrf, async (req, res) => {
     const { name } = req.session
-    // the account holds only the tokens: who somebody is, and what they may do, the portal says
-    if ((await accounts.findUser(name)) === undefined) await accounts.addUser({ name })
+    // the account holds only the tokens: who somebody is, what they may do, and whose name it was, the portal says
+    if ((await accounts.findUser(name)) === undefined) await accounts.addUser({ name, takeOver: true })
     const { token } = await accounts.createToken({
       user: name,
       label: String(req.body.label ?? '').slice(0, 60),

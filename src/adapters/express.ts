@@ -11,20 +11,30 @@ import { urlBelow } from './prefix.js'
 
 /** Fits `app.use` of Express and connect. */
 export type LibraryMiddleware = (
-  req: IncomingMessage & { readonly body?: unknown },
+  req: IncomingMessage & { readonly body?: unknown; readonly originalUrl?: string },
   res: ServerResponse,
   next: (error?: unknown) => void,
 ) => void
 
+export interface MiddlewareOptions {
+  /**
+   * For the host's own root, beside the mount: only paths of extensions that clients look for there (`/v2/`, `/pks/`)
+   * are answered, and no prefix is taken off. Default: false.
+   */
+  readonly root?: boolean
+}
+
 /** Mounts a registry; paths that are not its own go on to the next handler with their request untouched. Hooks see the host's `req` as `request.native`. */
-export function libraryMiddleware(library: Pick<Library, 'handle'>): LibraryMiddleware {
+export function libraryMiddleware(
+  library: Pick<Library, 'handle'>,
+  { root = false }: MiddlewareOptions = {},
+): LibraryMiddleware {
   return (req, res, next) => {
     // both strip the mount from req.url, and leave it raw otherwise
-    serveNode(library, req, { res, url: urlBelow('', req.url ?? '/') ?? '/', native: req, parsed: req.body }).then(
-      (served) => {
-        if (!served) next()
-      },
-      next,
-    )
+    const target = (root ? req.originalUrl : undefined) ?? req.url ?? '/'
+    const url = urlBelow('', target) ?? '/'
+    serveNode(library, req, { res, url, native: req, parsed: req.body, root }).then((served) => {
+      if (!served) next()
+    }, next)
   }
 }

@@ -13,6 +13,11 @@ export interface LibraryPluginOptions {
   readonly library: Pick<Library, 'handle'>
   /** Path that the registry lives under, such as `/library`; Fastify's own option. Default: the root. */
   readonly prefix?: string
+  /**
+   * For the host's own root, beside the mount: only paths of extensions that clients look for there (`/v2/`, `/pks/`)
+   * are answered, and no prefix is taken off: give the paths themselves as prefix, such as `/v2`. Default: false.
+   */
+  readonly root?: boolean
 }
 
 /** Not OPTIONS: that one belongs to the host's CORS. */
@@ -22,8 +27,11 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
  * Mounts a registry as an encapsulated plugin: the host's content type parsers stay as they are, its hooks run. Paths that are not the registry's go to the host's 404
  * handler. Hooks of the registry see the `FastifyRequest` as `request.native`.
  */
-export async function libraryPlugin(instance: FastifyInstance, { library }: LibraryPluginOptions): Promise<void> {
-  const prefix = normalizePrefix(instance.prefix)
+export async function libraryPlugin(
+  instance: FastifyInstance,
+  { library, root = false }: LibraryPluginOptions,
+): Promise<void> {
+  const prefix = root ? '' : normalizePrefix(instance.prefix)
 
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { raw } = request
@@ -34,7 +42,9 @@ export async function libraryPlugin(instance: FastifyInstance, { library }: Libr
         ? undefined
         : (request.body as AsyncIterable<Uint8Array>)
     const response =
-      url === undefined ? undefined : await askLibrary(library, raw, { res: reply.raw, url, native: request, payload })
+      url === undefined
+        ? undefined
+        : await askLibrary(library, raw, { res: reply.raw, url, native: request, payload, root })
     if (response === undefined) {
       reply.callNotFound()
       return reply

@@ -11,6 +11,11 @@ import { normalizePrefix, urlBelow } from './prefix.js'
 export interface FetchOptions {
   /** Path that the registry lives under, where the host does not strip it. Default: the root. */
   readonly prefix?: string
+  /**
+   * For the host's own root, beside the mount: only paths of extensions that clients look for there (`/v2/`, `/pks/`)
+   * are answered, and no prefix is taken off: hand on the request as it came. Default: false.
+   */
+  readonly root?: boolean
   /** Answer 404 where the path is not ours, for hosts without a next handler. Default: false, and `undefined` is returned. */
   readonly fallback?: boolean
   /** What hooks see as `request.native`, made of the arguments that the host calls with. Default: the `Request`. */
@@ -40,7 +45,11 @@ function readHeaders(request: Request): Record<string, string> {
   return headers
 }
 
-function toLibraryRequest(request: Request, url: string, native: unknown): LibraryRequest {
+function toLibraryRequest(
+  request: Request,
+  url: string,
+  { root, native }: { readonly root: boolean; readonly native: unknown },
+): LibraryRequest {
   const mark = url.indexOf('?')
   return {
     method: request.method,
@@ -52,6 +61,7 @@ function toLibraryRequest(request: Request, url: string, native: unknown): Libra
     get signal() {
       return request.signal
     },
+    ...(root && { root }),
     native,
   }
 }
@@ -95,16 +105,22 @@ export function libraryFetch(
 ): LibraryFetch<Response>
 export function libraryFetch(library: Pick<Library, 'handle'>, options?: FetchOptions): LibraryFetch
 export function libraryFetch(library: Pick<Library, 'handle'>, options: FetchOptions = {}): LibraryFetch {
-  const prefix = normalizePrefix(options.prefix)
+  const { root = false } = options
+  const prefix = root ? '' : normalizePrefix(options.prefix)
   const nativeOf = options.native ?? ((request) => request)
   return async (request, ...rest) => {
     // cut out of the URL as it stands: `new URL` costs more than the whole look-up
     const url = urlBelow(prefix, request.url.slice(request.url.indexOf('/', request.url.indexOf('://') + 3)))
     const response =
-      url === undefined ? undefined : await library.handle(toLibraryRequest(request, url, nativeOf(request, ...rest)))
+      url === undefined
+        ? undefined
+        : await library.handle(toLibraryRequest(request, url, { root, native: nativeOf(request, ...rest) }))
     if (response !== undefined) return toResponse(response)
     return options.fallback === true
-      ? Response.json({ error: { code: 404, message: 'no such path' } }, { status: 404 })
+      ? Response.json(
+          { error: { code: 404, message: 'no such path' } },
+          { status: 404, headers: { 'cache-control': 'no-store' } },
+        )
       : undefined
   }
 }

@@ -17,6 +17,7 @@ export interface KoaContext {
   /** A body parser, such as koa-bodyparser, leaves what it read in `request.body`. */
   readonly request: object
   readonly url: string
+  readonly originalUrl: string
   status: number
   body: unknown
   set(name: string, value: string): void
@@ -29,6 +30,11 @@ export type LibraryMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) 
 export interface KoaOptions {
   /** Path that the registry lives under, such as `/library`. Default: the root, or where koa-mount put us. */
   readonly prefix?: string
+  /**
+   * For the host's own root, beside the mount: only paths of extensions that clients look for there (`/v2/`, `/pks/`)
+   * are answered, and no prefix is taken off. Default: false.
+   */
+  readonly root?: boolean
 }
 
 const empty = Buffer.alloc(0)
@@ -42,12 +48,14 @@ function toBody(body: LibraryResponse['body'], res: ServerResponse): unknown {
 
 /** Mounts a registry; paths that are not its own go on to the next middleware with their request untouched. Hooks see `ctx` as `request.native`. */
 export function libraryMiddleware(library: Pick<Library, 'handle'>, options: KoaOptions = {}): LibraryMiddleware {
-  const prefix = normalizePrefix(options.prefix)
+  const { root = false } = options
+  const prefix = root ? '' : normalizePrefix(options.prefix)
   return async (ctx, next) => {
     const { req, res } = ctx
-    const url = urlBelow(prefix, ctx.url)
+    const url = urlBelow(prefix, root ? ctx.originalUrl : ctx.url)
     const parsed = (ctx.request as { readonly body?: unknown }).body
-    const response = url === undefined ? undefined : await askLibrary(library, req, { res, url, native: ctx, parsed })
+    const response =
+      url === undefined ? undefined : await askLibrary(library, req, { res, url, native: ctx, parsed, root })
     if (response === undefined) {
       await next()
       return

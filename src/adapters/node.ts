@@ -13,6 +13,11 @@ import { normalizePrefix, urlBelow } from './prefix.js'
 export interface ListenerOptions {
   /** Path that the registry lives under, such as `/library`. Default: the root. */
   readonly prefix?: string
+  /**
+   * For the host's own root, beside the mount: only paths of extensions that clients look for there (`/v2/`, `/pks/`)
+   * are answered, and no prefix is taken off. Default: false.
+   */
+  readonly root?: boolean
   /** Called for paths that are not the registry's. Default: 404 with the error envelope. */
   readonly fallback?: (req: IncomingMessage, res: ServerResponse) => void
 }
@@ -21,7 +26,11 @@ const notFound = JSON.stringify({ error: { code: 404, message: 'no such path' } 
 
 function answerNotFound(_req: IncomingMessage, res: ServerResponse): void {
   res
-    .writeHead(404, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(notFound) })
+    .writeHead(404, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(notFound),
+      'cache-control': 'no-store',
+    })
     .end(notFound)
 }
 
@@ -30,7 +39,8 @@ export function libraryListener(
   library: Pick<Library, 'handle'>,
   options: ListenerOptions = {},
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const prefix = normalizePrefix(options.prefix)
+  const { root = false } = options
+  const prefix = root ? '' : normalizePrefix(options.prefix)
   const fallback = options.fallback ?? answerNotFound
   return (req, res) => {
     const url = urlBelow(prefix, req.url ?? '/')
@@ -38,7 +48,7 @@ export function libraryListener(
       fallback(req, res)
       return
     }
-    serveNode(library, req, { res, url, native: req }).then(
+    serveNode(library, req, { res, url, native: req, root }).then(
       (served) => {
         if (!served) fallback(req, res)
       },

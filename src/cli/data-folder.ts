@@ -85,15 +85,33 @@ export async function writePrivateFile(file: string, content: string): Promise<v
   await rename(await writeAside(file, content), file)
 }
 
-async function readSecret(file: string): Promise<string> {
-  const secret = (await readFile(file, 'utf8')).trim()
+/** Reads a file of the data folder, which is a plain file: a link would lead to what somebody else chose. */
+async function readOwnFile(file: string): Promise<string> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    (error: unknown) => {
+      throw systemCode(error) === 'ELOOP' ? notFollowed(file, 'a link') : error
+    },
+  )
+  try {
+    if (!(await handle.stat()).isFile()) throw notFollowed(file, 'no plain file')
+    return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+}
+
+const notFollowed = (file: string, what: string): WorkError =>
+  new WorkError(`${file} is ${what} and not read: put the file itself there (a secret elsewhere: --secret-file)`)
+
+async function readSecret(file: string, read: (file: string) => Promise<string>): Promise<string> {
+  const secret = (await read(file)).trim()
   if (secret === '') throw new WorkError(`the secret file ${file} is empty`)
   return secret
 }
 
 async function readOrMakeSecret(file: string): Promise<string> {
   try {
-    return await readSecret(file)
+    return await readSecret(file, readOwnFile)
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
   }
@@ -107,7 +125,7 @@ async function readOrMakeSecret(file: string): Promise<string> {
   } finally {
     await unlink(fresh)
   }
-  return readSecret(file)
+  return readSecret(file, readOwnFile)
 }
 
 export interface SecretOptions {
@@ -126,7 +144,9 @@ export async function loadSecret(folder: DataFolder, options: SecretOptions): Pr
   const given = environment[secretVariable]
   if (given !== undefined && given !== '') return given
   try {
-    if (settings.secretFile !== undefined) return await readSecret(settings.secretFile)
+    // named by the operator, who may well name a link (as container platforms mount secrets)
+    if (settings.secretFile !== undefined)
+      return await readSecret(settings.secretFile, (file) => readFile(file, 'utf8'))
     if (settings.metadata?.startsWith('postgres') === true || (!make && !existsSync(folder.secretFile)))
       return undefined
     return await readOrMakeSecret(folder.secretFile)
@@ -146,9 +166,10 @@ export interface ServerRecord {
 
 export async function readServerRecord({ serverFile }: DataFolder): Promise<ServerRecord | undefined> {
   try {
-    return JSON.parse(await readFile(serverFile, 'utf8')) as ServerRecord
+    return JSON.parse(await readOwnFile(serverFile)) as ServerRecord
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
+    if (error instanceof WorkError) throw error
     throw new WorkError(`cannot read ${serverFile}: ${systemReason(error)}`)
   }
 }

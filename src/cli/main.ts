@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { homedir } from 'node:os'
+import { plainText } from './plain-text.js'
 import { run } from './program.js'
 import { createProgress } from './progress.js'
 
@@ -9,7 +10,8 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 // Node 22 warns that node:sqlite is experimental, at every start: nothing that an operator could act on
 process.removeAllListeners('warning')
 process.on('warning', ({ name, message }) => {
-  if (name !== 'ExperimentalWarning' || !message.includes('SQLite')) process.stderr.write(`${name}: ${message}\n`)
+  if (name !== 'ExperimentalWarning' || !message.includes('SQLite'))
+    process.stderr.write(plainText(`${name}: ${message}\n`))
 })
 
 const progress = createProgress(process.stderr)

@@ -1,12 +1,16 @@
 /** Results for people (a table) or programs (JSON). */
 import type { Terminal } from './command.js'
+import { plainLine } from './plain-text.js'
 
 /** Columns as wide as their widest cell; nothing at all for no rows. */
 export function formatTable(rows: readonly Readonly<Record<string, string>>[]): readonly string[] {
   const [first] = rows
   if (first === undefined) return []
   const names = Object.keys(first)
-  const lines = [names.map((name) => name.toUpperCase()), ...rows.map((row) => names.map((name) => row[name] ?? ''))]
+  const lines = [
+    names.map((name) => name.toUpperCase()),
+    ...rows.map((row) => names.map((name) => plainLine(row[name] ?? ''))),
+  ]
   const widths = names.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
   return lines.map((line) =>
     line

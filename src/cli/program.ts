@@ -6,6 +6,7 @@ import { commands } from './commands/index.js'
 import { toFailure } from './failure.js'
 import { type Flags, resolveSettings } from './options/resolve.js'
 import { type OptionKey, optionName, optionTable, optionVariable } from './options/table.js'
+import { plainLine, plainText } from './plain-text.js'
 
 const groups: Readonly<Record<string, string>> = {
   user: 'accounts of the standalone server',
@@ -80,8 +81,20 @@ function makeProgram(terminal: Terminal, end: (exitCode: number) => void): Comma
   return program
 }
 
+/** Whatever a command prints, nothing in it reaches the terminal as a command of its own. */
+function plainTerminal(terminal: Terminal): Terminal {
+  const { out, note, progress } = terminal
+  return {
+    ...terminal,
+    out: (line) => out(plainText(line)),
+    note: (line) => note(plainText(line)),
+    progress: (text) => progress(plainLine(text)),
+  }
+}
+
 /** Runs a command line (without `node` and the script) and returns its exit code: 0 done, 1 the work failed, 2 wrong usage. */
-export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+export async function run(argv: readonly string[], given: Terminal): Promise<number> {
+  const terminal = plainTerminal(given)
   let exitCode = 0
   const program = makeProgram(terminal, (code) => {
     exitCode = code

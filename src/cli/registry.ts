@@ -57,7 +57,7 @@ export async function openStorage(
     return s3Storage({
       ...s3OptionsFromUrl(url),
       ...(timeouts === undefined ? {} : { timeouts }),
-      ...(logger === undefined ? {} : { log: (entry) => logger.debug(entry, 's3') }),
+      ...(logger?.isLevelEnabled?.('debug') === true && { log: (entry) => logger.debug(entry, 's3') }),
     })
   }
   throw new UsageError('storage: expected filesystem:DIR or s3://BUCKET[/PREFIX][?endpoint=URL&…]')
@@ -74,7 +74,7 @@ export async function storageAuthority({ storage }: Settings): Promise<string | 
 export async function withAccounts<T>(settings: Settings, work: (accounts: Accounts) => Promise<T>): Promise<T> {
   const metadata = await openMetadata(settings)
   try {
-    return await work(createAccounts({ metadata }))
+    return await work(createAccounts({ metadata, defaultEntity: settings.defaultEntity }))
   } finally {
     await metadata.close()
   }
@@ -110,6 +110,7 @@ export async function openLibrary(
     ...(tokenPage === undefined ? {} : { tokenPage }),
     limits: {
       uploadSeconds: settings.uploadTime,
+      pullSeconds: settings.pullTime,
       partBytes: settings.partSize,
       ...(maxImageSize === undefined ? {} : { maxImageBytes: maxImageSize }),
       ...(maxEntitySize === undefined ? {} : { maxEntityBytes: maxEntitySize }),

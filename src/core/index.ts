@@ -9,6 +9,7 @@ export {
   type AuthorizeQuestion,
   allowAll,
   bearerToken,
+  type Grant,
   ownerPolicy,
   type Principal,
   type Resource,
@@ -16,7 +17,18 @@ export {
   type Visibility,
 } from './auth/policy.js'
 export { compareStorageMarks, type StorageMarkState } from './blobs/storage-mark.js'
-export type { LibraryEventName, LibraryEvents, LibraryHooks, LibraryListeners } from './hooks/hooks.js'
+export type { LibraryExtension } from './extension.js'
+export type {
+  EmitEvent,
+  EventFacts,
+  EventOrigin,
+  LibraryEventName,
+  LibraryEvents,
+  LibraryHooks,
+  LibraryListener,
+  LibraryListeners,
+} from './hooks/hooks.js'
+export { eventNames } from './hooks/hooks.js'
 export {
   errorTable,
   isLibraryError,
@@ -24,12 +36,17 @@ export {
   type LibraryErrorCode,
   type LibraryErrorOptions,
 } from './http/errors.js'
+export type { Logger } from './http/logger.js'
 export type { LibraryRequest, LibraryResponse, RequestBody } from './http/messages.js'
+export type { VerifiedItem } from './images/verify-image.js'
 export { createLibrary, type Library } from './library.js'
-export type { PathVisibility } from './namespaces/visibility.js'
-export type { LibraryLimits, LibraryOptions, Logger } from './options.js'
-export type { ReindexItem, ReindexOptions, ReindexProgress, ReindexResult } from './sidecars/reindex.js'
+export type { PathVisibility, VisibilityOptions } from './namespaces/visibility.js'
+export type { LibraryLimits, LibraryOptions } from './options.js'
+export type { ReindexOptions, ReindexProgress, ReindexResult } from './sidecars/reindex.js'
+export type { ReindexItem } from './sidecars/reindex-context.js'
+export { placeOfStore } from './transfers/redirects.js'
 export type { ExplainOptions, Explanation } from './upkeep/explain.js'
 export type { SweepOptions, SweepProgress, SweepResult, SweptItem } from './upkeep/sweep.js'
-export type { VerifiedItem, VerifyOptions, VerifyResult } from './upkeep/verify.js'
+export type { UpkeepOptions } from './upkeep/timers.js'
+export type { VerifyOptions, VerifyResult } from './upkeep/verify.js'
 export { packageVersion } from './version.js'

@@ -1,29 +1,42 @@
 /** createLibrary: the registry, put together from its options. */
 import { randomBytes } from 'node:crypto'
 import { isStorageError } from '../storage/blob/errors.js'
+import { may } from './auth/access.js'
 import { type Accounts, createAccounts } from './auth/accounts.js'
 import { ownerPolicy } from './auth/policy.js'
 import { createStorageMark } from './blobs/storage-mark.js'
 import { createReadiness } from './discovery/readiness.js'
+import { documentsOf } from './extensions/documents-view.js'
+import { jobsOf, keepersOf, type LoadedExtension, loadExtensions, routesOf } from './extensions/load.js'
+import { storageBelow } from './extensions/storage-view.js'
 import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
-import { createEmitter } from './hooks/events.js'
+import { addListeners, createEmitter } from './hooks/events.js'
+import type { EventFacts, LibraryEventName, LibraryListener } from './hooks/hooks.js'
+import { createBodyBudget } from './http/body-budget.js'
 import { isLibraryError } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
-import { asStream, handOut } from './http/response-body.js'
+import { type HandedBody, handOut, inPieces } from './http/response-body.js'
+import { errorResponse } from './http/responses.js'
 import { createRouter } from './http/router.js'
+import { createUnreadAnswers } from './http/unread-answers.js'
+import { createCursors } from './images/cursors.js'
 import { createDownloadCounts } from './images/download-counts.js'
-import { type PathVisibility, pathVisibility } from './namespaces/visibility.js'
+import { createLifecycle } from './lifecycle.js'
+import { type PathVisibility, pathVisibility, type VisibilityOptions } from './namespaces/visibility.js'
 import { makeOpenApi } from './openapi.js'
 import { type LibraryOptions, resolveOptions } from './options.js'
 import { handleRequest } from './pipeline.js'
 import { routes } from './routes.js'
 import type { Services } from './services.js'
+import { createLostImageKeeper } from './sidecars/lost-images.js'
 import { type ReindexOptions, type ReindexResult, reindex } from './sidecars/reindex.js'
 import { createSidecarWriter } from './sidecars/writer.js'
 import { createCapabilities } from './transfers/tokens.js'
 import { createTransfers } from './transfers/urls.js'
 import { type ExplainOptions, type Explanation, explain } from './upkeep/explain.js'
+import { runIfDue } from './upkeep/jobs.js'
 import { type SweepOptions, type SweepResult, sweep } from './upkeep/sweep.js'
+import { startUpkeep, type UpkeepOptions } from './upkeep/timers.js'
 import { type VerifyOptions, type VerifyResult, verify } from './upkeep/verify.js'
 
 export interface Library {
@@ -42,180 +55,241 @@ export interface Library {
   sweep(options?: SweepOptions): Promise<SweepResult>
   /** Reads blobs back, hides what is damaged, shows what is whole again. */
   verify(options?: VerifyOptions): Promise<VerifyResult>
+  /**
+   * Starts the repeated work: sweeps, proofs of what is unproven, and the jobs of extensions. Safe on every instance.
+   * The returned function stops it, and so does `close`. Throws TypeError for a period that is none.
+   */
+  startUpkeep(options?: UpkeepOptions): () => void
   /** Says of a storage key (or an upload id, image id, hash or digest) why its blob stays, or when a sweep deletes it. */
   explain(what: string, options?: ExplainOptions): Promise<readonly Explanation[]>
   /** Brings back from the sidecars in the storage what the metadata store has lost. Only adds; safe beside running servers, and to be repeated. */
   reindex(options?: ReindexOptions): Promise<ReindexResult>
-  /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private. */
-  visibility(path: string, change?: 'private' | 'public'): Promise<PathVisibility>
+  /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private; with `create` makes it before its first push. */
+  visibility(path: string, change?: 'private' | 'public', options?: VisibilityOptions): Promise<PathVisibility>
+  /**
+   * Adds a listener for an event, as `on` of the options does; the returned function removes it. Listeners are called in
+   * the order in which they were added; what one throws is logged and breaks nothing. Throws TypeError for an unknown event.
+   */
+  on<Name extends LibraryEventName>(name: Name, listener: LibraryListener<Name>): () => void
   /** The OpenAPI 3.1 document of the routes. */
   openapi(): object
 }
 
 const secretSetting = 'transfer-secret'
 
-/** Counts what is under way, so that `close` can wait for it. */
-function createGate() {
-  let active = 0
-  let onIdle: (() => void) | undefined
-  const leave = (): void => {
-    active -= 1
-    if (active === 0) onIdle?.()
-  }
-  return {
-    enter: (): void => {
-      active += 1
-    },
-    leave,
-    idle: (): Promise<void> => (active === 0 ? Promise.resolve() : new Promise((resolve) => (onIdle = resolve))),
-  }
-}
+/** In bytes: what the buffers of a connection take of a pull whose client reads nothing. */
+const connectionBuffers = 4 * 1024 ** 2
 
 /** Makes a registry. Throws TypeError for options that cannot work; opens nothing before `ready` or the first request. */
 export function createLibrary(options: LibraryOptions): Library {
   const settings = resolveOptions(options)
   const { storage, metadata } = options
   const { clock, generateId } = settings
-  const emit = createEmitter(options.on ?? {}, settings.logger)
+  const { emit, on } = createEmitter(options.on ?? {}, settings)
   let secret = options.secret
   let document: object | undefined
-  let closing: Promise<void> | undefined
-  let preparing: Promise<void> | undefined
-  let prepared = false
 
-  const prepare = async (): Promise<void> => {
-    await metadata.ready()
-    secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
-    await storage.ready?.()
-    await storageMark.settle()
-    prepared = true
-    // for what a crash or a migration left
-    sidecars.nudge()
-  }
-  const ready = (): Promise<void> => {
-    preparing ??= prepare().catch((error: unknown) => {
-      preparing = undefined
-      throw error
-    })
-    return preparing
-  }
-  const accounts = createAccounts({ metadata, clock, generateId, ready })
-  const capabilities = createCapabilities({
-    clock,
-    secret: () => {
-      if (secret === undefined) throw new Error('the secret is read before ready()')
-      return secret
+  const lifecycle = createLifecycle({
+    logger: settings.logger,
+    prepare: async () => {
+      await metadata.ready()
+      secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
+      await storage.ready?.()
+      await storageMark.settle()
+      for (const { parts } of extensions) await parts.ready?.()
+      // for what a crash or a migration left
+      sidecars.nudge()
     },
   })
-  const openapi = (): object => (document ??= makeOpenApi(routes))
-  const gate = createGate()
-  const inBackground: Services['inBackground'] = (work) => {
-    gate.enter()
-    work()
-      .catch((err: unknown) => settings.logger.error({ err }, 'work in the background failed'))
-      .finally(gate.leave)
+  const { ready, enter, stopping } = lifecycle
+  const accounts = createAccounts({
+    metadata,
+    clock,
+    generateId,
+    ready,
+    defaultEntity: settings.defaultEntity,
+    emit: (name, facts) => emit(name, facts as unknown as EventFacts<typeof name>),
+  })
+  const knownSecret = (): string => {
+    if (secret === undefined) throw new Error('the secret is read before ready()')
+    return secret
   }
+  const capabilities = createCapabilities({ clock, secret: knownSecret })
   const storageMark = createStorageMark({ storage, metadata, settings })
-  const stopping = new AbortController()
-  const sidecars = createSidecarWriter({ settings, storage, metadata, storageMark, inBackground })
+  const sidecars = createSidecarWriter({
+    settings,
+    storage,
+    metadata,
+    storageMark,
+    inBackground: lifecycle.inBackground,
+  })
   const downloads = createDownloadCounts({ metadata, settings })
+  const auth = checkedAuth(
+    options.auth ?? ownerPolicy({ authenticate: accounts.authenticate, recall: accounts.recall }),
+  )
+  const extensions: readonly LoadedExtension[] = loadExtensions(options.extensions ?? [], (name) => ({
+    publicUrl: settings.publicUrl,
+    metadata,
+    storage: storageBelow(storage, `extensions/${name}/`),
+    documents: documentsOf({ metadata, clock }, name),
+    may: ({ principal, request, action, resource }) => may({ auth, principal, request }, action, resource),
+    logger: settings.logger,
+    clock,
+    generateId,
+    inBackground: lifecycle.inBackground,
+    stopping,
+  }))
+  for (const { parts } of extensions) addListeners(on, parts.on ?? {})
+  const table = [...routes, ...routesOf(extensions)]
   const services: Services = {
     settings,
     storage,
     metadata,
-    auth: checkedAuth(options.auth ?? ownerPolicy({ authenticate: accounts.authenticate })),
-    hooks: checkedHooks(options.hooks ?? {}),
+    auth,
+    hooks: checkedHooks(options.hooks ?? {}, ...extensions.map(({ parts }) => parts.hooks ?? {})),
     emit,
     transfers: createTransfers({ settings, storage, capabilities }),
-    openapi,
+    cursors: createCursors({ secret: knownSecret }),
+    openapi: () => (document ??= makeOpenApi(table)),
     ready,
-    isReady: () => prepared,
+    isReady: lifecycle.isReady,
     readiness: createReadiness({ settings, storage, metadata, storageMark }),
-    isClosing: () => closing !== undefined,
+    isClosing: lifecycle.isClosing,
     inBackground: (work) =>
-      inBackground(async () => {
+      lifecycle.inBackground(async () => {
         await work()
         sidecars.nudge()
       }),
-    stopping: stopping.signal,
+    stopping,
     storageMark,
+    keepers: [createLostImageKeeper({ storage, metadata }), ...keepersOf(extensions)],
     countDownload: downloads.count,
     sidecars,
+    bodies: createBodyBudget({
+      maxBodies: settings.limits.maxJsonBodies,
+      maxBytes: settings.limits.maxJsonBodiesBytes,
+    }),
   }
-  const router = createRouter(routes)
+  const router = createRouter(table)
+  const rootRouter = createRouter(table.filter(({ root }) => root === true))
+  const unread = createUnreadAnswers(settings.limits.maxUnreadBytes)
   const untilStopping = (signal: AbortSignal | undefined): AbortSignal =>
-    signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal])
+    signal === undefined ? stopping : AbortSignal.any([signal, stopping])
   /** Work that no request asked for: `close` waits for it too. */
-  const tend = async <T>(work: () => Promise<T>): Promise<T> => {
-    gate.enter()
+  const runMaintenance = async <T>(work: () => Promise<T>): Promise<T> => {
+    const leave = enter()
     try {
       await ready()
       return await work()
     } finally {
       sidecars.nudge()
-      gate.leave()
+      leave()
     }
   }
 
   const handle = async (request: LibraryRequest): Promise<LibraryResponse | undefined> => {
-    gate.enter()
+    const leave = enter()
     let handedOut = false
     try {
-      const response = await handleRequest(services, router, request)
+      const response = await handleRequest(services, request.root === true ? rootRouter : router, request)
       if (response !== undefined && request.method !== 'GET' && request.method !== 'HEAD') sidecars.nudge()
       if (response === undefined || response.body === null) return response
-      const stream = asStream(response.body)
+      const { body } = response
+      const isAnswer = typeof body === 'string' || body instanceof Uint8Array
+      const stream = isAnswer ? inPieces(body) : body
       if (stream === undefined) return response
-      handedOut = true
       const requestId = response.headers['x-request-id']
-      return {
-        ...response,
-        body: handOut(stream, {
-          idleSeconds: settings.limits.pullIdleSeconds,
-          done: (err) => {
-            gate.leave()
-            if (isLibraryError(err, 'timeout')) {
-              settings.logger.warn({ requestId, err }, 'a body was given up')
-              // nobody asks for the next chunk, so that the adapter learns of it by this alone
-              request.cut?.()
-            }
-            // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
-            else if (err !== undefined && !isStorageError(err, 'aborted'))
-              settings.logger.error({ requestId, err }, 'a body was cut short')
-          },
-        }),
+      const { idleSeconds, pullIdleSeconds, pullStartSeconds } = settings.limits
+      const handed: HandedBody = handOut(stream, {
+        ...(isAnswer
+          ? { idleSeconds: Math.min(idleSeconds, pullIdleSeconds) }
+          : { idleSeconds: pullIdleSeconds, start: { seconds: pullStartSeconds, bytes: connectionBuffers } }),
+        done: (err) => {
+          unread.release(handed)
+          leave()
+          if (isLibraryError(err, 'timeout')) {
+            settings.logger.warn({ requestId, err }, 'a body was given up')
+            // nobody asks for the next chunk, so that the adapter learns of it by this alone
+            request.cut?.()
+          }
+          // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
+          else if (err !== undefined && !isStorageError(err, 'aborted'))
+            settings.logger.error({ requestId, err }, 'a body was cut short')
+        },
+      })
+      handedOut = true
+      if (isAnswer && !unread.hold(handed, Buffer.byteLength(body))) {
+        await handed[Symbol.asyncIterator]().return?.()
+        return errorResponse(503, 'the registry sends too many answers at once: try again', {
+          ...(requestId !== undefined && { 'x-request-id': requestId }),
+          'retry-after': '5',
+        })
       }
+      return { ...response, body: handed }
     } finally {
-      if (!handedOut) gate.leave()
+      if (!handedOut) leave()
     }
   }
+
+  const sweepNow = (sweepOptions: SweepOptions = {}): Promise<SweepResult> =>
+    runMaintenance(() => sweep(services, { ...sweepOptions, signal: untilStopping(sweepOptions.signal) }))
+  const verifyNow = (verifyOptions: VerifyOptions = {}): Promise<VerifyResult> =>
+    runMaintenance(() => verify(services, { ...verifyOptions, signal: untilStopping(verifyOptions.signal) }))
+  const upkeep = new Set<() => void>()
 
   return {
     ready,
     handle,
     close: () => {
-      stopping.abort()
+      for (const stop of upkeep) stop()
       sidecars.stop()
-      closing ??= gate.idle().then(async () => {
+      return lifecycle.close(async () => {
         try {
           await downloads.flush()
           await sidecars.flush()
+          for (const { name, parts } of extensions)
+            await parts.close?.().catch((err: unknown) => settings.logger.error({ err }, `${name} did not close`))
           await storage.close?.()
         } finally {
           await metadata.close()
         }
       })
-      return closing
     },
     accounts,
-    sweep: (sweepOptions = {}) =>
-      tend(() => sweep(services, { ...sweepOptions, signal: untilStopping(sweepOptions.signal) })),
-    verify: (verifyOptions = {}) =>
-      tend(() => verify(services, { ...verifyOptions, signal: untilStopping(verifyOptions.signal) })),
-    explain: (what, explainOptions) => tend(() => explain(services, what, explainOptions)),
+    sweep: sweepNow,
+    verify: verifyNow,
+    startUpkeep: (upkeepOptions) => {
+      const stop = startUpkeep(
+        {
+          sweep: sweepNow,
+          verify: verifyNow,
+          jobs: jobsOf(extensions),
+          runIfDue: (job, signal) =>
+            runMaintenance(() => runIfDue({ metadata, clock, logger: settings.logger }, job, untilStopping(signal))),
+          logger: settings.logger,
+        },
+        upkeepOptions,
+      )
+      upkeep.add(stop)
+      return () => {
+        upkeep.delete(stop)
+        stop()
+      }
+    },
+    explain: (what, explainOptions) => runMaintenance(() => explain(services, what, explainOptions)),
     reindex: (reindexOptions = {}) =>
-      tend(() => reindex(services, { ...reindexOptions, signal: untilStopping(reindexOptions.signal) })),
-    visibility: (path, change) => tend(() => pathVisibility({ metadata, clock }, path, change)),
-    openapi,
+      runMaintenance(() => reindex(services, { ...reindexOptions, signal: untilStopping(reindexOptions.signal) })),
+    visibility: (path, change, visibilityOptions) =>
+      runMaintenance(async () => {
+        const stores = { metadata, clock, generateId, defaultPrivate: settings.defaultPrivate }
+        // absent before: only a change that makes it finds it afterwards
+        const before = change === undefined ? undefined : await pathVisibility(stores, path).catch(() => undefined)
+        const now = await pathVisibility(stores, path, change, visibilityOptions)
+        if (change !== undefined && before?.private !== now.private)
+          emit('visibility.changed', { kind: now.kind, path, private: now.private })
+        return now
+      }),
+    on,
+    openapi: services.openapi,
   }
 }

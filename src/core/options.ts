@@ -3,18 +3,12 @@ import { randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { AuthHooks } from './auth/policy.js'
+import type { LibraryExtension } from './extension.js'
 import { hookNames } from './hooks/checked-hooks.js'
 import { eventNames, type LibraryHooks, type LibraryListeners } from './hooks/hooks.js'
+import type { Logger } from './http/logger.js'
 import type { LibraryRequest } from './http/messages.js'
 import { checkName } from './model/references.js'
-
-/** Shaped like pino: an object of facts first, then the words. */
-export interface Logger {
-  debug(facts: object, message?: string): void
-  info(facts: object, message?: string): void
-  warn(facts: object, message?: string): void
-  error(facts: object, message?: string): void
-}
 
 export interface LibraryLimits {
   /** Largest image in bytes. Default: 5 TiB (5,497,558,138,880), or what the storage takes, if that is less. */
@@ -23,8 +17,13 @@ export interface LibraryLimits {
   readonly maxJsonBytes?: number
   /** Part size in bytes that multipart plans start from; larger where 10,000 parts would not do. Default: 64 MiB (67,108,864). */
   readonly partBytes?: number
-  /** Lifetime of upload and pull URLs in seconds. A pull asks for ranges until it ends, so it must outlive the slowest one (protocol 5.7). Default: 86,400 (a day). */
+  /** Lifetime of upload URLs in seconds, and the longest one of pull URLs. Default: 86,400 (a day). */
   readonly presignSeconds?: number
+  /**
+   * Lifetime of a pull URL in seconds, beside a second for each 256 KiB of the image: a pull asks for ranges of one URL
+   * until it ends (protocol 5.7), so the URL must outlive a slow one. `presignSeconds` at the most. Default: 3,600.
+   */
+  readonly pullSeconds?: number
   /** When an upload without a sign of life counts as stale, in seconds. Default: 86,400 (a day). */
   readonly uploadSeconds?: number
   /** How long a body may stand still before it is given up, in seconds; a slow one that moves is never cut, only a JSON body has five times as long in all. Default: 60. */
@@ -34,6 +33,27 @@ export interface LibraryLimits {
    * by chunks of up to 1 MiB, so a reader of 300 bytes per second is never cut.
    */
   readonly pullIdleSeconds?: number
+  /**
+   * The same for the start of a pull, in seconds: as long as no more of it was taken than the buffers of a connection
+   * hold (4 MiB), its reader may have read nothing at all. Default: 300, or `pullIdleSeconds` where that is shorter.
+   */
+  readonly pullStartSeconds?: number
+  /** JSON bodies under way at once, over all connections; a quarter of them for one principal. More are answered with 503 and `retry-after`. Default: 1,000. */
+  readonly maxJsonBodies?: number
+  /** Bytes in memory of all JSON bodies under way; a quarter of them for one principal. More are answered with 503 and `retry-after`. Default: 64 MiB (67,108,864). */
+  readonly maxJsonBodiesBytes?: number
+  /** Bytes of JSON answers that clients have asked for and not read yet; beyond them those that stood still for the longest time are cut. Default: 32 MiB (33,554,432). */
+  readonly maxUnreadBytes?: number
+  /** Uploads that one principal may have under way; one more is answered with 429. Default: 1,000. */
+  readonly maxPrincipalUploads?: number
+  /** Uploads of one image under way. One more takes the place of the oldest one of the same principal, and is answered with 429 where that has none. Default: 100. */
+  readonly maxImageUploads?: number
+  /** Images that one principal has made and not uploaded; one more is answered with 429. Default: 1,000. */
+  readonly maxPendingImages?: number
+  /** Collections, containers and images of one entity together; one more is answered with 403. Default: 250,000. */
+  readonly maxEntityRecords?: number
+  /** Tags of one container, of all archs together; one more is answered with 403. Default: 10,000. */
+  readonly maxContainerTags?: number
   /** Quota in bytes of entities that have none of their own; 0 = unlimited. Default: 0. */
   readonly maxEntityBytes?: number
 }
@@ -79,6 +99,8 @@ export interface LibraryOptions {
   readonly tokenPage?: string
   /** Page of a container, relative to the public URL; the client prints it after a push. Default: its JSON object, `v1/containers/E/C/N`. */
   readonly containerUrl?: (path: string) => string
+  /** Capabilities that are added to the registry, in this order; each is made by a factory of its own. Default: none. */
+  readonly extensions?: readonly LibraryExtension[]
   /** Now, in milliseconds since 1970. Default: Date.now. */
   readonly clock?: () => number
   /** A new unguessable id of 24 lower-case hex digits (protocol 2.4). Default: 12 random bytes. */
@@ -106,7 +128,13 @@ export interface Settings {
 }
 
 const MiB = 1024 * 1024
-const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const silent: Logger = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  isLevelEnabled: () => false,
+}
 
 function checkUrl(option: string, url: string): string {
   const trimmed = url.replace(/\/+$/, '')
@@ -129,15 +157,25 @@ function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<L
     maxJsonBytes: limits.maxJsonBytes ?? 2 * MiB,
     partBytes: limits.partBytes ?? 64 * MiB,
     presignSeconds: limits.presignSeconds ?? 86_400,
+    pullSeconds: limits.pullSeconds ?? 3600,
     uploadSeconds: limits.uploadSeconds ?? 86_400,
     idleSeconds: limits.idleSeconds ?? 60,
     pullIdleSeconds: limits.pullIdleSeconds ?? 3600,
+    pullStartSeconds: limits.pullStartSeconds ?? Math.min(300, limits.pullIdleSeconds ?? 300),
+    maxJsonBodies: limits.maxJsonBodies ?? 1000,
+    maxJsonBodiesBytes: limits.maxJsonBodiesBytes ?? 64 * MiB,
+    maxUnreadBytes: limits.maxUnreadBytes ?? 32 * MiB,
+    maxPrincipalUploads: limits.maxPrincipalUploads ?? 1000,
+    maxImageUploads: limits.maxImageUploads ?? 100,
+    maxPendingImages: limits.maxPendingImages ?? 1000,
+    maxEntityRecords: limits.maxEntityRecords ?? 250_000,
+    maxContainerTags: limits.maxContainerTags ?? 10_000,
     maxEntityBytes: limits.maxEntityBytes ?? 0,
   }
   checkKeys('limits.', limits, Object.keys(filled))
   for (const [name, value] of Object.entries(filled)) {
     const smallest = name === 'maxEntityBytes' ? 0 : 1
-    const highest = name === 'idleSeconds' || name === 'pullIdleSeconds' ? longestTimerSeconds : Number.MAX_SAFE_INTEGER
+    const highest = /^(?:idle|pullIdle|pullStart)Seconds$/.test(name) ? longestTimerSeconds : Number.MAX_SAFE_INTEGER
     if (!Number.isSafeInteger(value) || value < smallest || value > highest)
       throw new TypeError(`limits.${name}: ${value} is no whole number in range`)
   }
@@ -168,9 +206,12 @@ const known = {
       defaultCollection: true,
       defaultArch: true,
     },
-    ...{ keyserver: true, tokenPage: true, containerUrl: true, clock: true, generateId: true },
+    ...{ keyserver: true, tokenPage: true, containerUrl: true, extensions: true, clock: true, generateId: true },
   } satisfies Record<keyof LibraryOptions, true>,
-  auth: { authenticate: true, authorize: true, visible: true } satisfies Record<keyof AuthHooks, true>,
+  auth: { authenticate: true, authorize: true, anonymousWrites: true, recall: true, visible: true } satisfies Record<
+    keyof AuthHooks,
+    true
+  >,
 }
 
 /** A misspelt gate would never run. Objects of a class of the host may have what they like. */
@@ -191,6 +232,9 @@ function checkShape(options: LibraryOptions): void {
     throw new TypeError('publicUrl: must be a URL or a function')
   if (options.transfer !== undefined && options.transfer !== 'auto' && options.transfer !== 'proxy')
     throw new TypeError(`transfer: must be 'auto' or 'proxy'`)
+  const { anonymousWrites } = options.auth ?? {}
+  if (anonymousWrites !== undefined && typeof anonymousWrites !== 'boolean')
+    throw new TypeError('auth.anonymousWrites: must be true or false')
   for (const name of ['multipart', 'defaultPrivate', 'requireSif', 'acceptStorage'] as const)
     if (options[name] !== undefined && typeof options[name] !== 'boolean')
       throw new TypeError(`${name}: must be true or false`)

@@ -1,8 +1,8 @@
 /** One request: match, authenticate, decode, authorize, handle. Every throw ends in the one `catch` here. */
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { isStorageError } from '../storage/blob/errors.js'
-import { isMetadataError } from '../storage/metadata/errors.js'
-import { authorize } from './auth/access.js'
+import { isMetadataError, type MetadataError, type MetadataLimit } from '../storage/metadata/errors.js'
+import { authorize, refuseAnonymousWrite } from './auth/access.js'
 import { isLibraryError, LibraryError } from './http/errors.js'
 import { readJsonBody } from './http/json-body.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
@@ -14,15 +14,29 @@ import type { RouteContext, RouteRow } from './route.js'
 import type { Services } from './services.js'
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
-const instance = randomBytes(6).toString('hex')
-let requests = 0
 
-/** The host's request id where it set a harmless one, otherwise the next of ours. */
+/** The host's request id where it set a harmless one, otherwise one of ours: random, since a counter tells of the requests of others. */
 function requestIdOf(request: LibraryRequest): string {
   const given = readHeader(request, 'x-request-id')
   if (given !== undefined && requestIdPattern.test(given)) return given
-  requests += 1
-  return `${instance}-${requests.toString(36)}`
+  return randomUUID()
+}
+
+/** What to do about a number that is reached. */
+const waysOut: Readonly<Record<MetadataLimit, string>> = {
+  records: 'it may hold no more: delete images, or ask the operator of the registry',
+  tags: 'it may have no more: delete some first',
+  'pending-images': 'push them, delete them, or wait until the registry removes them',
+  'uploads-of-principal': 'finish or abort some, or wait until they expire',
+  'uploads-of-image': 'wait until one of them ends',
+}
+
+function limitError(error: MetadataError): LibraryError {
+  const { limit = 'records' } = error
+  const message = `${error.message}: ${waysOut[limit]}`
+  return limit === 'records' || limit === 'tags'
+    ? new LibraryError('quota-exceeded', message, { cause: error })
+    : new LibraryError('too-many', message, { cause: error, headers: { 'retry-after': '60' } })
 }
 
 /** Maps whatever was thrown to the error that the client reads. The text of unknown errors stays in the log. */
@@ -39,6 +53,8 @@ export function toLibraryError(error: unknown, requestId: string): LibraryError 
           'the bytes do not have the announced SHA-256: they were damaged on the way, send them again',
           cause,
         )
+      case 'upload-exhausted':
+        return new LibraryError('gone', 'the parts of the upload were sent too often: push again', cause)
       case 'upload-not-found':
         return new LibraryError('gone', 'the upload is gone: push again', cause)
       // only of an upload, whose completion stood still for so long that a sweep took it for left by a crash: a pull says so itself
@@ -62,6 +78,10 @@ export function toLibraryError(error: unknown, requestId: string): LibraryError 
     switch (error.code) {
       case 'quota-exceeded':
         return new LibraryError('quota-exceeded', error.message, cause)
+      case 'limit-exceeded':
+        return limitError(error)
+      case 'name-held':
+        return new LibraryError('conflict', error.message, cause)
       case 'parent-missing':
       case 'image-missing':
         return new LibraryError('conflict', 'it was deleted in the meantime: push again', cause)
@@ -96,7 +116,7 @@ async function prepare(services: Services, patienceMs: number): Promise<void> {
 /** One object goes through all stages and is filled on the way: copying it at each stage was a third of the cost of a small request. */
 type Filling = { -readonly [Key in keyof RouteContext<unknown, unknown>]: RouteContext<unknown, unknown>[Key] }
 
-function begin(services: Services, match: Match, request: LibraryRequest, requestId: string): Filling {
+function begin(services: Services, match: Match<RouteRow>, request: LibraryRequest, requestId: string): Filling {
   return {
     services,
     request,
@@ -113,26 +133,78 @@ function begin(services: Services, match: Match, request: LibraryRequest, reques
 
 async function run(row: RouteRow, context: Filling): Promise<LibraryResponse> {
   const { services, request } = context
+  const { access } = row
   if (row.standalone === undefined && !services.isReady()) await prepare(services, row.prepareMs ?? prepareMs)
   // before any byte of the body is read
-  if (row.access !== 'public') context.principal = (await services.auth.authenticate?.(request)) ?? null
-  if (typeof row.body === 'object') context.body = await readBody(services, row, request)
-  if (typeof row.access === 'object') {
-    const located = await row.access.locate(context)
-    context.resource = located?.resource
-    context.record = await authorize(
-      { auth: services.auth, principal: context.principal, request },
-      row.access.action,
-      located,
-    )
+  if (access !== 'public') context.principal = await authenticate(services, row, request)
+  const located = typeof access === 'object' ? access : undefined
+  if (located?.byBody === true)
+    refuseAnonymousWrite({ auth: services.auth, principal: context.principal, request }, located.action)
+  else if (located !== undefined) await admit(located, context)
+  if (typeof row.body === 'object') {
+    const startedAt = performance.now()
+    context.body = await readBody(row.body, context)
+    // who sent it slowly may have lost their right meanwhile
+    if (located?.byBody === true || performance.now() - startedAt > staleMs)
+      if (located !== undefined) await admit(located, context)
   }
   return row.handler(context)
 }
 
-function readBody(services: Services, row: RouteRow, request: LibraryRequest): Promise<unknown> {
-  if (typeof row.body !== 'object') return Promise.resolve(undefined)
-  const { limits } = services.settings
-  return readJsonBody(request, { schema: row.body.schema, limit: limits.maxJsonBytes, idleSeconds: limits.idleSeconds })
+async function authenticate(
+  { auth }: Services,
+  { owner }: RouteRow,
+  request: LibraryRequest,
+): Promise<RouteContext<unknown, unknown>['principal']> {
+  const own = await owner?.authenticate?.(request)
+  return own === undefined ? ((await auth.authenticate?.(request)) ?? null) : own
+}
+
+/** What the client reads of an error. The renderer of an extension that fails itself gives way to the library's. */
+function renderError(row: RouteRow | undefined, error: LibraryError, request: LibraryRequest): LibraryResponse {
+  try {
+    const own = row?.owner?.renderError?.(error, request)
+    if (own !== undefined) return own
+  } catch {
+    // its own fault must not hide the error
+  }
+  return errorResponse(error.status, error.message, error.headers)
+}
+
+/** What was found out about a resource is used for so long, in milliseconds. */
+const staleMs = 1000
+
+/** Finds the resource and asks whether this may be done to it. */
+async function admit(access: Exclude<RouteRow['access'], string>, context: Filling): Promise<void> {
+  const { services, principal, request } = context
+  const found = await access.locate(context)
+  context.resource = found?.resource
+  context.record = await authorize({ auth: services.auth, principal, request }, access.action, found)
+}
+
+/** In bytes: what names and describes one thing, with every character of its description escaped. */
+const shortBody = 128 * 1024
+
+function readBody(body: Exclude<RouteRow['body'], string>, context: Filling): Promise<unknown> {
+  const { services, request, principal } = context
+  const { maxJsonBytes, idleSeconds } = services.settings.limits
+  return readJsonBody(request, {
+    schema: body.schema,
+    keys: body.keys,
+    limit: body.long === true ? maxJsonBytes : Math.min(maxJsonBytes, shortBody),
+    idleSeconds,
+    budget: { of: services.bodies, sender: principal?.id ?? `address ${request.remote ?? ''}` },
+  })
+}
+
+/** Longer paths are cut in the log: the longest reference has about 900 characters. */
+const maxLoggedPath = 1024
+
+/** The path as the log may show it; undefined where no route was found, as only a route says whether it is a secret. */
+function shownPath(row: RouteRow | undefined, path: string): string | undefined {
+  if (row === undefined) return undefined
+  if (row.secretPath) return row.path
+  return path.length > maxLoggedPath ? `${path.slice(0, maxLoggedPath)}…` : path
 }
 
 function withoutBody(response: LibraryResponse): LibraryResponse {
@@ -145,53 +217,71 @@ function withoutBody(response: LibraryResponse): LibraryResponse {
 /** Answers one request; undefined = the path is not ours. Never throws. */
 export async function handleRequest(
   services: Services,
-  router: Router,
+  router: Router<RouteRow>,
   request: LibraryRequest,
 ): Promise<LibraryResponse | undefined> {
   const { clock, logger } = services.settings
   const startedAt = clock()
   const requestId = requestIdOf(request)
-  let route: string | undefined
+  let row: RouteRow | undefined
   let context: Filling | undefined
   let response: LibraryResponse
   try {
     const match = router(request.method, request.path)
     if (match === undefined) return undefined
-    route = match.row.name
+    row = match.row
     if (services.isClosing())
       throw new LibraryError('unavailable', 'the registry is shutting down', { headers: { 'retry-after': '5' } })
     context = begin(services, match, request, requestId)
-    const answer = await run(match.row, context)
+    const answer = await run(row, context)
     response = request.method === 'HEAD' ? withoutBody(answer) : answer
   } catch (thrown) {
     const error = toLibraryError(thrown, requestId)
-    response = errorResponse(error.status, error.message, error.headers)
+    response = renderError(row, error, request)
     if (request.method === 'HEAD') response = { ...response, body: null }
     if (error.status >= 500)
-      logger.error({ requestId, route, code: error.code, err: error.cause ?? error }, 'request failed')
-    services.emit('request.failed', {
-      requestId,
-      route,
-      code: error.code,
-      status: error.status,
-      error: error.cause ?? error,
-    })
+      logger.error({ requestId, route: row?.name, code: error.code, err: error.cause ?? error }, 'request failed')
+    services.emit(
+      'request.failed',
+      { requestId, route: row?.name, code: error.code, status: error.status, error: error.cause ?? error },
+      { principal: context?.principal ?? null, request },
+    )
   }
-  // the path and the query stay out of the log: they may carry a capability; the route and the request id find the rest
-  logger.info(
+  if (logger.isLevelEnabled?.('info') !== false)
+    logger.info(
+      {
+        requestId,
+        route: row?.name,
+        method: request.method,
+        // never the query: it may be signed
+        path: shownPath(row, request.path),
+        // what was asked for by an id
+        resource: context?.resource?.path,
+        status: response.status,
+        ms: clock() - startedAt,
+        principal: context?.principal?.id ?? null,
+        principalName: context?.principal?.name,
+        remote: request.remote,
+      },
+      'request',
+    )
+  const length = response.headers['content-length']
+  services.emit(
+    'request.completed',
     {
       requestId,
-      route,
+      route: row?.name,
       method: request.method,
       status: response.status,
       ms: clock() - startedAt,
-      principal: context?.principal?.id ?? null,
+      bytes: length === undefined ? undefined : Number(length),
     },
-    'request',
+    { principal: context?.principal ?? null, request },
   )
   return {
     status: response.status,
-    headers: Object.assign({ 'x-request-id': requestId }, response.headers),
+    // a shared cache must keep no answer: what it says changes with the next push, and with who asks
+    headers: Object.assign({ 'x-request-id': requestId, 'cache-control': 'no-store' }, response.headers),
     body: response.body,
   }
 }

@@ -1,25 +1,12 @@
 /** The shape of a row of the route table. The table runs the server, and documents it: `openapi.ts` and the tests read the same rows. */
 import type { z } from 'zod'
+import type { Located } from './auth/access.js'
 import type { Action, Principal, Resource } from './auth/policy.js'
+import type { LibraryError } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
 import type { Query } from './http/query.js'
+import type { Method } from './http/router.js'
 import type { Services } from './services.js'
-
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
-
-/** What a locator found. */
-export interface Located<R> {
-  /** What the action is asked for. */
-  readonly resource: Resource
-  /** undefined: there is no such thing (yet). */
-  readonly record: R | undefined
-  /**
-   * Rows that create: the record may be absent. A denied principal who may see this resource (the parent; `true` = nothing is hidden by saying no) reads 403, another one 404.
-   */
-  readonly creates?: Resource | true
-  /** The request named it by id: who may not see it must not read its path in the answer either. */
-  readonly byId?: true
-}
 
 /** A request on its way: what the pipeline knows before it asks who may. */
 export interface RouteInput<B> {
@@ -47,10 +34,35 @@ export interface RouteContext<B, R> extends RouteInput<B> {
 export type Access<B, R> =
   | 'public'
   | 'filtered'
-  | { readonly action: Action; readonly locate: (input: RouteInput<B>) => Promise<Located<R> | undefined> }
+  | {
+      readonly action: Action
+      readonly locate: (input: RouteInput<B>) => Promise<Located<R> | undefined>
+      /** The body names the resource. All other rows are authorized before a byte of their body is read. */
+      readonly byBody?: true
+    }
 
-/** `bytes`: the handler reads the body itself, after authorization. */
-export type BodySpec<B> = 'none' | 'bytes' | { readonly schema: z.ZodType<B> }
+/**
+ * `bytes`: the handler reads the body itself, after authorization. `any-case`: keys count in any case, those that the
+ * schema does not name are dropped, and null is the same as absent, as Go clients write them (protocol 3.4).
+ */
+export type BodySpec<B> =
+  | 'none'
+  | 'bytes'
+  | {
+      readonly schema: z.ZodType<B>
+      readonly keys?: 'any-case' | undefined
+      /** Lists as many things as the client likes, up to `maxJsonBytes`; other bodies have 128 KiB at the most. */
+      readonly long?: true
+    }
+
+/** What an extension does its own way on its own rows. */
+export interface RouteOwner {
+  /** undefined = as the host says. */
+  readonly authenticate:
+    | ((request: LibraryRequest) => Principal | null | undefined | Promise<Principal | null | undefined>)
+    | undefined
+  readonly renderError: ((error: LibraryError, request: LibraryRequest) => LibraryResponse) | undefined
+}
 
 export interface RouteRow<B = unknown, R = unknown> {
   /** Unique; label of logs and metrics. */
@@ -67,6 +79,8 @@ export interface RouteRow<B = unknown, R = unknown> {
   readonly body: BodySpec<B>
   /** Needs neither metadata nor storage, so it answers while they do not. */
   readonly standalone?: true
+  /** The path gives access to whoever reads it: a log shows the pattern in its place. */
+  readonly secretPath?: true
   /** Milliseconds to wait for the stores where the registry is not prepared yet. Default 8,000. */
   readonly prepareMs?: number
   /** Status of success, and the JSON that it carries; `bytes`, `text` or `empty` where it is none. */
@@ -75,6 +89,10 @@ export interface RouteRow<B = unknown, R = unknown> {
     readonly also?: readonly number[]
     readonly schema: z.ZodType | 'bytes' | 'text' | 'empty'
   }
+  /** Answers at the host's root too (`root` of the adapters), where clients insist on that path: `/v2/`, `/pks/`. */
+  readonly root?: true
+  /** Set by `createLibrary`: what the extension of this row brings along. */
+  readonly owner?: RouteOwner
   readonly handler: (context: RouteContext<B, R>) => Promise<LibraryResponse> | LibraryResponse
 }
 

@@ -3,8 +3,11 @@ import type { StorageBackend } from '../storage/blob/contract.js'
 import type { MetadataStore } from '../storage/metadata/contract.js'
 import type { AuthHooks } from './auth/policy.js'
 import type { StorageMark } from './blobs/storage-mark.js'
+import type { BlobKeeper } from './blobs/why-kept.js'
 import type { Readiness } from './discovery/readiness.js'
 import type { EmitEvent, LibraryHooks } from './hooks/hooks.js'
+import type { BodyBudget } from './http/body-budget.js'
+import type { Cursors } from './images/cursors.js'
 import type { Settings } from './options.js'
 import type { SidecarWriter } from './sidecars/writer.js'
 import type { Transfers } from './transfers/urls.js'
@@ -18,6 +21,8 @@ export interface Services {
   readonly emit: EmitEvent
   /** Where the bytes of an upload or a pull go: to the object store, or through us. */
   readonly transfers: Transfers
+  /** Seals the cursors of a search. */
+  readonly cursors: Cursors
   /** Settles once schema and storage are prepared. */
   readonly ready: () => Promise<void>
   /** Whether they are: most requests need not wait. */
@@ -32,10 +37,14 @@ export interface Services {
   readonly stopping: AbortSignal
   /** Whether the storage is the one of this registry. */
   readonly storageMark: StorageMark
+  /** Who may object to the deletion of a blob that no image has. */
+  readonly keepers: readonly BlobKeeper[]
   /** Counts a pull of a container. */
   readonly countDownload: (containerId: string) => void
   /** Keeps the sidecars in step with the metadata store. */
   readonly sidecars: SidecarWriter
+  /** Room for the JSON bodies that are being read. */
+  readonly bodies: BodyBudget
   /** The OpenAPI document, made on first use. */
   readonly openapi: () => object
 }

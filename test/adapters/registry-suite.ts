@@ -4,6 +4,7 @@ import { createLibrary, type Library, LibraryError } from '../../src/core/index.
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { makeSif } from '../fixtures/sif.js'
+import { call } from './client.js'
 import type { Host, RunningHost } from './host.js'
 import { ask, pull, push, type Registry } from './push.js'
 
@@ -59,6 +60,35 @@ export function describeRegistry(host: Host, prefix: string, company: boolean): 
       const bytes = makeSif({ size: 500_001, seed: 2 })
       await push(alice, { path, bytes, tag: 'parts', multipart: true })
       expect((await pull(alice, `${path}:parts`)).equals(bytes)).toBe(true)
+    })
+
+    test('no cache may keep an answer but the bytes of an image', async () => {
+      const answers = {
+        discovery: await ask(anonymous, 'GET', '/assets/config/config.prod.json'),
+        health: await ask(anonymous, 'GET', '/healthz'),
+        openapi: await ask(anonymous, 'GET', '/openapi.json'),
+        image: await ask(anonymous, 'GET', `/v1/images/${path}:latest`),
+        head: await ask(anonymous, 'HEAD', `/v1/images/${path}:latest`),
+        missing: await ask(anonymous, 'GET', `/v1/images/${path}:none`),
+        refused: await ask({ ...alice, token: 'wrong' }, 'GET', `/v1/images/${path}:latest`),
+        pull: await ask(anonymous, 'GET', `/v1/imagefile/${path}:latest`),
+      }
+      for (const [what, answer] of Object.entries(answers))
+        expect([what, answer.header('cache-control')]).toEqual([what, 'no-store'])
+      const location = new URL(answers.pull.header('location') ?? '')
+      for (const [status, headers] of [
+        [200, {}],
+        [206, { range: 'bytes=0-99' }],
+      ] as const) {
+        const bytes = await call(location.origin, location.pathname, { headers })
+        expect([bytes.status, bytes.header('cache-control')]).toEqual([
+          status,
+          expect.stringMatching(/^max-age=86\d{3}, immutable, no-transform$/),
+        ])
+        expect(bytes.header('surrogate-control')).toBe('no-store')
+      }
+      const head = await call(location.origin, location.pathname, { method: 'HEAD' })
+      expect([head.status, head.header('cache-control')]).toEqual([200, 'no-store, no-transform'])
     })
 
     test('the odd spellings of clients are understood', async () => {

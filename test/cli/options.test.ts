@@ -119,9 +119,11 @@ describe('precedence', () => {
       host: '10.0.0.2',
       grace: 3600,
       uploadTime: 86_400,
+      pullTime: 3600,
       transfer: 'auto',
       noSweep: false,
       group: [],
+      takeOver: false,
     })
   })
 
@@ -152,7 +154,7 @@ describe('precedence', () => {
       if (schema?.type === 'boolean') return true
       if (schema?.type === 'array') return ['a']
       if (schema?.pattern?.includes('kB') === true) return '1MB'
-      return schema?.pattern === undefined ? 'x' : '1h'
+      return schema?.pattern === undefined ? 'x' : '2h'
     }
     for (const key of optionKeys.filter((each) => each !== 'config')) {
       const value = sample(key)

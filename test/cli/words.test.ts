@@ -152,10 +152,9 @@ describe('log', () => {
   it('is pretty on a terminal, unless told', () => {
     const lineOf = (logFormat: 'json' | undefined, isTerminal: boolean): string => {
       let line = ''
-      createLogger({ logLevel: 'info', logFormat }, { isTerminal, write: (text) => (line = text) }).info(
-        { a: 1 },
-        'word',
-      )
+      const logger = createLogger({ logLevel: 'info', logFormat }, { isTerminal, write: (text) => (line = text) })
+      logger.info({ a: 1 }, 'word')
+      logger.flush()
       return line
     }
     expect(lineOf(undefined, true)).toMatch(/^\d\d:\d\d:\d\d info word a=1\n$/)

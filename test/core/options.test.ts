@@ -30,6 +30,7 @@ describe('defaults', () => {
         maxJsonBytes: 2_097_152,
         partBytes: 67_108_864,
         presignSeconds: 86_400,
+        pullSeconds: 3600,
         uploadSeconds: 86_400,
         idleSeconds: 60,
         pullIdleSeconds: 3600,

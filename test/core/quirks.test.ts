@@ -139,7 +139,7 @@ quirk(
     const container = (
       await registry.call('POST', '/v1/containers', {
         token: 'alice',
-        body: { name: 'n', collection: collection.id, private: false, readOnly: true },
+        body: { name: 'n', collection: collection.id, private: false, readOnly: false, customData: '' },
       })
     ).json.data
     expect(container).toMatchObject({ private: true, readOnly: false })

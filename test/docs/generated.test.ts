@@ -35,6 +35,9 @@ ${rows.join('\n')}
 - **who may**: the action that is asked of your \`authorize\` hook for the resource that the request names ([auth](auth.md)).
 - JSON answers are \`{"data": …}\`; errors are \`{"error": {"code": 404, "message": "…"}}\` ([errors](errors.md)). JSON bodies are read whatever their Content-Type says, with keys in any case.
 - Every answer carries \`x-request-id\`, taken over from the request where the host set one; it is in the log line too.
+- Every answer says \`cache-control: no-store\`, but the bytes of an image: any cache may keep those under their URL for as long as it is valid
+  ([caches](operations.md#a-cache-in-front)).
+- A pull leads to the object store, or to a transfer URL where the client would send its token to the store ([storage](storage.md#where-a-pull-is-sent)).
 - Transfer URLs are capabilities: whoever holds one may move these bytes until it expires. They ignore an Authorization header.
 `
   await expect(text).toMatchFileSnapshot('../../docs/http.md')

@@ -34,7 +34,7 @@ function adapt(config: string, { registryName, storeName, certificates, ports }:
   const replacements: readonly (readonly [from: string, to: string])[] = [
     ['/etc/ssl/registry.example.crt', certificates.certificate],
     ['/etc/ssl/registry.example.key', certificates.key],
-    ['s3.registry.example', storeName],
+    ['s3.example', storeName],
     ['registry.example', registryName],
     ['listen 443 ssl', `listen 127.0.0.1:${ports.tls} ssl`],
     ['listen 80', `listen 127.0.0.1:${ports.plain}`],
@@ -215,7 +215,7 @@ interface ComposeService {
 describe('deploy/compose.yml', () => {
   const values: Readonly<Record<string, string>> = {
     REGISTRY_URL: 'https://registry.example',
-    MINIO_URL: 'https://s3.registry.example',
+    MINIO_URL: 'https://s3.example',
     MINIO_ROOT_USER: 'user',
     MINIO_ROOT_PASSWORD: 'password',
   }
@@ -237,7 +237,7 @@ describe('deploy/compose.yml', () => {
     expect(s3OptionsFromUrl(environment.SIF_LIBRARY_STORAGE ?? '')).toEqual({
       bucket: 'images',
       endpoint: 'http://minio:9000',
-      publicEndpoint: 'https://s3.registry.example',
+      publicEndpoint: 'https://s3.example',
       region: 'us-east-1',
       pathStyle: true,
     })

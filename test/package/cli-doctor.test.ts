@@ -259,6 +259,20 @@ describeOn(minio, 'on MinIO', (server) => {
   })
 
   it.each([
+    ['its host and port', () => server.endpoint, 'warning', /publicEndpoint/, /all pulls of signed-in clients/],
+    ['its host name', () => 'http://127.0.0.1:1', 'ok', undefined, /up to Singularity 3\.8/],
+    ['nothing', () => 'https://registry.example/library', 'ok', undefined, undefined],
+  ])('sends a token as signed-in clients do; registry and store share %s', async (_, url, state, fix, cause) => {
+    const args = ['--data', await newFolder(), '--storage', urlOf(server), '--public-url', url()]
+    const found = finding(await examine(args, keysOf(server)), 'ranged GET with a token')
+    expect(found).toMatchObject({ state, found: expect.stringMatching(/^refused \(status 400 \w+ to Bearer\)/) })
+    expect([found.fix ?? '', found.cause ?? '']).toEqual([
+      fix === undefined ? '' : expect.stringMatching(fix),
+      cause === undefined ? '' : expect.stringMatching(cause),
+    ])
+  })
+
+  it.each([
     [
       'a wrong secret key',
       () => urlOf(server),

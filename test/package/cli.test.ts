@@ -182,6 +182,22 @@ describe('accounts beside a running server', () => {
 })
 
 describe('visibility', () => {
+  it('--create makes a place that is private before its first push', async () => {
+    const data = await temporaryFolder()
+    const { url } = await serve(data)
+    const at = ['--data', data]
+    const path = 'admin/demo/secret'
+    expect(await succeed(['visibility', path, 'private', '--create', ...at])).toBe(`${path} private`)
+    await clientOf(url, adminToken(data)).push(path, Buffer.from('hello'))
+    expect((await clientOf(url).pull(`${path}:latest`)).status).toBe(404)
+    expect((await clientOf(url, adminToken(data)).pull(`${path}:latest`)).status).toBe(200)
+    await succeed(['user', 'add', 'bob', ...at])
+    await succeed(['visibility', 'lab/tools', 'private', '--create', '--user', 'bob', ...at])
+    await fails(['visibility', 'lab', '--create', ...at], /--create needs the word private or public/)
+    await fails(['visibility', 'lab', 'private', '--user', 'bob', ...at], /--user names the owner/)
+    await fails(['visibility', 'lab/x', 'private', '--create', '--user', 'nobody', ...at], /there is no user nobody/)
+  })
+
   it('hides and shows beside a running server', async () => {
     const data = await temporaryFolder()
     const { url } = await serve(data)

@@ -13,7 +13,10 @@ export interface PresignedRegistry {
   allowProxyPut(): void
 }
 
-export async function presignRegistry(options: TestRegistryOptions = {}): Promise<PresignedRegistry> {
+/** `pullTarget`: where pull URLs of the store lead now. */
+export async function presignRegistry(
+  options: TestRegistryOptions & { readonly pullTarget?: () => string } = {},
+): Promise<PresignedRegistry> {
   const memory = memoryStorage()
   const puts: PresignPutOptions[] = []
   let proxyPut = false
@@ -24,7 +27,10 @@ export async function presignRegistry(options: TestRegistryOptions = {}): Promis
     ...memory,
     presign: {
       bindsPayload: true,
-      get: async () => urlOf('get&X-Amz-Signature=s'),
+      get: async () => ({
+        ...urlOf('get&X-Amz-Signature=s'),
+        ...(options.pullTarget !== undefined && { url: options.pullTarget() }),
+      }),
       put: async (key, put) => {
         puts.push(put)
         if (proxyPut) {

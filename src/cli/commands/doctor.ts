@@ -59,7 +59,9 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
     const isThere = settings.storage !== undefined || existsSync(folder.directory)
     if (isThere && (yield* checkStorage(storage))) {
       yield* withMetadata(settings, (metadata) => checkStorageMark(storage, metadata), { quiet: true })
-      yield* checkPresigned(storage, await storageAuthority(settings))
+      const record = await readServerRecord(folder).catch(() => undefined)
+      const publicUrl = settings.publicUrl ?? record?.publicUrl ?? record?.url
+      yield* checkPresigned(storage, { ca: await storageAuthority(settings), publicUrl })
       yield* checkLeftovers(storage, settings.uploadTime)
     }
   } finally {

@@ -13,12 +13,12 @@ import { invocation, quote } from '../invocation.js'
 import type { Settings } from '../options/table.js'
 import { openLibrary } from '../registry.js'
 import { type Address, defaultPublicUrl, isEverywhere, localUrl } from '../serve/addresses.js'
+import { logEvents } from '../serve/event-log.js'
 import { createAdmin, nextLines } from '../serve/first-start.js'
 import { createLogger } from '../serve/log.js'
 import { recordFingerprint, signingSecret } from '../serve/secret-fingerprint.js'
 import { onHangup, untilStopped } from '../serve/signals.js'
 import { createApp, createWebServer } from '../serve/web-server.js'
-import { startUpkeep } from '../upkeep.js'
 
 export const serve: Command = {
   name: 'serve',
@@ -26,6 +26,7 @@ export const serve: Command = {
   options: [
     'host',
     'port',
+    'maxConnections',
     'publicUrl',
     'tlsCert',
     'tlsKey',
@@ -44,6 +45,7 @@ export const serve: Command = {
     'tokenPage',
     'grace',
     'uploadTime',
+    'pullTime',
     'noSweep',
     'logLevel',
     'logFormat',
@@ -58,6 +60,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
     isTerminal: process.stderr.isTTY,
     write: (text) => process.stderr.write(text),
   })
+  process.once('exit', logger.flush)
   let address: Address = {
     scheme: settings.tlsCert === undefined ? 'http' : 'https',
     host: settings.host,
@@ -72,9 +75,10 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
     logger,
     acceptStorage: settings.acceptStorage,
   })
+  logEvents(library, logger)
   const stopped = untilStopped()
   try {
-    const server = await createWebServer(settings, createApp(library, settings.publicUrl))
+    const server = await createWebServer(settings, { app: createApp(library, settings.publicUrl), logger })
     await library.ready()
     const signsWith = await signingSecret(metadata, secret)
     if (signsWith !== undefined && !(await recordFingerprint(metadata, signsWith)))
@@ -92,7 +96,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
             logger.error({ err: error }, 'the certificate could not be read again; the old one stays'),
         )
       })
-      const stopUpkeep = startUpkeep(library, { graceSeconds: settings.noSweep ? undefined : settings.grace, logger })
+      const stopUpkeep = library.startUpkeep({ sweep: settings.noSweep ? false : { graceSeconds: settings.grace } })
       const signal = await stopped
       logger.info({ signal }, 'stopping: requests under way are finished first')
       stopUpkeep()

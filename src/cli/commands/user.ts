@@ -9,10 +9,11 @@ export const userAdd: Command = {
   name: 'user add',
   summary: 'add a user; works beside a running server',
   args: [name],
-  options: ['admin', 'group', 'json'],
+  options: ['admin', 'group', 'takeOver', 'json'],
   run: ({ settings, args: [name = ''], terminal }) =>
     withAccounts(settings, async (accounts) => {
-      const user = await accounts.addUser({ name, admin: settings.admin, groups: settings.group })
+      const { admin, group: groups, takeOver } = settings
+      const user = await accounts.addUser({ name, admin, groups, takeOver })
       if (settings.json) printJson(terminal, user)
       else terminal.out(`added ${user.name}`)
       return 0
@@ -40,7 +41,7 @@ export const userList: Command = {
 
 export const userRemove: Command = {
   name: 'user remove',
-  summary: 'remove a user and their tokens; their images stay',
+  summary: 'remove a user and their tokens; their images stay, and their name is not given away by itself',
   args: [name],
   options: [],
   run: ({ settings, args: [name = ''], terminal }) =>

@@ -1,4 +1,5 @@
 import type { Command } from '../command.js'
+import { UsageError, WorkError } from '../failure.js'
 import { printJson } from '../print.js'
 import { withLibrary } from '../registry.js'
 
@@ -11,18 +12,22 @@ export const visibility: Command = {
     { name: 'path', help: 'entity, entity/collection or entity/collection/container' },
     { name: 'visibility', help: 'without it, the present state is shown', optional: true, choices },
   ],
-  options: ['json'],
-  run: ({ settings, args: [path = '', change], terminal }) =>
-    withLibrary(settings, async (library) => {
-      const state = await library.visibility(
-        path,
-        choices.find((choice) => choice === change),
-      )
+  options: ['create', 'user', 'defaultPrivate', 'json'],
+  run: ({ settings, args: [path = '', word], terminal }) => {
+    const { create, user } = settings
+    const change = choices.find((choice) => choice === word)
+    if (create && change === undefined) throw new UsageError('--create needs the word private or public')
+    if (user !== undefined && !create) throw new UsageError('--user names the owner of what --create makes')
+    return withLibrary(settings, async (library) => {
+      const owner = user === undefined ? undefined : (await library.accounts.findUser(user))?.id
+      if (user !== undefined && owner === undefined) throw new WorkError(`there is no user ${user}`)
+      const state = await library.visibility(path, change, { create, ...(owner === undefined ? {} : { owner }) })
       if (settings.json) printJson(terminal, state)
       else
         terminal.out(
           `${state.path} ${state.private ? 'private' : 'public'}${state.privateByCollection ? ' (hidden: its collection is private)' : ''}`,
         )
       return 0
-    }),
+    })
+  },
 }

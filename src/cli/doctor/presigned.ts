@@ -6,6 +6,7 @@ import { failed, makeProbe, type Probe } from './bytes.js'
 import { explain } from './explanations.js'
 import type { Finding, Findings } from './finding.js'
 import { type ProbeAnswer, sendProbe } from './http-probe.js'
+import { checkSignedInGet } from './signed-in-get.js'
 import { findProfile } from './store-profile.js'
 
 const MiB = 1024 ** 2
@@ -17,7 +18,11 @@ interface Site {
   readonly multipart: MultipartCapability
   /** PEM of the authority that the storage URL names. */
   readonly ca: string | Uint8Array | undefined
+  /** Where clients reach the registry; undefined before the first start of `serve`. */
+  readonly publicUrl: string | undefined
 }
+
+export type PresignedSurroundings = Pick<Site, 'ca' | 'publicUrl'>
 
 /** Scheme and host: the rest of a presigned URL is a secret. */
 const hostOf = (url: string): string => new URL(url).origin
@@ -26,10 +31,10 @@ const answered = ({ status, code }: ProbeAnswer): string =>
   code === undefined ? `status ${status}` : `status ${status} ${code}`
 
 /** Runs the whole life of an upload in parts. Nothing where the storage signs no URLs for parts. */
-export async function* checkPresigned(storage: StorageBackend, ca: string | Uint8Array | undefined): Findings {
+export async function* checkPresigned(storage: StorageBackend, surroundings: PresignedSurroundings): Findings {
   const { presign, multipart } = storage
   if (presign?.part === undefined || multipart === undefined) return
-  const site = { storage, presign, multipart, ca }
+  const site = { storage, presign, multipart, ...surroundings }
   const probe = makeProbe()
   const check = 'multipart upload: start'
   let uploadId: string
@@ -230,7 +235,7 @@ async function* complete(
 }
 
 async function* readBack(
-  { presign, ca }: Site,
+  { presign, ca, publicUrl }: Site,
   { probe, key }: { readonly probe: Probe; readonly key: string },
 ): Findings {
   const { url, headers } = await presign.get(key, { expiresSeconds })
@@ -238,7 +243,17 @@ async function* readBack(
   try {
     const answer = await sendProbe(url, { method: 'GET', headers: { ...headers, range: 'bytes=100-199' }, ca })
     const good = answer.status === 206 && answer.body.equals(probe.bytes.subarray(100, 200))
-    if (good) yield { check, state: 'ok', found: 'the same bucket, the right bytes' }
+    if (good) {
+      yield { check, state: 'ok', found: 'the same bucket, the right bytes' }
+      yield* checkSignedInGet({ url, headers, ca, publicUrl, bytes: probe.bytes })
+    } else if (answer.status === 200)
+      yield {
+        check,
+        state: 'failed',
+        found: 'status 200 where 206 is due: clients would write the whole image at the place of each part',
+        cause: 'a cache in front of the store takes the Range off the request',
+        fix: 'let it pass the store by (nginx: proxy_cache off)',
+      }
     else
       yield {
         check,

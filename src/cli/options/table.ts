@@ -1,7 +1,7 @@
 /**
  * The one table of options. Flags, environment variables, keys of the configuration file, its JSON Schema and the table in the docs are all made from it.
  */
-import { choice, duration, flag, type Kind, list, port, size, text, url } from './kinds.js'
+import { choice, count, duration, flag, type Kind, list, port, size, text, url } from './kinds.js'
 
 /** All options with their values: times in seconds, sizes in bytes. `undefined` = not set, and there is no default that is a value. */
 export interface Settings {
@@ -11,6 +11,7 @@ export interface Settings {
   readonly metadata: string | undefined
   readonly host: string
   readonly port: number
+  readonly maxConnections: number | undefined
   readonly publicUrl: string | undefined
   readonly tlsCert: string | undefined
   readonly tlsKey: string | undefined
@@ -29,18 +30,21 @@ export interface Settings {
   readonly tokenPage: string | undefined
   readonly grace: number
   readonly uploadTime: number
+  readonly pullTime: number
   readonly noSweep: boolean
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
   readonly logFormat: 'json' | 'pretty' | undefined
   readonly json: boolean
   readonly admin: boolean
   readonly group: readonly string[]
+  readonly takeOver: boolean
   readonly user: string | undefined
   readonly label: string | undefined
   readonly scope: readonly string[]
   readonly expires: number | undefined
   readonly url: string | undefined
   readonly write: boolean
+  readonly create: boolean
   readonly dryRun: boolean
   readonly explain: string | undefined
   readonly all: boolean
@@ -94,6 +98,11 @@ export const optionTable: OptionTable = {
   metadata: open(text('URL'), 'where the records lie: sqlite:FILE or postgres://…', 'sqlite:DATA/registry.db'),
   host: preset(text('ADDRESS'), 'address to listen on; 0.0.0.0 or :: for all', '127.0.0.1'),
   port: preset(port(), 'port to listen on; 0 for a free one', '8080'),
+  maxConnections: open(
+    count(),
+    'connections at once; at the limit idle ones make room, and health checks are still answered',
+    'a third of the files that the process may open, less some for itself; at most 16384',
+  ),
   publicUrl: open(url(), 'where clients reach the server; may have a path', 'the address listened on'),
   tlsCert: open(text('FILE'), 'certificate chain, PEM; makes the server speak https. Read again on SIGHUP'),
   tlsKey: open(text('FILE'), 'private key of the certificate, PEM'),
@@ -128,12 +137,18 @@ export const optionTable: OptionTable = {
     'when an unfinished upload without a sign of life counts as stale',
     '24h',
   ),
+  pullTime: preset(
+    duration({ positive: true }),
+    'how long a pull URL lives, and a second more for each 256 KiB of the image; a day at the most',
+    '1h',
+  ),
   noSweep: off('do not sweep every hour'),
   logLevel: preset(choice(['debug', 'info', 'warn', 'error', 'silent']), 'what goes to the log on stderr', 'info'),
   logFormat: open(choice(['json', 'pretty']), 'form of the log', 'pretty on a terminal, otherwise json'),
   json: off('print JSON for programs'),
   admin: off('the user may do everything'),
   group: { kind: list('NAME'), help: 'entity that the user may push to beside their own; repeatable', fallback: [] },
+  takeOver: off('the user gets what is there under the name, and may push to groups that are the names of users'),
   user: open(text('NAME'), 'name of the user'),
   label: open(text('TEXT'), 'what the token is for, for people'),
   scope: {
@@ -145,6 +160,7 @@ export const optionTable: OptionTable = {
   expires: open(duration(), 'how long the token works', 'until it is revoked'),
   url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder last listened'),
   write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
+  create: off('make it, and what it lies in, where it is not there yet'),
   dryRun: off('change nothing, only say what would be done and why'),
   explain: open(
     text('KEY'),

@@ -14,7 +14,8 @@ async function isFirstStart(accounts: Accounts): Promise<boolean> {
 export async function createAdmin(accounts: Accounts, { adminToken }: DataFolder): Promise<boolean> {
   if (!(await isFirstStart(accounts))) return false
   try {
-    await accounts.addUser({ name: 'admin', admin: true })
+    // admins may do everything anyway; after `reindex` of a lost database the entity admin is there before the user
+    await accounts.addUser({ name: 'admin', admin: true, takeOver: true })
   } catch (error) {
     // instances that start together: each gets a token for its own data folder
     if (!isLibraryError(error, 'conflict')) throw error

@@ -7,9 +7,22 @@
 
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
-import type { Located } from '../route.js'
 import type { Action, AuthHooks, Principal, Resource } from './policy.js'
 import { scopesAllow } from './policy.js'
+
+/** What a locator found. */
+export interface Located<R> {
+  /** What the action is asked for. */
+  readonly resource: Resource
+  /** undefined: there is no such thing (yet). */
+  readonly record: R | undefined
+  /**
+   * Rows that create: the record may be absent. A denied principal who may see this resource (the parent; `true` = nothing is hidden by saying no) reads 403, another one 404.
+   */
+  readonly creates?: Resource | true
+  /** The request named it by id: who may not see it must not read its path in the answer either. */
+  readonly byId?: true
+}
 
 export interface AccessQuestion {
   readonly auth: AuthHooks
@@ -40,6 +53,12 @@ const notLoggedIn = (action: Action, resource?: Resource): LibraryError =>
   new LibraryError('unauthorized', `log in to ${action}${resource === undefined ? '' : ` ${resource.path}`}`, {
     headers: { 'www-authenticate': 'Bearer' },
   })
+
+/** Refuses a write of somebody without credentials, where no rule of the host could allow it whatever the body names. Throws `unauthorized`. */
+export function refuseAnonymousWrite({ auth, principal }: AccessQuestion, action: Action): void {
+  const asked = auth.anonymousWrites ?? auth.authorize !== undefined
+  if (principal === null && action !== 'pull' && !asked) throw notLoggedIn(action)
+}
 
 async function refuse(question: AccessQuestion, action: Action, located: Located<unknown>): Promise<LibraryError> {
   const { principal } = question

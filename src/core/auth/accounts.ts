@@ -5,7 +5,8 @@ import { isMetadataError } from '../../storage/metadata/errors.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
 import { checkName } from '../model/references.js'
-import { type Action, bearerToken, type Principal } from './policy.js'
+import type { EmitAccountEvent } from './account-events.js'
+import { type Action, bearerToken, type Grant, type Principal } from './policy.js'
 
 /** A token without its hash. */
 export type TokenInfo = Omit<TokenRecord, 'hash'> & { readonly userName: string }
@@ -24,20 +25,28 @@ export interface CreateTokenOptions {
 export interface Accounts {
   /** The `authenticate` hook over these accounts: null without a token; throws `unauthorized` for one that is unknown, expired or revoked. */
   readonly authenticate: (request: LibraryRequest) => Promise<Principal | null>
-  /** The name is also the user's own entity, so it keeps the grammar of names. Throws `conflict` when it is taken. */
+  /** The `recall` hook over these accounts: null once the token is revoked or expired, or its user removed. */
+  readonly recall: (grant: Grant) => Promise<Principal | null>
+  /**
+   * The name is also the user's own entity, so it keeps the grammar of names. Throws `conflict` when it is taken, and
+   * without `takeOver` also when the user would come into what others left or have: a removed user, an entity or a
+   * group has the name, it is the default entity, or a group has the name of a user.
+   */
   addUser(user: {
     readonly name: string
     readonly admin?: boolean
     readonly groups?: readonly string[]
+    /** What is there under the name and the groups is meant for this user. Default: false. */
+    readonly takeOver?: boolean
   }): Promise<UserRecord>
   findUser(name: string): Promise<UserRecord | undefined>
   listUsers(): Promise<readonly UserRecord[]>
-  /** Changes the given members only. Throws `not-found`. */
+  /** Changes the given members only. Throws `not-found`; `conflict` for a new group as `addUser`. */
   updateUser(
     name: string,
-    change: { readonly admin?: boolean; readonly groups?: readonly string[] },
+    change: { readonly admin?: boolean; readonly groups?: readonly string[]; readonly takeOver?: boolean },
   ): Promise<UserRecord>
-  /** With all tokens; images stay. False when there was none. */
+  /** With all tokens; images stay, and the name is kept for `takeOver`. False when there was none. */
   removeUser(name: string): Promise<boolean>
   /** The token is shown here once and stored only as a hash. Throws `not-found` for an unknown user, `invalid-request` for a scope that says nothing and an invalid date. */
   createToken(options: CreateTokenOptions): Promise<{ readonly token: string; readonly info: TokenInfo }>
@@ -45,6 +54,8 @@ export interface Accounts {
   listTokens(user?: string): Promise<readonly TokenInfo[]>
   /** False when there was none. It works no more from the next request on. */
   revokeToken(id: string): Promise<boolean>
+  /** Revokes all tokens of a user, who stays; returns those that it ended. Throws `not-found` for an unknown user. */
+  revokeTokens(user: string): Promise<readonly TokenInfo[]>
 }
 
 const actions: readonly Action[] = ['pull', 'push', 'delete', 'admin']
@@ -74,6 +85,30 @@ function checkScope(scope: string): string {
   return scope
 }
 
+const userFacts = ({ id, name, admin, groups }: UserRecord) => ({ userId: id, user: name, admin, groups })
+const tokenFacts = ({ id, userName, label }: TokenInfo) => ({ tokenId: id, user: userName, label })
+const isExpired = ({ expiresAt }: TokenRecord, now: number): boolean => expiresAt !== null && expiresAt <= now
+
+const principalOf = ({ token, user }: { readonly token: TokenRecord; readonly user: UserRecord }): Principal => ({
+  id: user.id,
+  name: user.name,
+  admin: user.admin,
+  groups: user.groups,
+  scopes: token.scopes,
+  credential: token.id,
+})
+
+/** Names the one act that gives it away. */
+const notGivenAway = (reason: string, cause?: unknown): LibraryError =>
+  new LibraryError(
+    'conflict',
+    `${reason}: if what is there is meant for this user, say so (--take-over, or takeOver: true)`,
+    { cause },
+  )
+
+const asConflict = (error: unknown): unknown =>
+  isMetadataError(error, 'name-held') ? notGivenAway(error.message, error) : error
+
 const withoutHash = ({ hash: _, ...info }: TokenRecord & { readonly userName: string }): TokenInfo => info
 
 /** Makes accounts over a metadata store; `library.accounts` is the same thing over the library's own. */
@@ -82,8 +117,14 @@ export function createAccounts(options: {
   readonly clock?: () => number
   readonly generateId?: () => string
   readonly ready?: () => Promise<void>
+  /** Called with `user.added`, `user.changed`, `user.removed`, `token.created` and `token.revoked`. Default: nobody is told. */
+  readonly emit?: EmitAccountEvent
+  /** As the option of the library. Default: `library`. */
+  readonly defaultEntity?: string
 }): Accounts {
+  const { defaultEntity = 'library' } = options
   const clock = options.clock ?? Date.now
+  const emit: EmitAccountEvent = options.emit ?? (() => {})
   const generateId = options.generateId ?? (() => randomBytes(12).toString('hex'))
   let prepared: Promise<void> | undefined
   let open = false
@@ -114,41 +155,69 @@ export function createAccounts(options: {
     return user
   }
 
+  const listTokens: Accounts['listTokens'] = async (name) => {
+    const accounts = await store()
+    return (await accounts.listTokens(name === undefined ? undefined : (await existingUser(name)).id)).map(withoutHash)
+  }
+
+  const revoke = async (token: TokenInfo): Promise<boolean> => {
+    const removed = await (await store()).removeToken(token.id)
+    if (removed) emit('token.revoked', tokenFacts(token))
+    return removed
+  }
+
   return {
     authenticate: async (request) => {
       const token = bearerToken(request)
       if (token === null) return null
       const found = await (open ? options.metadata.accounts : await store()).findToken(hashToken(token))
       const now = clock()
-      if (found === undefined || (found.token.expiresAt !== null && found.token.expiresAt <= now)) {
+      if (found === undefined || isExpired(found.token, now)) {
         throw new LibraryError('unauthorized', 'the access token is not valid (any more): log in again', {
           headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
         })
       }
       touch(found.token.id, now)
-      const { user } = found
-      return { id: user.id, name: user.name, admin: user.admin, groups: user.groups, scopes: found.token.scopes }
+      return principalOf(found)
     },
-    addUser: async ({ name, admin = false, groups = [] }) => {
+    recall: async ({ id, credential }) => {
+      if (credential === undefined) return null
+      const found = await (open ? options.metadata.accounts : await store()).findTokenById(credential)
+      if (found === undefined || found.user.id !== id || isExpired(found.token, clock())) return null
+      return principalOf(found)
+    },
+    addUser: async ({ name, admin = false, groups = [], takeOver = false }) => {
       checkName('name', name)
       for (const group of groups) checkName('group', group)
-      try {
-        return await (await store()).createUser({ id: generateId(), name, admin, groups, createdAt: clock() })
-      } catch (error) {
-        if (isMetadataError(error, 'exists'))
-          throw new LibraryError('conflict', `there is a user ${name} already`, { cause: error })
-        throw error
-      }
+      if (name === defaultEntity && !takeOver) throw notGivenAway(`${name} is the entity of references without one`)
+      const user = { id: generateId(), name, admin, groups, createdAt: clock() }
+      const made = await (await store()).createUser(user, { takeOver }).catch((error: unknown) => {
+        throw isMetadataError(error, 'exists')
+          ? new LibraryError('conflict', `there is a user ${name} already`, { cause: error })
+          : asConflict(error)
+      })
+      emit('user.added', userFacts(made))
+      return made
     },
     findUser: async (name) => (await store()).findUser(name),
     listUsers: async () => (await store()).listUsers(),
     updateUser: async (name, change) => {
       for (const group of change.groups ?? []) checkName('group', group)
-      const updated = await (await store()).updateUser((await existingUser(name)).id, change)
+      const { id } = await existingUser(name)
+      const updated = await (await store()).updateUser(id, change).catch((error: unknown) => {
+        throw asConflict(error)
+      })
       if (updated === undefined) throw new LibraryError('not-found', `no such user: ${name}`)
+      emit('user.changed', userFacts(updated))
       return updated
     },
-    removeUser: async (name) => (await store()).removeUser(name),
+    removeUser: async (name) => {
+      const accounts = await store()
+      const user = await accounts.findUser(name)
+      if (user === undefined || !(await accounts.removeUser(name))) return false
+      emit('user.removed', { userId: user.id, user: name })
+      return true
+    },
     createToken: async ({ user: name, label = '', scopes = [], expiresAt }) => {
       for (const scope of scopes) checkScope(scope)
       // stored as no expiry at all, an invalid date would make a token that never expires
@@ -166,14 +235,19 @@ export function createAccounts(options: {
         expiresAt: expiresAt?.getTime() ?? null,
         lastUsedAt: null,
       })
-      return { token, info: withoutHash({ ...record, userName: user.name }) }
+      const info = withoutHash({ ...record, userName: user.name })
+      emit('token.created', { ...tokenFacts(info), scopes: info.scopes, expiresAt: info.expiresAt })
+      return { token, info }
     },
-    listTokens: async (name) => {
-      const accounts = await store()
-      return (await accounts.listTokens(name === undefined ? undefined : (await existingUser(name)).id)).map(
-        withoutHash,
-      )
+    listTokens,
+    revokeToken: async (id) => {
+      const token = (await listTokens()).find((each) => each.id === id)
+      return token !== undefined && revoke(token)
     },
-    revokeToken: async (id) => (await store()).removeToken(id),
+    revokeTokens: async (name) => {
+      const revoked: TokenInfo[] = []
+      for (const token of await listTokens(name)) if (await revoke(token)) revoked.push(token)
+      return revoked
+    },
   }
 }

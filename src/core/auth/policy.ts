@@ -17,6 +17,14 @@ export interface Principal {
    * the core in front of `authorize`: outside its scopes a token is worth nothing, and the request is judged as an anonymous one.
    */
   readonly scopes?: readonly string[]
+  /** Id of the credentials, such as that of a token: what `recall` is asked about. Not secret. */
+  readonly credential?: string
+}
+
+/** Who something was handed out to: members of a {@link Principal}. */
+export interface Grant {
+  readonly id: string
+  readonly credential?: string
 }
 
 export type Action = 'pull' | 'push' | 'delete' | 'admin'
@@ -53,6 +61,17 @@ export interface AuthHooks {
   authenticate?(request: LibraryRequest): Principal | null | Promise<Principal | null>
   /** May this be done? Default: `pull` of what is not private, nothing else. */
   authorize?(question: AuthorizeQuestion): boolean | Promise<boolean>
+  /**
+   * false: `authorize` never allows anybody without credentials more than `pull`, so that such a request is refused with
+   * 401 before its body is read. Default: true where there is an `authorize`, which is asked then.
+   */
+  readonly anonymousWrites?: boolean
+  /**
+   * The principal as they are now, when a transfer URL of theirs is used, or a push in one request is about to become
+   * visible; null = the credentials hold no more. `authorize` is asked about who comes back. Default: nobody is asked,
+   * and a URL holds until it expires.
+   */
+  recall?(grant: Grant): Principal | null | Promise<Principal | null>
   /** What search may show. Default: `authorize` is asked about each row. */
   visible?(question: {
     readonly principal: Principal | null
@@ -94,13 +113,14 @@ export function scopesAllow(scopes: readonly string[] | undefined, action: Actio
  * are seen by those who may push there; admins may do everything.
  */
 export function ownerPolicy(
-  options: Pick<AuthHooks, 'authenticate'>,
-): Required<Pick<AuthHooks, 'authorize' | 'visible'>> & Pick<AuthHooks, 'authenticate'> {
+  options: Pick<AuthHooks, 'authenticate' | 'recall'>,
+): Required<Pick<AuthHooks, 'authorize' | 'visible' | 'anonymousWrites'>> & Pick<AuthHooks, 'authenticate' | 'recall'> {
   const isMember = (principal: Principal | null, entity: string): boolean =>
     principal !== null &&
     (principal.admin === true || principal.name === entity || (principal.groups ?? []).includes(entity))
   return {
     ...options,
+    anonymousWrites: false,
     authorize: ({ principal, action, resource }) => {
       if (action === 'admin') return principal?.admin === true
       return (action === 'pull' && !resource.private) || isMember(principal, resource.entity)
@@ -112,10 +132,20 @@ export function ownerPolicy(
   }
 }
 
-/** Everybody may do everything: for tests and closed networks. There is no default that allows writes, so this must be written by name. */
-export function allowAll(): Required<AuthHooks> {
+/**
+ * Everybody may do everything: for tests and closed networks. There is no default that allows writes, so this must be
+ * written by name.
+ *
+ * Whoever reaches the port may push and delete, and so may every web page that a browser on this machine or network
+ * opens: a foreign page needs no answer to send a POST here, and one whose name is pointed at this address (DNS
+ * rebinding) reads the answers too. Listening on loopback is no protection from either. Let nothing reach it but the
+ * clients it is meant for: a check of the Host and Origin headers in front of the mount, or a network without browsers.
+ */
+export function allowAll(): Required<Omit<AuthHooks, 'recall'>> {
   return {
     authenticate: () => ({ id: 'anyone', name: 'anyone', admin: true }),
+    // nobody is anonymous here
+    anonymousWrites: false,
     authorize: () => true,
     visible: () => 'all',
   }

@@ -7,6 +7,9 @@
  */
 export const blobPrefix = 'blobs/sha256/'
 
+/** Prefix of what the registry notes in the storage beside the blobs: sidecars and the mark of the storage. */
+export const recordsPrefix = 'records/'
+
 const blobPattern = /^blobs\/sha256\/[0-9a-f]{2}\/([0-9a-f]{64})\//
 
 export function digestPath(digest: string): string {

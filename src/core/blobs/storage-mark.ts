@@ -7,9 +7,9 @@ import { randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../../storage/blob/contract.js'
 import { isStorageError, StorageError } from '../../storage/blob/errors.js'
 import type { MetadataStore } from '../../storage/metadata/contract.js'
-import type { Services } from '../services.js'
-import { sidecarPrefix } from '../sidecars/keys.js'
-import { putSmall } from './put-bytes.js'
+import type { Settings } from '../options.js'
+import { recordsPrefix } from './keys.js'
+import { getRange, putSmall } from './small-objects.js'
 
 export interface StorageMark {
   /**
@@ -22,18 +22,14 @@ export interface StorageMark {
 }
 
 /** Beside the sidecars, so that whoever copies these copies it too. */
-export const storageMarkKey: string = `${sidecarPrefix}storage-mark`
+export const storageMarkKey: string = `${recordsPrefix}storage-mark`
 const setting = 'storage-mark'
 const pattern = /^[0-9a-f]{32}$/
 
-/** Of what is no mark of ours the beginning. */
+/** Returns the first 64 bytes, also of a file that is no mark. */
 async function readMark(storage: StorageBackend, signal?: AbortSignal): Promise<string | undefined> {
   try {
-    const range = { start: 0, end: 63 }
-    const { body } = await storage.get(storageMarkKey, { range, ...(signal === undefined ? {} : { signal }) })
-    const chunks: Uint8Array[] = []
-    for await (const chunk of body) chunks.push(Uint8Array.from(chunk))
-    return Buffer.concat(chunks).toString().trim()
+    return (await getRange(storage, storageMarkKey, { start: 0, end: 63, signal })).toString().trim()
   } catch (error) {
     if (isStorageError(error, 'not-found')) return undefined
     if (isStorageError(error, 'invalid-range')) return ''
@@ -80,13 +76,17 @@ export async function compareStorageMarks(
   if (!acceptStorage) {
     const holds = await holdsImages({ storage, metadata })
     if (holds === 'none') return there === undefined ? 'missing' : 'other'
-    // of two marks one is wrong, whatever lies there
+    // two different marks: this is another registry's storage, whatever lies there
     if (holds === 'some' && there !== undefined && (known !== undefined || !isMark)) return 'other'
   }
   return isMark ? 'taken' : 'made'
 }
 
-export function createStorageMark({ storage, metadata, settings }: Stores & Pick<Services, 'settings'>): StorageMark {
+export function createStorageMark({
+  storage,
+  metadata,
+  settings,
+}: Stores & { readonly settings: Pick<Settings, 'acceptStorage' | 'logger'> }): StorageMark {
   let expected: string | undefined
   let seenAt = Number.NEGATIVE_INFINITY
   let asking: Promise<void> | undefined

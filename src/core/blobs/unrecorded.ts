@@ -1,5 +1,6 @@
 /** Blobs in the storage that no record of the metadata store knows: what a crash left, or what the store has lost. */
-import type { Services } from '../services.js'
+import type { StorageBackend } from '../../storage/blob/contract.js'
+import type { MetadataStore } from '../../storage/metadata/contract.js'
 
 export interface UnknownBlob {
   readonly key: string
@@ -21,7 +22,7 @@ const pageSize = 500
 
 /** In any order. Each was unknown when the store was asked; a caller that deletes asks again. */
 export async function* listUnknownBlobs(
-  { storage, metadata }: Pick<Services, 'storage' | 'metadata'>,
+  { storage, metadata }: { readonly storage: StorageBackend; readonly metadata: MetadataStore },
   { prefix, before = Number.POSITIVE_INFINITY, onLooked }: UnknownBlobsOptions,
 ): AsyncGenerator<UnknownBlob, void, undefined> {
   const sizes = new Map<string, number>()

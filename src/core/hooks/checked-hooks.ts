@@ -14,16 +14,22 @@ const isName = (value: unknown): boolean => typeof value === 'string' && value !
 const isNames = (value: unknown): boolean =>
   value === undefined || (Array.isArray(value) && value.every((item) => typeof item === 'string'))
 
-function checkPrincipal(result: unknown): Principal | null {
-  if (result === null || result === undefined) return null
-  const { id, name, groups, scopes } = result as Partial<Record<keyof Principal, unknown>>
-  if (isName(id) && isName(name) && isNames(groups) && isNames(scopes)) return result as Principal
-  throw wrongResult(
-    'auth.authenticate',
-    result,
-    '{ id: string, name: string, groups?: string[], scopes?: string[] }, or null for anonymous',
-  )
-}
+const checkPrincipal =
+  (hook: string) =>
+  (result: unknown): Principal | null => {
+    if (result === null || result === undefined) return null
+    const { id, name, groups, scopes, credential } = result as Partial<Record<keyof Principal, unknown>>
+    const isWhole = isName(id) && isName(name) && isNames(groups) && isNames(scopes)
+    if (isWhole && (credential === undefined || isName(credential))) return result as Principal
+    throw wrongResult(
+      hook,
+      result,
+      '{ id: string, name: string, groups?: string[], scopes?: string[], credential?: string }, or null for anonymous',
+    )
+  }
+
+const checkAuthenticated = checkPrincipal('auth.authenticate')
+const checkRecalled = checkPrincipal('auth.recall')
 
 function checkAnswer(result: unknown): boolean {
   if (typeof result === 'boolean') return result
@@ -45,8 +51,10 @@ function then<T>(result: unknown, check: (settled: unknown) => T): T | Promise<T
 
 export function checkedAuth(auth: AuthHooks): AuthHooks {
   return {
-    ...(auth.authenticate && { authenticate: (request) => then(auth.authenticate?.(request), checkPrincipal) }),
+    ...(auth.authenticate && { authenticate: (request) => then(auth.authenticate?.(request), checkAuthenticated) }),
     ...(auth.authorize && { authorize: (question) => then(auth.authorize?.(question), checkAnswer) }),
+    ...(auth.anonymousWrites !== undefined && { anonymousWrites: auth.anonymousWrites }),
+    ...(auth.recall && { recall: (grant) => then(auth.recall?.(grant), checkRecalled) }),
     ...(auth.visible && { visible: (question) => then(auth.visible?.(question), checkVisibility) }),
   }
 }
@@ -65,15 +73,24 @@ const everyHook = {
 /** All of them: one that is not named here would never run, so the compiler asks for it. */
 export const hookNames: readonly (keyof LibraryHooks)[] = Object.keys(everyHook) as (keyof LibraryHooks)[]
 
-/** A hook refuses by throwing; one that returns false means to refuse, and would not. */
-export function checkedHooks(hooks: LibraryHooks): LibraryHooks {
-  const checked: Record<string, unknown> = {}
+type Hook = (context: unknown) => unknown
+
+/**
+ * The hooks of the host, and behind them those of extensions: each may refuse, and the next is not asked then. A hook
+ * refuses by throwing; one that returns false means to refuse, and would not.
+ */
+export function checkedHooks(...lists: readonly LibraryHooks[]): LibraryHooks {
+  const checked: Record<string, Hook> = {}
   for (const name of hookNames) {
-    const hook = hooks[name] as ((context: unknown) => unknown) | undefined
-    if (hook === undefined) continue
+    const hooks = lists.flatMap((list) => {
+      const hook = list[name] as Hook | undefined
+      return hook === undefined ? [] : [(context: unknown) => hook.call(list, context)]
+    })
+    if (hooks.length === 0) continue
     checked[name] = async (context: unknown): Promise<void> => {
-      if ((await hook.call(hooks, context)) === false)
-        throw new TypeError(`hooks.${name} returned false: throw new LibraryError('refused', 'the reason') to refuse`)
+      for (const hook of hooks)
+        if ((await hook(context)) === false)
+          throw new TypeError(`hooks.${name} returned false: throw new LibraryError('refused', 'the reason') to refuse`)
     }
   }
   return checked as LibraryHooks

@@ -1,5 +1,6 @@
 /** Hooks are awaited and may refuse; events are told after the fact and cannot break a request. */
 import type { ContainerRecord, ImageRecord } from '../../storage/metadata/contract.js'
+import type { AccountEvents } from '../auth/account-events.js'
 import type { Principal } from '../auth/policy.js'
 import type { LibraryErrorCode } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
@@ -41,29 +42,41 @@ export interface LibraryHooks {
   beforePull?(context: HookContext & { readonly image: ImageRecord; readonly container: ContainerRecord }): Awaitable
 }
 
-interface ImageEvent {
+/** What every event has beside its own facts: when it was, and who did it. */
+export interface EventOrigin {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** `id` of the principal; null for an anonymous one, and where no request did it: a sweep, the host's own code. */
+  readonly principal: string | null
+  /** `name` of the principal; null where `principal` is, and where only the id is recorded: an upload that expired. */
+  readonly principalName: string | null
+  /** Address that the request came from (behind a proxy, the proxy's); null where no request did it. */
+  readonly remote: string | null
+}
+
+interface ImageEvent extends EventOrigin {
   readonly path: string
   readonly imageId: string
   readonly digest: string
-  /** `id` of the principal; null for an anonymous one. */
-  readonly principal: string | null
 }
 
-interface UploadEvent {
+interface UploadEvent extends EventOrigin {
   readonly uploadId: string
   readonly imageId: string
   /** Bytes that were announced. */
   readonly size: number
-  /** `id` of the principal; null for an anonymous one. */
-  readonly principal: string | null
 }
 
-export interface LibraryEvents {
+type AccountEventsWithOrigin = {
+  readonly [Name in keyof AccountEvents]: EventOrigin & AccountEvents[Name]
+}
+
+export interface LibraryEvents extends AccountEventsWithOrigin {
   'image.published': ImageEvent & { readonly size: number; readonly arch: string | null }
   'image.pulled': ImageEvent & { readonly size: number }
   'image.deleted': ImageEvent
   /** A check found other bytes than were pushed; the image is hidden. */
-  'image.damaged': Omit<ImageEvent, 'principal'>
+  'image.damaged': ImageEvent
   'tag.moved': ImageEvent & {
     readonly tag: string
     readonly arch: string
@@ -74,7 +87,25 @@ export interface LibraryEvents {
   'upload.started': UploadEvent
   'upload.completed': UploadEvent
   'upload.aborted': UploadEvent & { readonly reason: 'client' | 'expired' | 'failed' | 'replaced' }
-  'request.failed': {
+  /** `library.visibility` changed it. */
+  'visibility.changed': EventOrigin & {
+    readonly kind: 'entity' | 'collection' | 'container'
+    readonly path: string
+    readonly private: boolean
+  }
+  /** An answer is ready, of success or of failure; bytes of a streamed body are still to be sent. */
+  'request.completed': EventOrigin & {
+    readonly requestId: string
+    /** Name of the row of the route table. */
+    readonly route: string | undefined
+    readonly method: string
+    readonly status: number
+    /** Milliseconds until the answer was ready. */
+    readonly ms: number
+    /** Bytes of the body, where they are known: its `content-length`. */
+    readonly bytes: number | undefined
+  }
+  'request.failed': EventOrigin & {
     readonly requestId: string
     readonly route: string | undefined
     readonly code: LibraryErrorCode
@@ -93,10 +124,21 @@ const everyEvent = {
     'tag.moved': true,
     'tag.removed': true,
   },
-  ...{ 'upload.started': true, 'upload.completed': true, 'upload.aborted': true, 'request.failed': true },
+  ...{ 'upload.started': true, 'upload.completed': true, 'upload.aborted': true, 'visibility.changed': true },
+  ...{ 'user.added': true, 'user.changed': true, 'user.removed': true },
+  ...{ 'token.created': true, 'token.revoked': true, 'request.failed': true, 'request.completed': true },
 } satisfies Record<LibraryEventName, true>
 export const eventNames: readonly LibraryEventName[] = Object.keys(everyEvent) as LibraryEventName[]
-export type LibraryListeners = {
-  readonly [Name in LibraryEventName]?: (event: LibraryEvents[Name]) => void | Promise<void>
+export type LibraryListener<Name extends LibraryEventName> = (event: LibraryEvents[Name]) => void | Promise<void>
+export type LibraryListeners = { readonly [Name in LibraryEventName]?: LibraryListener<Name> }
+
+/** What the place that emits an event knows of it; `principal` only where it is not the one of the request. */
+export type EventFacts<Name extends LibraryEventName> = Omit<LibraryEvents[Name], keyof EventOrigin> & {
+  readonly principal?: string | null
 }
-export type EmitEvent = <Name extends LibraryEventName>(name: Name, event: LibraryEvents[Name]) => void
+/** `by`: who asked, with which request; absent where nobody did. */
+export type EmitEvent = <Name extends LibraryEventName>(
+  name: Name,
+  facts: EventFacts<Name>,
+  by?: { readonly principal: Principal | null; readonly request: LibraryRequest },
+) => void

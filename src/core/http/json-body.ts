@@ -1,68 +1,76 @@
 /** Reading request bodies: JSON whatever the Content-Type says, and byte streams that may be slow but not stand still. */
 import { z } from 'zod'
+import type { BodyBudget, BodySlot } from './body-budget.js'
 import { isLibraryError, LibraryError } from './errors.js'
 import type { LibraryRequest } from './messages.js'
 
-/** Go writes and reads JSON keys in any case (protocol 3.4), so `Tag`, `tag` and `TAG` are one field. */
-const canonicalKeys: ReadonlyMap<string, string> = new Map(
-  [
-    'name',
-    'description',
-    'entity',
-    'collection',
-    'container',
-    'hash',
-    'filesize',
-    'md5sum',
-    'sha256sum',
-    'uploadID',
-    'partSize',
-    'partNumber',
-    'completedParts',
-    'token',
-    'tag',
-    'imageID',
-    'arch',
-  ].map((key) => [key.toLowerCase(), key]),
-)
+/** Keys by their lower-case form, as one schema spells them. */
+type KeySpellings = ReadonlyMap<string, string>
 
-/** Renames keys to their one spelling and drops what no route knows; copies, so that `__proto__` in a body is only text. */
-function foldKeys(value: unknown, depth: number): unknown {
+const spellings = new WeakMap<z.ZodType, KeySpellings>()
+
+function addKeys(schema: unknown, found: Map<string, string>): void {
+  if (schema === null || typeof schema !== 'object') return
+  const { properties } = schema as { readonly properties?: object }
+  for (const key of Object.keys(properties ?? {})) found.set(key.toLowerCase(), key)
+  for (const part of Object.values(schema)) addKeys(part, found)
+}
+
+/** Every key that the schema names, at any depth; made once for each schema. */
+function spellingsOf(schema: z.ZodType): KeySpellings {
+  const known = spellings.get(schema)
+  if (known !== undefined) return known
+  const found = new Map<string, string>()
+  addKeys(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), found)
+  spellings.set(schema, found)
+  return found
+}
+
+/** Renames keys to the spelling of the schema and drops the others; copies, so that `__proto__` in a body is only text. */
+function foldKeys(value: unknown, keys: KeySpellings, depth: number): unknown {
   if (value === null || typeof value !== 'object' || depth > 4) return value
-  if (Array.isArray(value)) return value.map((item) => foldKeys(item, depth + 1))
+  if (Array.isArray(value)) return value.map((item) => foldKeys(item, keys, depth + 1))
   const folded: Record<string, unknown> = {}
   for (const [key, item] of Object.entries(value)) {
-    const canonical = canonicalKeys.get(key.toLowerCase())
+    const canonical = keys.get(key.toLowerCase())
     // null means the zero value to a Go client
-    if (canonical !== undefined && item !== null) folded[canonical] = foldKeys(item, depth + 1)
+    if (canonical !== undefined && item !== null) folded[canonical] = foldKeys(item, keys, depth + 1)
   }
   return folded
 }
 
 /** How much longer than one silence a JSON body may take in all. */
 const silences = 5
+/** A JSON body is small, and written at once: so many seconds without a byte, and it will not come any more. */
+const maxSilenceSeconds = 15
 
 interface JsonLimits {
   /** Bytes. */
   readonly limit: number
   readonly idleSeconds: number
+  /** Who sends it, and the room of all bodies that come at the same time. Default: no bound. */
+  readonly budget?: { readonly of: BodyBudget; readonly sender: string }
 }
 
 /**
  * The whole of a body. Its pieces are copied together as they come: each holds the buffer of a whole read of the socket, which would make a body that comes byte by byte a thousand
  * times as large.
  */
-async function collect(stream: AsyncIterable<Uint8Array>, { limit, idleSeconds }: JsonLimits): Promise<Uint8Array> {
+async function collect(
+  stream: AsyncIterable<Uint8Array>,
+  { limit, idleSeconds, slot }: JsonLimits & { readonly slot: BodySlot | undefined },
+): Promise<Uint8Array> {
   const until = performance.now() + silences * idleSeconds * 1000
   let whole = Buffer.alloc(0)
   let length = 0
-  for await (const chunk of withIdleTimeout(stream, idleSeconds)) {
+  for await (const chunk of withIdleTimeout(stream, Math.min(idleSeconds, maxSilenceSeconds))) {
     if (length + chunk.length > limit)
       throw new LibraryError('too-large', `the JSON body is larger than ${limit} bytes`)
     if (performance.now() > until)
       throw new LibraryError('timeout', `the JSON body did not come within ${silences * idleSeconds} seconds`)
     if (length + chunk.length > whole.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(2 * whole.length, length + chunk.length))
+      slot?.grow(larger.length - whole.length)
       whole.copy(larger, 0, 0, length)
       whole = larger
     }
@@ -112,19 +120,33 @@ async function readJson(request: LibraryRequest, options: JsonLimits): Promise<u
     case 'stream':
       if (body.length !== undefined && body.length > options.limit)
         throw new LibraryError('too-large', `the JSON body is larger than ${options.limit} bytes`)
-      return decodeJson(await collect(body.stream, options), options.limit)
+      return decodeJson(await collectWithin(body.stream, options), options.limit)
   }
 }
 
-/** Reads and checks a JSON body. Throws `invalid-request` that names the first wrong field, `too-large`, `timeout`. */
+async function collectWithin(stream: AsyncIterable<Uint8Array>, options: JsonLimits): Promise<Uint8Array> {
+  const { budget } = options
+  const slot = budget?.of.enter(budget.sender)
+  try {
+    return await collect(stream, { ...options, slot })
+  } finally {
+    slot?.leave()
+  }
+}
+
+/**
+ * Reads and checks a JSON body. `any-case`: Go writes and reads keys in any case (protocol 3.4), so `Tag`, `tag` and
+ * `TAG` are one field; keys that the schema does not name are dropped, and null is the same as absent. Throws `invalid-request` that names the first wrong field, `too-large`, `timeout`, `unavailable`.
+ */
 export async function readJsonBody<B>(
   request: LibraryRequest,
-  options: JsonLimits & { readonly schema: z.ZodType<B> },
+  options: JsonLimits & { readonly schema: z.ZodType<B>; readonly keys?: 'any-case' },
 ): Promise<B> {
   const value = await readJson(request, options)
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw new LibraryError('invalid-request', 'the body must be a JSON object')
-  const result = options.schema.safeParse(foldKeys(value, 0))
+  const { schema, keys } = options
+  const result = schema.safeParse(keys === 'any-case' ? foldKeys(value, spellingsOf(schema), 0) : value)
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const field = issue === undefined || issue.path.length === 0 ? 'the body' : z.core.toDotPath(issue.path)

@@ -14,6 +14,8 @@ export interface LibraryRequest {
   readonly method: string
   /** Raw (still percent-encoded) path below the mount prefix: starts with `/`, no host, no query. */
   readonly path: string
+  /** The path is that of the host's root: only rows of extensions answer that clients look for there. */
+  readonly root?: boolean
   /** Raw query without the `?`; empty when there is none. */
   readonly query: string
   /** Names in lower case. */

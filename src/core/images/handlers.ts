@@ -1,12 +1,13 @@
 /** Images: look up, create, delete (protocol 5.4-5.6), and handing out their bytes (5.7). */
 import type { ContainerRecord, ImageInContainer } from '../../storage/metadata/contract.js'
+import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
 import { containerResource, imageResource } from '../auth/resources.js'
 import { isLibraryError, LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse, emptyResponse } from '../http/responses.js'
 import type { CreateImageBody } from '../model/bodies.js'
-import { imageObject, isVisible } from '../model/objects.js'
+import { imageObject, isVisible, maxShownTags } from '../model/objects.js'
 import {
   checkArch,
   containerPath,
@@ -16,9 +17,9 @@ import {
   parseReference,
   type Reference,
 } from '../model/references.js'
-import type { Located, RouteContext, RouteInput } from '../route.js'
+import type { RouteContext, RouteInput } from '../route.js'
 import type { Services } from '../services.js'
-import { findAdoptable } from '../uploads/publish.js'
+import { findSharable } from './share-bytes.js'
 
 /** The arch that the query says; undefined where it says none (CLI 3.3 and older). */
 function queryArch(input: RouteInput<unknown>): string | undefined {
@@ -38,7 +39,7 @@ async function findByTag(
   if (found !== undefined || arch !== undefined) return found
   const container = await metadata.containers.findByPath(reference)
   if (container === undefined) return undefined
-  const candidates = (await metadata.tags.list(container.id)).filter((record) => record.tag === tag)
+  const candidates = await metadata.tags.list(container.id, { tag, limit: 2 })
   return candidates.length === 1 && candidates[0] !== undefined
     ? metadata.images.find(candidates[0].imageId)
     : undefined
@@ -80,8 +81,8 @@ export async function locateImage(input: RouteInput<unknown>): Promise<Located<I
 }
 
 /** The hot path: one look-up in the store. Tags are left to `containers.get` and `search`: a second look-up would cost a fifth more, and no client reads them here. */
-export function getImage({ record }: RouteContext<unknown, ImageInContainer>): LibraryResponse {
-  return dataResponse(imageObject(record.image, record.container))
+export function getImage({ record, principal }: RouteContext<unknown, ImageInContainer>): LibraryResponse {
+  return dataResponse(imageObject(record.image, record.container, principal))
 }
 
 /** Finds the container that a new image names. */
@@ -104,7 +105,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
   await hooks.beforePush?.({ principal, request, path: containerPath(container), digest })
   const path = containerPath(container)
   const existing = (await metadata.images.findByPath(pathOf(container), { digest }))?.image
-  if (existing !== undefined && isVisible(existing)) return dataResponse(imageObject(existing, container))
+  if (existing !== undefined && isVisible(existing)) return dataResponse(imageObject(existing, container, principal))
   const base = {
     containerId: container.id,
     digest,
@@ -113,7 +114,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     now: settings.clock(),
   }
   const id = existing?.id ?? settings.generateId()
-  const source = await findAdoptable(services, digest, (candidate) => mayTake(context, candidate))
+  const source = await findSharable(services.metadata, digest, (candidate) => mayTake(context, candidate))
   const adopt =
     source === undefined ? {} : { adopt: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
   if (source !== undefined) {
@@ -128,18 +129,15 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     }
     await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
   }
-  const made = await metadata.images.createIfAbsent({ id, ...base, ...adopt })
+  const made = await metadata.images.createIfAbsent({
+    ...{ id, ...base, ...adopt },
+    maxRecords: settings.limits.maxEntityRecords,
+    maxPending: settings.limits.maxPendingImages,
+  })
   const { record: image } = made
   if (made.adopted)
-    emit('image.published', {
-      path,
-      imageId: image.id,
-      digest,
-      principal: base.owner,
-      size: image.size,
-      arch: image.arch,
-    })
-  return dataResponse(imageObject(image, container), made.created ? 201 : 200)
+    emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, context)
+  return dataResponse(imageObject(image, container, principal), made.created ? 201 : 200)
 }
 
 const pathOf = ({ entityName, collectionName, name }: ContainerRecord) => ({
@@ -201,29 +199,22 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
         `${selector.tag} was moved to another image in the meantime, and nothing was deleted: look at it, and delete again`,
       )
     deleted = outcome === 'image-deleted'
-    emit('tag.removed', {
-      path,
-      imageId: image.id,
-      digest: image.digest,
-      principal: principal?.id ?? null,
-      tag: selector.tag,
-      arch,
-    })
+    emit('tag.removed', { path, imageId: image.id, digest: image.digest, tag: selector.tag, arch }, context)
   } else {
     await hooks.beforeDelete?.({ principal, request, path, image })
     deleted = await metadata.images.delete(image.id, now)
   }
-  if (deleted)
-    emit('image.deleted', { path, imageId: image.id, digest: image.digest, principal: principal?.id ?? null })
-  return dataResponse({ ...imageObject(image, container), deleted })
+  if (deleted) emit('image.deleted', { path, imageId: image.id, digest: image.digest }, context)
+  return dataResponse({ ...imageObject(image, container, principal), deleted })
 }
 
 /** Under which arch the tag of the located image stands; the query's, the default, or the only one. */
 async function archOfTag(context: RouteContext<unknown, ImageInContainer>, tag: string): Promise<string> {
   const arch = queryArch(context)
   if (arch !== undefined) return arch
-  const tags = (await context.services.metadata.tags.list(context.record.container.id)).filter(
-    (record) => record.tag === tag && record.imageId === context.record.image.id,
+  const { container, image } = context.record
+  const tags = (await context.services.metadata.tags.list(container.id, { tag, limit: maxShownTags })).filter(
+    ({ imageId }) => imageId === image.id,
   )
   const { defaultArch } = context.services.settings
   return tags.some((record) => record.arch === defaultArch) ? defaultArch : (tags[0]?.arch ?? defaultArch)
@@ -245,21 +236,19 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
   if (!isVisible(image) || image.blobKey === null)
     throw new LibraryError('not-found', `not uploaded yet: ${containerPath(container)}`)
   await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
-  const url = await transfers.pullUrl(request, {
+  const blob = {
     key: image.blobKey,
     size: image.size,
     sha256: image.digest,
     filename: filenameOf(record, resource?.selector),
-  })
+    imageId: image.id,
+    isHidden: container.private || container.collectionPrivate,
+  }
+  const url = await transfers.pullUrl(request, blob, principal)
   if (request.method !== 'HEAD') {
     services.countDownload(container.id)
-    emit('image.pulled', {
-      path: containerPath(container),
-      imageId: image.id,
-      digest: image.digest,
-      principal: principal?.id ?? null,
-      size: image.size,
-    })
+    const { id: imageId, digest, size } = image
+    emit('image.pulled', { path: containerPath(container), imageId, digest, size }, context)
   }
-  return emptyResponse(303, { location: url, 'cache-control': 'no-store' })
+  return emptyResponse(303, { location: url })
 }

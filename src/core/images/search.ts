@@ -1,24 +1,37 @@
 /** Search (protocol 5.16), filtered by what the principal may see. */
 import type { ImageInContainer, SearchPage, SearchQuery, VisibilityFilter } from '../../storage/metadata/contract.js'
 import { may } from '../auth/access.js'
+import type { Principal } from '../auth/policy.js'
 import { collectionResource, containerResource, entityResource, imageResource } from '../auth/resources.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
-import { jsonResponse } from '../http/responses.js'
-import { collectionObject, containerObject, entityObject, imageObject } from '../model/objects.js'
+import { jsonTextResponse } from '../http/responses.js'
+import {
+  collectionObject,
+  containerObject,
+  entityObject,
+  type ImageObject,
+  imageObject,
+  type Viewer,
+} from '../model/objects.js'
 import { checkArch } from '../model/references.js'
 import type { RouteContext } from '../route.js'
 
 type Context = RouteContext<unknown, unknown>
+type Search = ReturnType<typeof readQuery>
 
 const defaultPageSize = 100
 const maxPageSize = 1000
 /** Where rows are asked about one by one: rows of a page of the store, and pages read for one answer. */
 const rowsAtOnce = 500
 const maxRounds = 10
-/** In characters, and tags of one image: what a list shows. */
+/** In characters, and tags and signers of one image: what a list shows. */
 const maxDescription = 1024
 const maxTags = 100
+const maxFingerprints = 16
+/** Bytes of one answer, and how many of them entities, collections and containers may take each. A page of images ends early, and `next` goes on from there. */
+const maxAnswerBytes = 1024 ** 2
+const maxNamesBytes = 256 * 1024
 
 function readQuery({ query }: Context) {
   const value = query.value ?? ''
@@ -47,9 +60,12 @@ function readQuery({ query }: Context) {
     limit: pageSize,
     ...(archs.length === 0 ? {} : { archs }),
     ...signed,
-    ...(query.page === undefined ? {} : { after: query.page }),
   }
 }
+
+/** A cursor is good for this search of this principal. */
+const scopeOf = ({ value, archs, signed }: Search, principal: Principal | null): string =>
+  JSON.stringify([value, archs ?? [], signed ?? null, principal?.id ?? null])
 
 /** The store filters where the host can say it as a filter; otherwise, and for tokens of a limited scope, each row is asked about. */
 async function readVisibility({
@@ -168,24 +184,58 @@ function withShortTexts<T extends { readonly description: string; readonly conta
 }
 
 export async function search(context: Context): Promise<LibraryResponse> {
-  const { services } = context
-  const query = readQuery(context)
+  const { services, principal } = context
+  const asked = readQuery(context)
+  const { page: cursor } = context.query
+  const scope = scopeOf(asked, principal)
+  const query = {
+    ...asked,
+    ...(cursor === undefined || cursor === '' ? {} : { after: services.cursors.open(cursor, scope) }),
+  }
   const { visibility, askEachRow } = await readVisibility(context)
   const page = await (askEachRow
     ? readAllowed(context, { ...query, visibility })
     : services.metadata.search({ ...query, visibility }))
   const { maxEntityBytes } = services.settings.limits
-  return jsonResponse({
-    data: {
-      entity: page.entities.map((record) =>
-        withShortTexts(entityObject(record, { defaultQuotaBytes: maxEntityBytes, showsUsage: false })),
-      ),
-      collection: page.collections.map((record) => withShortTexts(collectionObject(record))),
-      container: page.containers.map((record) => withShortTexts(containerObject(record))),
-      image: page.images.map(({ image, container, tags }) =>
-        withShortTexts(imageObject(image, container, tags.slice(0, maxTags))),
-      ),
-    },
-    ...(page.next === undefined ? {} : { page: { next: page.next } }),
-  })
+  const entity = writeList(page.entities, maxNamesBytes, (record) =>
+    withShortTexts(entityObject(record, { viewer: principal, defaultQuotaBytes: maxEntityBytes, showsUsage: false })),
+  )
+  const collection = writeList(page.collections, maxNamesBytes, (record) =>
+    withShortTexts(collectionObject(record, principal)),
+  )
+  const container = writeList(page.containers, maxNamesBytes, (record) =>
+    withShortTexts(containerObject(record, principal)),
+  )
+  const room = maxAnswerBytes - entity.bytes - collection.bytes - container.bytes
+  const image = writeList(page.images, room, (found) => withShortTexts(foundObject(found, principal)))
+  const next = image.count < page.images.length ? page.images[image.count - 1]?.after : page.next
+  const data = `{"entity":${entity.text},"collection":${collection.text},"container":${container.text},"image":${image.text}}`
+  return jsonTextResponse(
+    `{"data":${data}${next === undefined ? '' : `,"page":${JSON.stringify({ next: services.cursors.seal(next, scope) })}`}}`,
+  )
+}
+
+/** As much as a list shows of an image: what anybody may claim about it in any number is cut. */
+function foundObject({ image, container, tags }: SearchPage['images'][number], viewer: Viewer): ImageObject {
+  const { fingerprints } = image
+  const shown =
+    fingerprints.length > maxFingerprints ? { ...image, fingerprints: fingerprints.slice(0, maxFingerprints) } : image
+  return imageObject(shown, container, viewer, tags.slice(0, maxTags))
+}
+
+/** The first of the items as a JSON list of so many bytes at the most, and how many they are; one at the least. */
+function writeList<T>(
+  items: readonly T[],
+  maxBytes: number,
+  toObject: (item: T) => object,
+): { readonly text: string; readonly bytes: number; readonly count: number } {
+  const texts: string[] = []
+  let bytes = 2
+  for (const item of items) {
+    const text = JSON.stringify(toObject(item))
+    bytes += Buffer.byteLength(text) + 1
+    if (bytes > maxBytes && texts.length > 0) break
+    texts.push(text)
+  }
+  return { text: `[${texts.join(',')}]`, bytes, count: texts.length }
 }

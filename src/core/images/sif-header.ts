@@ -6,6 +6,7 @@
  * A descriptor has 585 bytes: data type 4, used 1, id 4, group 4, link 4, offset 8, size 8, size with padding 8, created 8, modified 8, uid 8, gid 8, name 128, extra 384.
  */
 import type { StorageBackend } from '../../storage/blob/contract.js'
+import { getRange } from '../blobs/small-objects.js'
 
 export interface SifFacts {
   /** Go name; null when the header says `00` or nothing we know. */
@@ -19,6 +20,8 @@ export interface SifFacts {
 const headerSize = 128
 const descriptorSize = 585
 const maxDescriptors = 1024
+/** Keys that are remembered of one file: anybody can claim any number of signers. */
+const maxFingerprints = 64
 const magicOffset = 32
 const archOffset = 45
 const totalOffset = 88
@@ -76,7 +79,8 @@ function readDescriptors(bytes: Buffer): Omit<SifFacts, 'arch'> {
       signed = true
       // extra: hash type 4, then the entity: fingerprint of 20 bytes
       const fingerprint = bytes.subarray(at + extraOffset + 4, at + extraOffset + 24)
-      if (fingerprint.some((byte) => byte !== 0)) fingerprints.add(fingerprint.toString('hex').toUpperCase())
+      if (fingerprints.size < maxFingerprints && fingerprint.some((byte) => byte !== 0))
+        fingerprints.add(fingerprint.toString('hex').toUpperCase())
     } else if (type === partitionType && bytes.readInt32LE(at + extraOffset) === encryptedSquashfs) {
       // extra: file system type 4, partition type 4, arch 3
       encrypted = true
@@ -85,28 +89,17 @@ function readDescriptors(bytes: Buffer): Omit<SifFacts, 'arch'> {
   return { signed, encrypted, fingerprints: [...fingerprints] }
 }
 
-async function readRange(
-  storage: StorageBackend,
-  key: string,
-  range: { readonly start: number; readonly end: number },
-): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  const { body } = await storage.get(key, { range })
-  for await (const chunk of body) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
-
 /** Reads the facts from the front of a blob. undefined = the bytes are no SIF file. Damaged descriptors give no facts and no error: they are the user's. */
 export async function readSifFacts(
   storage: StorageBackend,
   blob: { readonly key: string; readonly size: number },
 ): Promise<SifFacts | undefined> {
   if (blob.size < headerSize) return undefined
-  const header = parseHeader(await readRange(storage, blob.key, { start: 0, end: headerSize - 1 }))
+  const header = parseHeader(await getRange(storage, blob.key, { start: 0, end: headerSize - 1 }))
   if (header === undefined) return undefined
   const { offset, count } = header.descriptors
   const end = Math.min(offset + count * descriptorSize, blob.size) - 1
   const table =
-    count === 0 || end < offset ? Buffer.alloc(0) : await readRange(storage, blob.key, { start: offset, end })
+    count === 0 || end < offset ? Buffer.alloc(0) : await getRange(storage, blob.key, { start: offset, end })
   return { arch: header.arch, ...readDescriptors(table) }
 }

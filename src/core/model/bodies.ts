@@ -1,4 +1,8 @@
-/** Bodies of requests. Only what means anything is read: clients send whole zero-valued objects (protocol 4), and `private: false` or `quota: 0` in them is no wish. */
+/**
+ * Bodies of requests. Clients send whole zero-valued objects (protocol 4), so `private: false` or `quota: 0`
+ * is no wish. Any other value is one: it is done, or refused. Facts that only the server knows (`id`,
+ * `size`, `uploaded`, times) are not read.
+ */
 import { z } from 'zod'
 
 const description = z
@@ -11,17 +15,35 @@ const id = z.string().min(1).max(64)
 const sha256 = z.string().regex(/^(?:[a-f0-9]{64})?$/, 'must be 64 lower-case hex digits, or empty')
 // An empty file is no image: it could not be pulled by ranges, and the client sends it without a length (protocol Q28, Q43a)
 const bytes = z.int().min(1)
+const isPrivate = z.boolean().optional()
+/** A member that may only have its zero value, which means nothing. */
+const onlyZero = (zero: string | number | boolean, message: string) =>
+  z
+    .literal(zero, { error: message })
+    .optional()
+    .transform(() => undefined)
+const customData = onlyZero('', 'is not kept by this registry: leave it out')
+const readOnly = onlyZero(false, 'is not offered by this registry: leave it out')
+const quota = onlyZero(0, 'is set by the operator: leave it out')
 const uploadID = z.string().min(1).max(64)
 
 export interface CreateEntityBody {
   readonly name: string
   readonly description: string
+  /** What is made in it later starts private. */
+  readonly defaultPrivate?: boolean | undefined
 }
-export interface CreateCollectionBody extends CreateEntityBody {
+export interface CreateCollectionBody {
+  readonly name: string
+  readonly description: string
   readonly entity: string
+  readonly private?: boolean | undefined
 }
-export interface CreateContainerBody extends CreateEntityBody {
+export interface CreateContainerBody {
+  readonly name: string
+  readonly description: string
   readonly collection: string
+  readonly private?: boolean | undefined
 }
 export interface CreateImageBody {
   readonly hash: string
@@ -71,10 +93,39 @@ export const bodySchemas: {
   readonly setTagV2: z.ZodType<SetTagV2Body>
   readonly anything: z.ZodType<object>
 } = {
-  createEntity: z.object({ name, description }),
-  createCollection: z.object({ name, description, entity: id }),
-  createContainer: z.object({ name, description, collection: id }),
-  createImage: z.object({ hash: z.string().max(128), description, container: id }),
+  createEntity: z.object({
+    name,
+    description,
+    defaultPrivate: isPrivate,
+    private: onlyZero(false, 'an entity has no such member: defaultPrivate makes what is made in it later private'),
+    quota,
+    customData,
+  }),
+  createCollection: z.object({
+    name,
+    description,
+    entity: id,
+    private: isPrivate,
+    defaultPrivate: onlyZero(false, 'is a member of entities: private hides a collection'),
+    customData,
+  }),
+  createContainer: z.object({
+    name,
+    description,
+    collection: id,
+    private: isPrivate,
+    defaultPrivate: onlyZero(false, 'is a member of entities: private hides a container'),
+    fullDescription: onlyZero('', 'is not kept by this registry: use description'),
+    readOnly,
+    customData,
+  }),
+  createImage: z.object({
+    hash: z.string().max(128),
+    description,
+    container: id,
+    private: onlyZero(false, 'an image is as private as its container'),
+    customData,
+  }),
   // client libraries up to 0.4 send only the MD5 (protocol 5.9)
   startSingle: z.object({ filesize: bytes, md5sum: z.string().max(64).optional(), sha256sum: sha256.optional() }),
   startMultipart: z.object({ filesize: bytes }),

@@ -12,16 +12,27 @@ import { hashFromDigest } from './references.js'
 const time = (milliseconds: number): string => new Date(milliseconds).toISOString()
 const id = z.string()
 const timeSchema = z.string().describe('RFC 3339, UTC')
-const common = { createdAt: timeSchema, updatedAt: timeSchema, owner: z.string(), deleted: z.boolean() }
+const common = {
+  createdAt: timeSchema,
+  updatedAt: timeSchema,
+  owner: z.string().describe('principal id of who made it; empty for everybody but them and admins'),
+  deleted: z.boolean(),
+}
 
-const commonOf = (record: {
-  readonly createdAt: number
-  readonly updatedAt: number
-  readonly owner: string | null
-}) => ({
+/** Who reads the object. */
+export type Viewer = { readonly id: string; readonly admin?: boolean } | null
+
+/** Ids of principals are for their owners and for admins: with them others could tell who owns what. */
+const ownerFor = (viewer: Viewer, owner: string | null): string =>
+  viewer !== null && owner !== null && (viewer.admin === true || viewer.id === owner) ? owner : ''
+
+const commonOf = (
+  record: { readonly createdAt: number; readonly updatedAt: number; readonly owner: string | null },
+  viewer: Viewer,
+) => ({
   createdAt: time(record.createdAt),
   updatedAt: time(record.updatedAt),
-  owner: record.owner ?? '',
+  owner: ownerFor(viewer, record.owner),
   deleted: false,
 })
 
@@ -98,6 +109,7 @@ const uploadCompleteSchema: z.ZodType<UploadCompleteObject> = z
 interface CommonObject {
   readonly createdAt: string
   readonly updatedAt: string
+  /** Principal id of who made it; empty for everybody but them and admins. */
   readonly owner: string
   readonly deleted: boolean
 }
@@ -194,7 +206,11 @@ export const objectSchemas: {
  */
 export function entityObject(
   record: EntityRecord,
-  { defaultQuotaBytes, showsUsage }: { readonly defaultQuotaBytes: number; readonly showsUsage: boolean },
+  {
+    viewer,
+    defaultQuotaBytes,
+    showsUsage,
+  }: { readonly viewer: Viewer; readonly defaultQuotaBytes: number; readonly showsUsage: boolean },
 ): EntityObject {
   return {
     id: record.id,
@@ -203,11 +219,11 @@ export function entityObject(
     size: showsUsage ? record.usedBytes : 0,
     quota: record.quotaBytes ?? defaultQuotaBytes,
     defaultPrivate: record.defaultPrivate,
-    ...commonOf(record),
+    ...commonOf(record, viewer),
   }
 }
 
-export function collectionObject(record: CollectionRecord): CollectionObject {
+export function collectionObject(record: CollectionRecord, viewer: Viewer): CollectionObject {
   return {
     id: record.id,
     name: record.name,
@@ -215,15 +231,17 @@ export function collectionObject(record: CollectionRecord): CollectionObject {
     entity: record.entityId,
     entityName: record.entityName,
     private: record.private,
-    ...commonOf(record),
+    ...commonOf(record, viewer),
   }
 }
 
 /** With `tags`, the tag maps too. `private` is what holds for a visitor: the container's own flag or its collection's. */
 export function containerObject(
   record: ContainerRecord,
+  viewer: Viewer,
   tags?: { readonly records: readonly TagRecord[]; readonly defaultArch: string },
 ): ContainerObject {
+  const shown = tags && shownTags(tags.records, 2)
   return {
     id: record.id,
     name: record.name,
@@ -235,15 +253,20 @@ export function containerObject(
     private: record.private || record.collectionPrivate,
     readOnly: false,
     downloadCount: record.downloadCount,
-    ...(tags === undefined
+    ...(tags === undefined || shown === undefined
       ? {}
-      : { imageTags: imageTagsOf(tags.records, tags.defaultArch), archTags: archTagsOf(tags.records) }),
-    ...commonOf(record),
+      : { imageTags: imageTagsOf(shown, tags.defaultArch), archTags: archTagsOf(shown) }),
+    ...commonOf(record, viewer),
   }
 }
 
 /** Written out, without spreading: it is made for each GetImage. What is undefined has no place in the JSON. */
-export function imageObject(image: ImageRecord, container: ContainerRecord, tags?: readonly string[]): ImageObject {
+export function imageObject(
+  image: ImageRecord,
+  container: ContainerRecord,
+  viewer: Viewer,
+  tags?: readonly string[],
+): ImageObject {
   return {
     id: image.id,
     // always the sha256 form: the CLI uses it as cache key and compares it with the file (protocol 2.5)
@@ -260,15 +283,34 @@ export function imageObject(image: ImageRecord, container: ContainerRecord, tags
     arch: image.arch ?? undefined,
     signed: image.signed ?? undefined,
     encrypted: image.encrypted ?? undefined,
-    fingerprints: image.fingerprints,
+    fingerprints:
+      image.fingerprints.length > maxFingerprints ? image.fingerprints.slice(0, maxFingerprints) : image.fingerprints,
     tags,
     containerDescription: container.description,
     containerDownloads: container.downloadCount,
     createdAt: time(image.createdAt),
     updatedAt: time(image.updatedAt),
-    owner: image.owner ?? '',
+    owner: ownerFor(viewer, image.owner),
     deleted: false,
   }
+}
+
+/** Fingerprints that an image shows. */
+const maxFingerprints = 64
+/** Tags that are read for an answer, and the bytes that they may take in it. A client asks for them only to leave out what is set already. */
+export const maxShownTags = 16_384
+const maxTagBytes = 1024 ** 2
+/** Of an entry beside its tag: the id of the image, quotes and separators. */
+const tagOverhead = 32
+
+/** As many of the tags as an answer shows that has them `times` times. */
+function shownTags(records: readonly TagRecord[], times: number): readonly TagRecord[] {
+  let left = maxTagBytes / times
+  const end = records.findIndex(({ tag }) => {
+    left -= tag.length + tagOverhead
+    return left < 0
+  })
+  return end < 0 ? records : records.slice(0, end)
 }
 
 /** Whether the image may be pulled and tagged. */
@@ -279,7 +321,7 @@ export function isVisible(image: ImageRecord): boolean {
 /** arch → tag → image id. Objects even when empty: `[]` fails a push (protocol Q4). */
 export function archTagsOf(tags: readonly TagRecord[]): ArchTags {
   const byArch: Record<string, Record<string, string>> = {}
-  for (const { arch, tag, imageId } of tags) {
+  for (const { arch, tag, imageId } of shownTags(tags, 1)) {
     if (!Object.hasOwn(byArch, arch)) setOwn(byArch, arch, {})
     setOwn(byArch[arch] as Record<string, string>, tag, imageId)
   }
@@ -289,7 +331,7 @@ export function archTagsOf(tags: readonly TagRecord[]): ArchTags {
 /** tag → image id, as the first tag API knows it: of several archs the default one counts, else the first. */
 export function imageTagsOf(tags: readonly TagRecord[], defaultArch: string): Record<string, string> {
   const byTag: Record<string, string> = {}
-  for (const { arch, tag, imageId } of tags) {
+  for (const { arch, tag, imageId } of shownTags(tags, 1)) {
     if (arch === defaultArch || !Object.hasOwn(byTag, tag)) setOwn(byTag, tag, imageId)
   }
   return byTag

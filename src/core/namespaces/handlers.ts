@@ -1,13 +1,16 @@
 /** Entities, collections and containers (protocol 5.2, 5.3). Only a push calls these; all creates are idempotent, since pushes race. */
 import type { CollectionRecord, ContainerRecord, EntityRecord } from '../../storage/metadata/contract.js'
+import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
+import type { Resource } from '../auth/policy.js'
 import { collectionResource, containerResource, entityResource } from '../auth/resources.js'
+import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse } from '../http/responses.js'
 import type { CreateCollectionBody, CreateContainerBody, CreateEntityBody } from '../model/bodies.js'
-import { collectionObject, containerObject, entityObject } from '../model/objects.js'
+import { collectionObject, containerObject, entityObject, maxShownTags } from '../model/objects.js'
 import { checkName, isId } from '../model/references.js'
-import type { Located, RouteContext, RouteInput } from '../route.js'
+import type { RouteContext, RouteInput } from '../route.js'
 
 type Input<B = unknown> = RouteInput<B>
 
@@ -43,19 +46,35 @@ export async function getEntity({
   request,
 }: RouteContext<unknown, EntityRecord>): Promise<LibraryResponse> {
   const showsUsage = await may({ auth: services.auth, principal, request }, 'push', entityResource(record.name, record))
-  return dataResponse(entityObject(record, { defaultQuotaBytes: services.settings.limits.maxEntityBytes, showsUsage }))
+  return dataResponse(
+    entityObject(record, {
+      viewer: principal,
+      defaultQuotaBytes: services.settings.limits.maxEntityBytes,
+      showsUsage,
+    }),
+  )
 }
 
-export function getCollection({ record }: RouteContext<unknown, CollectionRecord>): LibraryResponse {
-  return dataResponse(collectionObject(record))
+export function getCollection({ record, principal }: RouteContext<unknown, CollectionRecord>): LibraryResponse {
+  return dataResponse(collectionObject(record, principal))
 }
 
 export async function getContainer({
   record,
   services,
+  principal,
 }: RouteContext<unknown, ContainerRecord>): Promise<LibraryResponse> {
-  const records = await services.metadata.tags.list(record.id)
-  return dataResponse(containerObject(record, { records, defaultArch: services.settings.defaultArch }))
+  const records = await services.metadata.tags.list(record.id, { limit: maxShownTags })
+  return dataResponse(containerObject(record, principal, { records, defaultArch: services.settings.defaultArch }))
+}
+
+/** What was asked to be private must not be answered as if it were: it may be there already, or be made by another push. */
+function assertAsPrivate(wanted: boolean | undefined, resource: Resource): void {
+  if (wanted === true && !resource.private)
+    throw new LibraryError(
+      'conflict',
+      `${resource.path} is there already and not private: its operator can change that`,
+    )
 }
 
 /** The name is in the request, so saying no reveals nothing (protocol 5.3: POST answers 403, not 404). */
@@ -65,7 +84,11 @@ export async function locateNewEntity({
 }: Input<CreateEntityBody>): Promise<Located<EntityRecord | undefined>> {
   const name = checkName('name', body.name)
   const record = await services.metadata.entities.findByName(name)
-  return { resource: entityResource(name, record), record, creates: true }
+  const resource = {
+    ...entityResource(name, record),
+    ...(record === undefined && { private: body.defaultPrivate === true }),
+  }
+  return { resource, record, creates: true }
 }
 
 export async function createEntity(
@@ -73,18 +96,22 @@ export async function createEntity(
 ): Promise<LibraryResponse> {
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
-  const shown = { defaultQuotaBytes: settings.limits.maxEntityBytes, showsUsage: true }
-  if (record !== undefined) return dataResponse(entityObject(record, shown))
+  const shown = { viewer: principal, defaultQuotaBytes: settings.limits.maxEntityBytes, showsUsage: true }
+  if (record !== undefined) {
+    assertAsPrivate(body.defaultPrivate, entityResource(record.name, record))
+    return dataResponse(entityObject(record, shown))
+  }
   await hooks.beforeCreate?.({ kind: 'entity', path: body.name, principal, request })
   const made = await metadata.entities.createIfAbsent({
     id: settings.generateId(),
     name: body.name,
     description: body.description,
     // `defaultPrivate: false` in the body is only Go's zero value (protocol Q10)
-    defaultPrivate: settings.defaultPrivate,
+    defaultPrivate: body.defaultPrivate === true || settings.defaultPrivate,
     owner: principal?.id ?? null,
     now: settings.clock(),
   })
+  assertAsPrivate(body.defaultPrivate, entityResource(body.name, made.record))
   return dataResponse(entityObject(made.record, shown), made.created ? 201 : 200)
 }
 
@@ -104,7 +131,7 @@ export async function locateNewCollection({
   const path = { entity: parent.name, collection: name }
   const existing = await services.metadata.collections.findByPath(path.entity, name)
   return {
-    resource: collectionResource(path, existing, parent.defaultPrivate),
+    resource: collectionResource(path, existing, body.private === true || parent.defaultPrivate),
     record: { parent, existing },
     creates: entityResource(parent.name, parent),
     byId: true,
@@ -116,18 +143,24 @@ export async function createCollection(
 ): Promise<LibraryResponse> {
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
-  if (record.existing !== undefined) return dataResponse(collectionObject(record.existing))
+  const path = { entity: record.parent.name, collection: body.name }
+  if (record.existing !== undefined) {
+    assertAsPrivate(body.private, collectionResource(path, record.existing))
+    return dataResponse(collectionObject(record.existing, principal))
+  }
   await hooks.beforeCreate?.({ kind: 'collection', path: `${record.parent.name}/${body.name}`, principal, request })
   const made = await metadata.collections.createIfAbsent({
     id: settings.generateId(),
     entityId: record.parent.id,
     name: body.name,
     description: body.description,
-    private: record.parent.defaultPrivate,
+    private: body.private === true || record.parent.defaultPrivate,
     owner: principal?.id ?? null,
+    maxRecords: settings.limits.maxEntityRecords,
     now: settings.clock(),
   })
-  return dataResponse(collectionObject(made.record), made.created ? 201 : 200)
+  assertAsPrivate(body.private, collectionResource(path, made.record))
+  return dataResponse(collectionObject(made.record, principal), made.created ? 201 : 200)
 }
 
 export async function locateNewContainer({
@@ -140,7 +173,7 @@ export async function locateNewContainer({
   const path = { entity: parent.entityName, collection: parent.name, container: name }
   const existing = await services.metadata.containers.findByPath(path)
   return {
-    resource: containerResource(path, existing, parent.private),
+    resource: containerResource(path, existing, body.private === true || parent.private),
     record: { parent, existing },
     creates: collectionResource(path, parent),
     byId: true,
@@ -152,7 +185,11 @@ export async function createContainer(
 ): Promise<LibraryResponse> {
   const { services, body, record, principal, request } = context
   const { settings, metadata, hooks } = services
-  if (record.existing !== undefined) return dataResponse(containerObject(record.existing))
+  const path = { entity: record.parent.entityName, collection: record.parent.name, container: body.name }
+  if (record.existing !== undefined) {
+    assertAsPrivate(body.private, containerResource(path, record.existing))
+    return dataResponse(containerObject(record.existing, principal))
+  }
   await hooks.beforeCreate?.({
     kind: 'container',
     path: `${record.parent.entityName}/${record.parent.name}/${body.name}`,
@@ -164,9 +201,11 @@ export async function createContainer(
     collectionId: record.parent.id,
     name: body.name,
     description: body.description,
-    private: record.parent.private,
+    private: body.private === true || record.parent.private,
     owner: principal?.id ?? null,
+    maxRecords: settings.limits.maxEntityRecords,
     now: settings.clock(),
   })
-  return dataResponse(containerObject(made.record), made.created ? 201 : 200)
+  assertAsPrivate(body.private, containerResource(path, made.record))
+  return dataResponse(containerObject(made.record, principal), made.created ? 201 : 200)
 }

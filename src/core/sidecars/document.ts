@@ -1,6 +1,6 @@
 /**
  * Sidecars: small JSON documents in the storage, each with what the metadata store says of one entity, collection, container or image, so that `reindex` can rebuild the store
- * from the storage alone. The store stays the truth; a sidecar follows it (`sidecar-writer.ts`). What is read from one is checked like a request: whoever can write to the storage
+ * from the storage alone. The store stays the truth; a sidecar follows it (`writer.ts`). What is read from one is checked like a request: whoever can write to the storage
  * can write a sidecar.
  */
 import { z } from 'zod'
@@ -14,9 +14,8 @@ import type {
   TagRecord,
 } from '../../storage/metadata/contract.js'
 import { blobFolder } from '../blobs/keys.js'
-import { putSmall } from '../blobs/put-bytes.js'
+import { getSmall, putSmall } from '../blobs/small-objects.js'
 import { checkArch, checkName, checkTag, isId } from '../model/references.js'
-import type { Services } from '../services.js'
 import { type SidecarTarget, sidecarKey } from './keys.js'
 
 /** Times are milliseconds since 1970, as in the records. Usage is not there, since it is the sum of the images, and download counts are not, since they change all the time. */
@@ -167,7 +166,10 @@ function timeOf(sidecar: Sidecar): number {
  * Whether the sidecar knows of changes that the store has lost: it was restored from an old backup. What `reindex` has left as it is, is as it should be. False where the store has
  * no such record: it was deleted, or `reindex` puts it back.
  */
-export async function isLaterThanStore({ metadata }: Pick<Services, 'metadata'>, sidecar: Sidecar): Promise<boolean> {
+export async function isLaterThanStore(
+  { metadata }: { readonly metadata: MetadataStore },
+  sidecar: Sidecar,
+): Promise<boolean> {
   const target = { kind: sidecar.kind, id: sidecar.id, digest: sidecar.kind === 'image' ? sidecar.digest : null }
   const current = await currentSidecar(metadata, target)
   if (current === undefined || timeOf(sidecar) <= timeOf(current)) return false
@@ -200,12 +202,8 @@ export function decodeSidecar(content: Buffer, target: SidecarTarget): Sidecar {
 }
 
 /** Throws StorageError `not-found`, and an Error where it is too long. */
-export async function readSidecar(storage: StorageBackend, key: string): Promise<Buffer> {
-  const content = await storage.get(key)
-  if (content.size > maxBytes) throw new Error(`it has ${content.size} bytes`)
-  const chunks: Uint8Array[] = []
-  for await (const chunk of content.body) chunks.push(chunk)
-  return Buffer.concat(chunks)
+export function readSidecar(storage: StorageBackend, key: string): Promise<Buffer> {
+  return getSmall(storage, key, maxBytes)
 }
 
 /** Throws StorageError `exists` when another writer was first. */

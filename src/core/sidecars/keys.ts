@@ -8,7 +8,7 @@
  */
 import type { StorageBackend } from '../../storage/blob/contract.js'
 import type { RecordChange } from '../../storage/metadata/contract.js'
-import { digestPath } from '../blobs/keys.js'
+import { digestPath, recordsPrefix } from '../blobs/keys.js'
 
 export type SidecarTarget = Pick<RecordChange, 'kind' | 'id' | 'digest'>
 
@@ -18,19 +18,18 @@ export interface SidecarVersion {
   readonly number: number
 }
 
-export const sidecarPrefix = 'records/'
 const folders = { entity: 'entities', collection: 'collections', container: 'containers', image: 'images' } as const
 const namesPattern = /^records\/(entities|collections|containers)\/([0-9a-f]{24})\/(\d{8,15})$/
 const imagesPattern = /^records\/images\/[0-9a-f]{2}\/([0-9a-f]{64})\/([0-9a-f]{24})\/(\d{8,15})$/
 
 /** Prefix of all sidecars of a kind; of images, those whose digest begins with these two digits. */
 export function sidecarsOfKind(kind: 'entity' | 'collection' | 'container'): string {
-  return `${sidecarPrefix}${folders[kind]}/`
+  return `${recordsPrefix}${folders[kind]}/`
 }
 
 /** Prefix of the sidecars of all images with this digest, or whose digest begins with these two digits. */
 export function sidecarsOfImages(digest: string): string {
-  return `${sidecarPrefix}images/${digest.length === 2 ? digest : digestPath(digest)}/`
+  return `${recordsPrefix}images/${digest.length === 2 ? digest : digestPath(digest)}/`
 }
 
 const folderOf = ({ kind, id, digest }: SidecarTarget): string =>

@@ -1,12 +1,17 @@
 /** Images that the metadata store has lost (with its file, or to a backup that is older than they are), and that their sidecars still know. */
+import type { StorageBackend } from '../../storage/blob/contract.js'
 import type { ImageRecord, MetadataStore } from '../../storage/metadata/contract.js'
 import { digestOfKey } from '../blobs/keys.js'
+import type { BlobKeeper } from '../blobs/why-kept.js'
 import { containerPath } from '../model/references.js'
-import type { Services } from '../services.js'
+import type { Settings } from '../options.js'
 import { decodeSidecar, type ImageSidecar, readSidecar } from './document.js'
 import { listNewest, sidecarsOfImages } from './keys.js'
 
-type Stores = Pick<Services, 'storage' | 'metadata'>
+interface Stores {
+  readonly storage: StorageBackend
+  readonly metadata: MetadataStore
+}
 
 /** The image that a sidecar is about, as the store knows it. */
 async function findNamed(
@@ -39,30 +44,21 @@ export async function isLost(stores: Stores, sidecar: ImageSidecar): Promise<boo
 
 /** Hides an image whose bytes are gone, so that `images.restore` gives it those of the sidecar. */
 export async function hideWithoutBytes(
-  services: Pick<Services, 'storage' | 'metadata' | 'settings'>,
+  stores: Stores & { readonly settings: Pick<Settings, 'clock'> },
   sidecar: ImageSidecar,
 ): Promise<void> {
-  const { metadata, settings } = services
+  const { metadata, settings } = stores
   const found = await findNamed(metadata, sidecar)
-  if (found !== undefined && (await lacksBytes(services, found, sidecar)))
+  if (found !== undefined && (await lacksBytes(stores, found, sidecar)))
     await metadata.images.setState(found.id, ['published', 'unproven'], 'damaged', settings.clock(), found)
 }
 
-/** What can be said of an image that is only known by its sidecar. */
-export interface LostImage {
-  readonly imageId: string
-  /** undefined where the sidecar cannot be read; then it may name the blob. */
-  readonly sidecar: ImageSidecar | undefined
-}
-
 /**
- * An image that refers to the blob by its sidecar and that the store has lost; the blob must stay until `reindex` has run. Only for a blob to which no image of the store refers: an
- * image that was deleted has its sidecar until the note of it is settled, and none afterwards.
+ * The image that refers to a blob by its sidecar and that the store has lost, in words; undefined = none. The blob
+ * must stay until `reindex` has run. Only for a blob to which no image of the store refers: an image that was deleted
+ * has its sidecar until the note of its deletion is settled, and none afterwards.
  */
-export async function findLostImage(
-  { storage, metadata }: Pick<Services, 'storage' | 'metadata'>,
-  blobKey: string,
-): Promise<LostImage | undefined> {
+async function describeLostImage({ storage, metadata }: Stores, blobKey: string): Promise<string | undefined> {
   const digest = digestOfKey(blobKey)
   if (digest === undefined) return undefined
   for (const { key, target } of await listNewest(storage, sidecarsOfImages(digest))) {
@@ -71,35 +67,25 @@ export async function findLostImage(
       const found = decodeSidecar(await readSidecar(storage, key), target)
       if (found.kind === 'image') sidecar = found
     } catch {
-      // gone meanwhile, which is seen below; or of a newer version, or spoilt
+      // gone meanwhile, which is seen below; or of a newer version, or spoilt: it may name the blob then
     }
     const lost =
       sidecar === undefined
         ? (await metadata.images.find(target.id)) === undefined
         : sidecar.blobKey === blobKey && (await isLost({ storage, metadata }, sidecar))
     if (!lost || (await metadata.changes.isPending('image', target.id))) continue
-    // deleted, and settled while we looked?
-    if ((await storage.stat(key)) !== undefined) return { imageId: target.id, sidecar }
+    // the image may have been deleted, and its deletion settled, while this function looked
+    if ((await storage.stat(key)) === undefined) continue
+    const image =
+      sidecar === undefined
+        ? `${target.id}, which cannot be read,`
+        : `${target.id} of ${sidecar.entity}/${sidecar.collection}/${sidecar.container}`
+    return `the sidecar of image ${image} names it, and the database does not know that image: run reindex`
   }
   return undefined
 }
 
-/**
- * Deletes a blob that no image has, unless the metadata store has lost that image (it is an old backup): `reindex` needs it then. False where that failed; it is the sweeper's then.
- */
-export async function dropBlob(
-  { storage, metadata, settings }: Pick<Services, 'storage' | 'metadata' | 'settings'>,
-  key: string,
-): Promise<boolean> {
-  try {
-    // nothing lies where a write failed; and what sidecars there are of these bytes is nothing that the client may measure
-    if ((await storage.stat(key)) === undefined) return true
-    if ((await findLostImage({ storage, metadata }, key)) !== undefined) return true
-    // asked last: `reindex` may just have put the image back, and then it was not lost any more
-    if ((await metadata.blobs.findUnknown([key])).length > 0) await storage.delete(key)
-    return true
-  } catch (err) {
-    settings.logger.warn({ err, key }, 'a blob is left to the sweeper')
-    return false
-  }
+/** Keeps the blobs that `reindex` needs to bring back images which the metadata store has lost. */
+export function createLostImageKeeper(stores: Stores): BlobKeeper {
+  return { name: 'sidecars', keeps: (blobKey) => describeLostImage(stores, blobKey) }
 }

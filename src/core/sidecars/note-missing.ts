@@ -1,6 +1,5 @@
 /** Sidecars that are missing: of what came back with an old backup after it was deleted, or of everything, where the storage was copied without them. */
-import type { RecordChange } from '../../storage/metadata/contract.js'
-import type { Services } from '../services.js'
+import type { MetadataStore, RecordChange } from '../../storage/metadata/contract.js'
 
 const pageSize = 500
 
@@ -21,7 +20,7 @@ async function* pagesOf<R>(
 }
 
 /** All records that should have a sidecar. */
-async function* targets({ metadata }: Pick<Services, 'metadata'>): AsyncGenerator<Target, void, undefined> {
+async function* targets({ metadata }: { readonly metadata: MetadataStore }): AsyncGenerator<Target, void, undefined> {
   const { entities, collections, containers, images } = metadata
   for await (const entity of pagesOf(entities.list, ({ name }) => name)) {
     yield { kind: 'entity', id: entity.id, digest: null }
@@ -46,7 +45,7 @@ async function* targets({ metadata }: Pick<Services, 'metadata'>): AsyncGenerato
 
 /** Notes the records whose ids are not among those of the sidecars, so that they get one. */
 export async function noteMissing(
-  services: Pick<Services, 'metadata'>,
+  services: { readonly metadata: MetadataStore },
   seen: ReadonlySet<string>,
   isOver: () => boolean,
 ): Promise<void> {

@@ -9,6 +9,7 @@ import type { Services } from '../services.js'
 import { decodeSidecar, type ImageSidecar, readSidecar, reindexedSetting, type Sidecar } from './document.js'
 import { listNewest, listVersions, type SidecarVersion, sidecarsOfImages, sidecarsOfKind } from './keys.js'
 import { noteMissing } from './note-missing.js'
+import type { ReindexContext, ReindexItem } from './reindex-context.js'
 import { createImages } from './restore-images.js'
 import { createPlaces } from './restore-names.js'
 
@@ -31,17 +32,6 @@ export interface ReindexProgress {
   readonly names?: number
 }
 
-export interface ReindexItem {
-  readonly outcome: 'restored' | 'not-restored'
-  readonly kind: 'entity' | 'collection' | 'container' | 'image' | 'tag' | 'sidecar'
-  /** A path, a reference, or the key of a sidecar that cannot be read. */
-  readonly what: string
-  /** Whether it is private, the state of an image, the arch of a tag; or what is wrong. */
-  readonly why: string
-  /** Of an image. */
-  readonly bytes?: number
-}
-
 export interface ReindexResult {
   readonly entities: number
   readonly collections: number
@@ -57,17 +47,6 @@ export interface ReindexResult {
   readonly orphanBytes: number
   /** What no sidecar holds, in words. */
   readonly notKnown: readonly string[]
-}
-
-export interface ReindexContext {
-  readonly services: Services
-  readonly dryRun: boolean
-  readonly report: (item: ReindexItem) => void
-  /** Ids of records whose sidecar cannot be read: nobody knows whether they were private. */
-  readonly unreadable: Set<string>
-  /** Ids of records that have a sidecar, or one that cannot be read. */
-  readonly seen: Set<string>
-  readonly isOver: () => boolean
 }
 
 const notKnown: readonly string[] = [

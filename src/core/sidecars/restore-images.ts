@@ -5,7 +5,7 @@ import { hashFromDigest } from '../model/references.js'
 import { type ImageSidecar, isLaterThanStore } from './document.js'
 import { listVersions } from './keys.js'
 import { hideWithoutBytes, isLost } from './lost-images.js'
-import type { ReindexContext } from './reindex.js'
+import type { ReindexContext } from './reindex-context.js'
 import type { Places } from './restore-names.js'
 
 export interface Images {

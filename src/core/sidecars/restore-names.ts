@@ -2,7 +2,7 @@
 import type { ContainerRecord } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import type { CollectionSidecar, ContainerSidecar, EntitySidecar, ImageSidecar } from './document.js'
-import type { ReindexContext } from './reindex.js'
+import type { ReindexContext } from './reindex-context.js'
 
 export interface Places {
   entity(sidecar: EntitySidecar): Promise<void>

@@ -3,9 +3,11 @@
  * is written by the next instance that looks. Any number of instances may do it at once.
  */
 import { setTimeout as wait } from 'node:timers/promises'
+import type { StorageBackend } from '../../storage/blob/contract.js'
 import { isStorageError } from '../../storage/blob/errors.js'
-import type { RecordChange } from '../../storage/metadata/contract.js'
-import type { Services } from '../services.js'
+import type { MetadataStore, RecordChange } from '../../storage/metadata/contract.js'
+import type { StorageMark } from '../blobs/storage-mark.js'
+import type { Settings } from '../options.js'
 import {
   currentSidecar,
   decodeSidecar,
@@ -36,16 +38,22 @@ const concurrency = 4
 const maxTries = 10
 const maxFailedPages = 8
 
-type WriterServices = Pick<Services, 'storage' | 'metadata' | 'settings' | 'storageMark' | 'inBackground'>
+interface Stores {
+  readonly storage: StorageBackend
+  readonly metadata: MetadataStore
+}
+
+interface WriterServices extends Stores {
+  readonly settings: Pick<Settings, 'logger'>
+  readonly storageMark: StorageMark
+  readonly inBackground: (work: () => Promise<unknown>) => void
+}
 
 /**
  * Brings the sidecar of one record in step. Of two writers one gets the number, and the other begins again with what the store says then. It is asked again after the document was
  * written: one that was read before a deletion, and written after it, would otherwise stay for ever. A sidecar that is later than the store is kept: `reindex` needs it.
  */
-export async function writeSidecar(
-  { storage, metadata }: Pick<Services, 'storage' | 'metadata'>,
-  target: SidecarTarget,
-): Promise<'written' | 'kept'> {
+export async function writeSidecar({ storage, metadata }: Stores, target: SidecarTarget): Promise<'written' | 'kept'> {
   const current = async (): Promise<Buffer | undefined> => {
     const sidecar = await currentSidecar(metadata, target)
     return sidecar && encodeSidecar(sidecar)
@@ -81,8 +89,8 @@ export async function writeSidecar(
   throw new Error('the record changed again and again while its sidecar was written')
 }
 
-/** One that cannot be read is of no use to anybody. */
-async function isLater(metadata: Services['metadata'], target: SidecarTarget, content: Buffer): Promise<boolean> {
+/** Whether a sidecar is later than the store. An unreadable one counts as absent. */
+async function isLater(metadata: MetadataStore, target: SidecarTarget, content: Buffer): Promise<boolean> {
   let sidecar: Sidecar
   try {
     sidecar = decodeSidecar(content, target)

@@ -4,17 +4,20 @@ import { createHash } from 'node:crypto'
 import type { ByteRange } from '../../storage/blob/contract.js'
 import { isStorageError } from '../../storage/blob/errors.js'
 import type { UploadRecord } from '../../storage/metadata/contract.js'
+import { stillHolds } from '../auth/grants.js'
+import { imageResource } from '../auth/resources.js'
+import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
 import { readByteStream } from '../http/json-body.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { readHeader } from '../http/messages.js'
 import { parseRange } from '../http/range.js'
 import { emptyResponse, errorResponse } from '../http/responses.js'
+import { isVisible } from '../model/objects.js'
 import type { RouteContext } from '../route.js'
 import type { Services } from '../services.js'
-import { dropBlob } from '../sidecars/lost-images.js'
 import { assertOpen, whileAlive } from '../uploads/complete.js'
-import type { Capability } from './tokens.js'
+import { type Capability, refused } from './tokens.js'
 
 type GetCapability = Extract<Capability, { purpose: 'get' }>
 type WriteCapability = Exclude<Capability, { purpose: 'get' }>
@@ -29,16 +32,27 @@ function verify<P extends Capability['purpose']>(
   return capability as Extract<Capability, { purpose: P }>
 }
 
-const cacheControl = 'private, immutable, no-transform'
 const hexEtag = (digest: string): string => `"sha256:${digest}"`
 
-function entityHeaders(capability: GetCapability): Record<string, string> {
+/**
+ * A blob never changes, and who knows the URL may have it: so a cache may keep it under this URL, until
+ * the URL expires. Compression may not touch it: lengths and ranges are those of the file.
+ *
+ * Never `private` or `no-store`: nginx with `proxy_cache` takes the Range off a request, and gives it back
+ * to an answer only while that one may be kept. Clients check no status, and would write the whole blob
+ * at the place of each part. Varnish takes `Surrogate-Control`: it would cut what is larger than its memory.
+ */
+function cacheHeaders({ expires }: GetCapability, now: number): Record<string, string> {
+  const seconds = Math.max(0, expires - Math.ceil(now / 1000))
+  return { 'cache-control': `max-age=${seconds}, immutable, no-transform`, 'surrogate-control': 'no-store' }
+}
+
+function entityHeaders(capability: GetCapability, now: number): Record<string, string> {
   return {
     'content-type': 'application/octet-stream',
     'accept-ranges': 'bytes',
     etag: hexEtag(capability.sha256),
-    // a blob never changes, and the URL is a secret: the client may keep it, nobody in between; nor may a host's compression touch it: lengths and ranges are those of the file
-    'cache-control': cacheControl,
+    ...cacheHeaders(capability, now),
     'x-content-type-options': 'nosniff',
     ...(capability.filename === undefined
       ? {}
@@ -56,11 +70,13 @@ function isFresh(header: string | undefined, etag: string): boolean {
 /** `GET transfers/{capability}`: the blob, or a single range of it (RFC 9110 14). */
 export async function sendBlob(context: RouteContext<unknown, unknown>): Promise<LibraryResponse> {
   const capability = verify(context, ['get'])
-  const { request } = context
-  const headers = entityHeaders(capability)
+  await assertReadable(context, capability)
+  const { request, services } = context
+  const now = services.settings.clock()
+  const headers = entityHeaders(capability, now)
   const etag = hexEtag(capability.sha256)
   if (isFresh(readHeader(request, 'if-none-match'), etag))
-    return { status: 304, headers: { etag, 'cache-control': cacheControl }, body: null }
+    return { status: 304, headers: { etag, ...cacheHeaders(capability, now) }, body: null }
   if (request.method === 'HEAD') return headBlob(context, { capability, headers })
   const ifRange = readHeader(request, 'if-range')
   const wanted = ifRange === undefined || ifRange.trim() === etag ? readHeader(request, 'range') : undefined
@@ -72,7 +88,23 @@ export async function sendBlob(context: RouteContext<unknown, unknown>): Promise
   return openBlob(context, { capability, headers, range })
 }
 
-const deleted = (cause?: unknown): LibraryError => new LibraryError('gone', 'the image was deleted', { cause })
+/** One answer for all that ends a URL: who may not see a thing must not learn what became of it. */
+const deleted = (cause?: unknown): LibraryError =>
+  new LibraryError('gone', 'the image was deleted, or is not for you any more', { cause })
+
+/** Whether the image still has these bytes, and whoever got the URL may still read them. */
+async function assertReadable(
+  { services, request }: RouteContext<unknown, unknown>,
+  { imageId, key, grant, hidden }: GetCapability,
+): Promise<void> {
+  const { auth, metadata } = services
+  const found = await metadata.images.find(imageId)
+  if (found === undefined || !isVisible(found.image) || found.image.blobKey !== key) throw deleted()
+  const resource = imageResource(found.container)
+  const holds = await stillHolds({ auth, request }, grant, { action: 'pull', resource })
+  // where nobody can be asked, what became private since ends the URL
+  if (holds === false || (holds === 'unknown' && resource.private && hidden !== true)) throw deleted()
+}
 
 function rangeHeaders(range: ByteRange | undefined, size: number): Record<string, string> {
   if (range === undefined) return { 'content-length': String(size) }
@@ -88,7 +120,9 @@ async function headBlob(
   { capability, headers }: { readonly capability: GetCapability; readonly headers: Record<string, string> },
 ): Promise<LibraryResponse> {
   if ((await services.storage.stat(capability.key)) === undefined) throw deleted()
-  return { status: 200, headers: { ...headers, ...rangeHeaders(undefined, capability.size) }, body: null }
+  // a cache that takes it for the answer to a GET would keep an empty image
+  const kept = { 'cache-control': 'no-store, no-transform' }
+  return { status: 200, headers: { ...headers, ...rangeHeaders(undefined, capability.size), ...kept }, body: null }
 }
 
 async function openBlob(
@@ -140,6 +174,7 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   const upload = await metadata.uploads.find(capability.uploadId)
   if (upload === undefined) throw new LibraryError('gone', 'the upload is gone: push again')
   assertOpen(upload, settings.clock())
+  await assertWritable(context, capability, upload)
   const { stream, length } = readByteStream(request, settings.limits.idleSeconds)
   if (length !== undefined && length !== capability.size)
     throw new LibraryError('size-mismatch', `${length} bytes announced where ${capability.size} are due`)
@@ -152,6 +187,20 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   const now = settings.clock()
   await metadata.uploads.touch(upload.id, { state: 'open', now, expiresAt: now + settings.limits.uploadSeconds * 1000 })
   return emptyResponse(200, { etag })
+}
+
+/** Whether whoever got the URL may still push: a revoked token, and a user who was removed, may not. */
+async function assertWritable(
+  { services, request }: RouteContext<unknown, unknown>,
+  { grant }: WriteCapability,
+  { imageId }: UploadRecord,
+): Promise<void> {
+  const { auth, metadata } = services
+  if (grant === undefined || auth.recall === undefined) return
+  const found = await metadata.images.find(imageId)
+  if (found === undefined) throw new LibraryError('gone', 'the image of the upload was deleted: push again')
+  const wanted = { action: 'push', resource: imageResource(found.container) } as const
+  if ((await stillHolds({ auth, request }, grant, wanted)) === false) throw refused()
 }
 
 /** An upload that ended while its bytes came takes none: its quota was given back. */

@@ -4,6 +4,7 @@
  * Form: `/transfers/<base64url JSON>.<base64url HMAC-SHA256>`.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { Grant } from '../auth/policy.js'
 import { LibraryError } from '../http/errors.js'
 
 interface CapabilityBase {
@@ -13,10 +14,19 @@ interface CapabilityBase {
   readonly size: number
   /** Expiry in seconds since 1970. */
   readonly expires: number
+  /** Who it is made for; absent for somebody anonymous. */
+  readonly grant?: Grant
 }
 
 export type Capability =
-  | (CapabilityBase & { readonly purpose: 'get'; readonly sha256: string; readonly filename?: string })
+  | (CapabilityBase & {
+      readonly purpose: 'get'
+      readonly sha256: string
+      readonly imageId: string
+      /** The image was hidden from strangers when the URL was made. */
+      readonly hidden?: true
+      readonly filename?: string
+    })
   | (CapabilityBase & { readonly purpose: 'put'; readonly sha256: string; readonly uploadId: string })
   | (CapabilityBase & {
       readonly purpose: 'part'
@@ -32,7 +42,8 @@ export interface Capabilities {
   verify(token: string): Capability
 }
 
-const refused = (): LibraryError =>
+/** The same words for an altered, a foreign, an expired and a revoked one. */
+export const refused = (): LibraryError =>
   new LibraryError('expired-url', 'the transfer URL is not valid, or has expired: start again')
 
 /** `secret` is asked once, on first use. */
@@ -43,7 +54,7 @@ export function createCapabilities(options: {
   let key: string | undefined
   const macOf = (payload: string): string => {
     key ??= options.secret()
-    return createHmac('sha256', key).update(`sif-library transfer v1\n${payload}`).digest('base64url')
+    return createHmac('sha256', key).update(`sif-library transfer v2\n${payload}`).digest('base64url')
   }
   return {
     sign: (capability) => {

@@ -1,28 +1,46 @@
 /** Where bytes go: a URL of the object store where the storage can sign one, otherwise a transfer URL of our own. Handlers cannot tell which. */
 import type { StorageBackend } from '../../storage/blob/contract.js'
 import type { UploadRecord } from '../../storage/metadata/contract.js'
+import { grantOf } from '../auth/grants.js'
+import type { Grant, Principal } from '../auth/policy.js'
 import type { LibraryRequest } from '../http/messages.js'
 import type { Settings } from '../options.js'
-import { sendsTokenToRedirects } from './client-generations.js'
+import { tokenArrives, tokenReach } from './redirects.js'
 import type { Capabilities } from './tokens.js'
 
 export interface Transfers {
-  /** URL to GET a blob from; single ranges work, and it outlives a slow pull. */
+  /**
+   * URL to GET the blob of an image from; single ranges work, and it outlives a slow pull. One of ours where the client
+   * would send its token to the store.
+   */
   pullUrl(
     request: LibraryRequest,
-    blob: { readonly key: string; readonly size: number; readonly sha256: string; readonly filename: string },
+    blob: {
+      readonly key: string
+      readonly size: number
+      readonly sha256: string
+      readonly filename: string
+      readonly imageId: string
+      readonly isHidden: boolean
+    },
+    principal: Principal | null,
   ): Promise<string>
   /** URL for the one PUT of a `single` upload. */
   putUrl(
     request: LibraryRequest,
     upload: UploadRecord,
-    options: { readonly clientSendsNoHash: boolean },
+    options: { readonly clientSendsNoHash: boolean; readonly principal: Principal | null },
   ): Promise<string>
   /** URL for the PUT of one part; `sha256` is undefined where the client sent none. */
   partUrl(
     request: LibraryRequest,
     upload: UploadRecord,
-    part: { readonly partNumber: number; readonly size: number; readonly sha256: string | undefined },
+    part: {
+      readonly partNumber: number
+      readonly size: number
+      readonly sha256: string | undefined
+      readonly principal: Principal | null
+    },
   ): Promise<string>
   /** Whether the store, or this server, takes parts at all. */
   readonly offersMultipart: boolean
@@ -34,6 +52,9 @@ export interface Transfers {
   readonly capabilities: Capabilities
 }
 
+/** Bytes per second of a pull that its URL still outlives. */
+const slowestPull = 256 * 1024
+
 export function createTransfers(options: {
   readonly settings: Settings
   readonly storage: StorageBackend
@@ -42,7 +63,23 @@ export function createTransfers(options: {
   const { settings, storage, capabilities } = options
   const presign = settings.transfer === 'proxy' ? undefined : storage.presign
   const expiresSeconds = settings.limits.presignSeconds
-  const expires = (): number => Math.floor(settings.clock() / 1000) + expiresSeconds
+  const expires = (seconds = expiresSeconds): number => Math.floor(settings.clock() / 1000) + seconds
+  let isWarned = false
+  const warnOfSharedHost = (url: string): void => {
+    if (isWarned) return
+    isWarned = true
+    settings.logger.warn(
+      { store: new URL(url).origin },
+      'store and registry share a host and port: the pulls of signed-in clients pass through this server',
+    )
+  }
+  /** Long enough for a reader of 256 KiB per second. */
+  const pullSeconds = (size: number): number =>
+    Math.min(expiresSeconds, settings.limits.pullSeconds + Math.ceil(size / slowestPull))
+  const heldBy = (principal: Principal | null): { readonly grant?: Grant } => {
+    const grant = grantOf(principal)
+    return grant === undefined ? {} : { grant }
+  }
   const ownUrl = (request: LibraryRequest, path: string): string => settings.publicUrl(request) + path
 
   return {
@@ -53,21 +90,40 @@ export function createTransfers(options: {
       storage.multipart !== undefined &&
       (presign?.part !== undefined || storage.multipart.writePart !== undefined),
     bindsParts: () => presign?.part === undefined || presign.bindsPayload,
-    pullUrl: async (request, { key, size, sha256, filename }) => {
-      if (presign !== undefined && !sendsTokenToRedirects(request))
-        return (await presign.get(key, { expiresSeconds, filename })).url
-      return ownUrl(request, capabilities.sign({ purpose: 'get', key, size, sha256, filename, expires: expires() }))
+    pullUrl: async (request, { key, size, sha256, filename, imageId, isHidden }, principal) => {
+      const seconds = pullSeconds(size)
+      const reach = tokenReach(request, principal !== null)
+      if (presign !== undefined && reach !== 'anywhere') {
+        const { url } = await presign.get(key, { expiresSeconds: seconds, filename })
+        if (reach === 'nowhere') return url
+        const redirect = { request, publicUrl: settings.publicUrl(request), target: url }
+        if (!tokenArrives(reach, redirect)) return url
+        if (tokenArrives('authority', redirect)) warnOfSharedHost(url)
+      }
+      const blob = { key, size, sha256, filename, imageId, ...(isHidden ? { hidden: true as const } : {}) }
+      return ownUrl(
+        request,
+        capabilities.sign({ purpose: 'get', ...blob, expires: expires(seconds), ...heldBy(principal) }),
+      )
     },
-    putUrl: async (request, upload, { clientSendsNoHash }) => {
+    putUrl: async (request, upload, { clientSendsNoHash, principal }) => {
       const { key, size, digest: sha256 } = upload
       if (presign !== undefined)
         return (await presign.put(key, { size, sha256, expiresSeconds, clientSendsNoHash })).url
       return ownUrl(
         request,
-        capabilities.sign({ purpose: 'put', key, size, sha256, uploadId: upload.id, expires: expires() }),
+        capabilities.sign({
+          purpose: 'put',
+          key,
+          size,
+          sha256,
+          uploadId: upload.id,
+          expires: expires(),
+          ...heldBy(principal),
+        }),
       )
     },
-    partUrl: async (request, upload, { partNumber, size, sha256 }) => {
+    partUrl: async (request, upload, { partNumber, size, sha256, principal }) => {
       const { key } = upload
       const hash = sha256 === undefined ? {} : { sha256 }
       // Client libraries 0.5.0-0.5.6 send the header of the hash although they were told not to (protocol 5.11), and a store that cannot check it refuses it.
@@ -79,7 +135,16 @@ export function createTransfers(options: {
         ).url
       return ownUrl(
         request,
-        capabilities.sign({ purpose: 'part', key, size, ...hash, uploadId: upload.id, partNumber, expires: expires() }),
+        capabilities.sign({
+          purpose: 'part',
+          key,
+          size,
+          ...hash,
+          uploadId: upload.id,
+          partNumber,
+          expires: expires(),
+          ...heldBy(principal),
+        }),
       )
     },
   }

@@ -1,11 +1,12 @@
 /** Why a blob stays, or when it goes: what `sweep` would say about one key. */
+import type { BlobStat } from '../../storage/blob/contract.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
-import { blobFolder, blobPrefix } from '../blobs/keys.js'
+import { blobFolder, blobPrefix, recordsPrefix } from '../blobs/keys.js'
 import { storageMarkKey } from '../blobs/storage-mark.js'
+import { whyKept } from '../blobs/why-kept.js'
 import { containerPath, hashFromDigest, isId } from '../model/references.js'
 import type { Services } from '../services.js'
-import { listNewest, sidecarPrefix, sidecarsOfImages } from '../sidecars/keys.js'
-import { findLostImage } from '../sidecars/lost-images.js'
+import { listNewest, sidecarsOfImages } from '../sidecars/keys.js'
 import type { SweepOptions } from './sweep.js'
 
 export interface Explanation {
@@ -58,64 +59,43 @@ function explainUpload(
   }
 }
 
+/** What lies in the storage without any record. */
+function explainUnrecorded(key: string, stat: BlobStat | undefined, goes: Fate): Pick<Explanation, 'fate' | 'why'> {
+  if (stat === undefined) return { fate: 'absent', why: 'no such key' }
+  if (!key.startsWith(blobPrefix))
+    return { fate: 'kept', why: `kept because it is none of the registry: a sweep looks only below ${blobPrefix}` }
+  const ends = goes(stat.modifiedAt?.getTime())
+  return { fate: 'goes', why: `no record knows it: a push ended between storing and publishing; ${ends}` }
+}
+
+/** When something goes that has been so since a time in milliseconds since 1970 (default: now). */
+type Fate = (since: number | undefined) => string
+
 async function explainBlob(services: Services, key: string, options: Required<ExplainOptions>): Promise<Explanation> {
   const { metadata, storage, settings } = services
   const stat = await storage.stat(key)
   const size = stat?.size ?? null
-  const goes = (since: number): string => {
+  const goes: Fate = (since = settings.clock()) => {
     const after = since + options.graceSeconds * 1000
     return after < settings.clock() ? 'goes with the next sweep' : `goes after ${timeOf(after)}`
   }
-  const images = await metadata.blobs.imagesOf(key, imagesNamed)
-  if (images.length > 0) {
-    const named = await Promise.all(images.map((image) => describeImage(services, image)))
+  const kept = await whyKept(services, key)
+  if (kept?.by === 'images') {
+    const named = await Promise.all(kept.images.map((image) => describeImage(services, image)))
     const refers = named.length === 1 ? 'refers' : 'refer'
-    return {
-      key,
-      fate: 'kept',
-      size,
-      why: `kept because ${named.join(' and ')} ${refers} to it${size === null ? '; but its bytes are missing' : ''}`,
-    }
+    const missing = size === null ? '; but its bytes are missing' : ''
+    return { key, fate: 'kept', size, why: `kept because ${named.join(' and ')} ${refers} to it${missing}` }
   }
+  if (kept?.by === 'keeper') return { key, fate: 'kept', size, why: `kept because ${kept.why}` }
   const uploadId = key.slice(key.lastIndexOf('/') + 1)
   const upload = isId(uploadId) ? await metadata.uploads.find(uploadId) : undefined
   const underWay = upload?.key === key ? explainUpload(services, upload, options.stuckSeconds * 1000) : undefined
-  const lost = await findLostImage(services, key)
-  if (lost !== undefined) {
-    const { sidecar } = lost
-    const what =
-      sidecar === undefined
-        ? lost.imageId
-        : `${lost.imageId} of ${sidecar.entity}/${sidecar.collection}/${sidecar.container}`
-    const doubt = sidecar === undefined ? ', which cannot be read,' : ''
-    return {
-      key,
-      fate: 'kept',
-      size,
-      why: `kept because the sidecar of image ${what}${doubt} names it, and the database does not know that image: run reindex`,
-    }
-  }
   if (underWay !== undefined) return { key, size, ...underWay }
-  const blob = await metadata.blobs.find(key)
-  if (blob !== undefined) {
-    const since = blob.unreferencedAt ?? settings.clock()
+  if (kept?.by === 'grace') {
+    const since = kept.unreferencedAt ?? settings.clock()
     return { key, fate: 'goes', size, why: `no image refers to it since ${timeOf(since)}; ${goes(since)}` }
   }
-  if (stat === undefined) return { key, fate: 'absent', size, why: 'no such key' }
-  if (!key.startsWith(blobPrefix))
-    return {
-      key,
-      fate: 'kept',
-      size,
-      why: `kept because it is none of the registry: a sweep looks only below ${blobPrefix}`,
-    }
-  const since = stat.modifiedAt?.getTime() ?? settings.clock()
-  return {
-    key,
-    fate: 'goes',
-    size,
-    why: `no record knows it: a push ended between storing and publishing; ${goes(since)}`,
-  }
+  return { key, size, ...explainUnrecorded(key, stat, goes) }
 }
 
 /** Keys of the blobs with this digest: those that lie in the storage, and those that images refer to, whose bytes may be missing. */
@@ -150,7 +130,7 @@ export async function explain(
   options: ExplainOptions = {},
 ): Promise<readonly Explanation[]> {
   const { graceSeconds = 86_400, stuckSeconds = 3600 } = options
-  if (what.startsWith(sidecarPrefix)) {
+  if (what.startsWith(recordsPrefix)) {
     const stat = await services.storage.stat(what)
     if (stat === undefined) return [{ key: what, fate: 'absent', why: 'no such key', size: null }]
     const why =

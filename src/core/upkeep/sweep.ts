@@ -6,8 +6,8 @@
 import type { BlobRecord, UploadRecord } from '../../storage/metadata/contract.js'
 import { blobPrefix, digestOfKey } from '../blobs/keys.js'
 import { listUnknownBlobs } from '../blobs/unrecorded.js'
+import { dropBlob, whyKept } from '../blobs/why-kept.js'
 import type { Services } from '../services.js'
-import { dropBlob, findLostImage } from '../sidecars/lost-images.js'
 import { dropUploadBytes } from '../uploads/complete.js'
 
 export interface SweepOptions {
@@ -31,8 +31,8 @@ export interface SweepProgress {
 }
 
 export interface SweptItem {
-  readonly kind: 'upload' | 'blob' | 'orphan' | 'temporary'
-  /** Upload id, storage key, or a count of temporary files. */
+  readonly kind: 'upload' | 'image' | 'blob' | 'orphan' | 'temporary'
+  /** Upload id, image id, storage key, or a count of temporary files. */
   readonly what: string
   readonly bytes: number
   readonly why: string
@@ -40,6 +40,8 @@ export interface SweptItem {
 
 export interface SweepResult {
   readonly uploads: number
+  /** Images that were made and never uploaded. */
+  readonly images: number
   readonly blobs: number
   readonly orphans: number
   readonly temporary: number
@@ -57,7 +59,7 @@ interface Sweep {
   readonly stuckSeconds: number
   readonly dryRun: boolean
   readonly report: (item: SweptItem) => void
-  /** A blob stays for the sake of a lost image. */
+  /** A keeper needs a blob to which no image refers. */
   readonly onKept: () => void
   /** So many more files were looked at. */
   readonly onLooked: (files: number) => void
@@ -108,6 +110,24 @@ async function expire(services: Services, upload: UploadRecord): Promise<boolean
   return true
 }
 
+/** Images whose push was never finished: as long as the grace and the time of an upload nobody needs to go on with one. */
+async function sweepAbandoned({ services, before: cutoff, dryRun, report, isOver }: Sweep): Promise<void> {
+  const { images } = services.metadata
+  const before = cutoff - services.settings.limits.uploadSeconds * 1000
+  for (let after: string | undefined; ; ) {
+    const found = await images.findAbandoned({ before, limit: page, ...(after !== undefined && { after }) })
+    after = found.at(-1)?.image.id
+    if (after === undefined) return
+    for (const { image, container } of found) {
+      if (isOver()) return
+      if (!dryRun && !(await images.deleteIfAbandoned(image.id, before))) continue
+      const path = `${container.entityName}/${container.collectionName}/${container.name}`
+      const made = new Date(image.createdAt).toISOString()
+      report({ kind: 'image', what: image.id, bytes: 0, why: `it was made in ${path} at ${made}, and never uploaded` })
+    }
+  }
+}
+
 /** Parts of uploads that ended while the storage did not answer, by a crash at that moment, or with their image. Returns the keys of these uploads. */
 async function sweepUndropped({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
   const keys = new Set<string>()
@@ -148,10 +168,10 @@ async function sweepBlobs({ services, before, dryRun, report, onKept, isOver }: 
     if (last === undefined) return
     for (const blob of found) {
       if (isOver()) return
-      if ((await findLostImage(services, blob.key)) !== undefined) {
-        onKept()
-        continue
-      }
+      const kept = await whyKept(services, blob.key)
+      if (kept?.by === 'keeper') onKept()
+      // taken again, or forgotten by another sweep, since the list was read
+      if (kept?.by !== 'grace') continue
       if (!dryRun) {
         // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
         if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) continue
@@ -168,15 +188,12 @@ async function sweepBlobs({ services, before, dryRun, report, onKept, isOver }: 
 }
 
 async function sweepOrphans({ services, before, dryRun, report, onKept, onLooked, isOver }: Sweep): Promise<void> {
-  const { metadata, storage } = services
+  const { storage } = services
   for await (const { key, size } of listUnknownBlobs(services, { prefix: blobPrefix, before, onLooked })) {
     if (isOver()) return
-    if ((await findLostImage(services, key)) !== undefined) {
-      onKept()
-      continue
-    }
-    // asked again, because `reindex` may have put the image back after the first time: then it was not lost any more
-    if ((await metadata.blobs.findUnknown([key])).length === 0) continue
+    const kept = await whyKept(services, key)
+    if (kept?.by === 'keeper') onKept()
+    if (kept !== undefined) continue
     if (!dryRun && !(await tryToRemove(services, key, () => storage.delete(key)))) continue
     report({
       kind: 'orphan',
@@ -219,9 +236,15 @@ async function forgetUploads({ services, before, dryRun }: Sweep): Promise<void>
 export async function sweep(services: Services, options: SweepOptions = {}): Promise<SweepResult> {
   const { settings } = services
   const { graceSeconds = 86_400, stuckSeconds = 3600, dryRun = false, onItem, onProgress, signal } = options
-  const totals = { uploads: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 }
+  const totals = { uploads: 0, images: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 }
   let files = 0
-  const counters = { upload: 'uploads', blob: 'blobs', orphan: 'orphans', temporary: 'temporary' } as const
+  const counters = {
+    upload: 'uploads',
+    image: 'images',
+    blob: 'blobs',
+    orphan: 'orphans',
+    temporary: 'temporary',
+  } as const
   // in a storage that is not mounted nothing is left over, and nothing must be forgotten
   await services.storageMark.check()
   const isOver = (): boolean => signal?.aborted === true
@@ -251,6 +274,7 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
       undropped = await sweepUndropped(context)
     },
     () => sweepUploads(context),
+    () => sweepAbandoned(context),
     () => sweepBlobs(context),
     () => sweepOrphans(context),
     () => sweepParts(context, undropped),

@@ -5,11 +5,11 @@ import { isStorageError } from '../../storage/blob/errors.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import { proveBlob } from '../blobs/prove.js'
+import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
+import { verifyImage } from '../images/verify-image.js'
 import { isId } from '../model/references.js'
 import type { Services } from '../services.js'
-import { dropBlob } from '../sidecars/lost-images.js'
-import { verifyImage } from '../upkeep/verify.js'
 import { claimUpload, giveBack, type TouchedUpload } from './claim.js'
 import { type CompletedPart, digestParts } from './part-plan.js'
 import { discard, type Pusher, principalId, publishUpload } from './publish.js'
@@ -69,20 +69,18 @@ async function whyItFailed({ storageMark }: Services, error: unknown): Promise<u
 }
 
 /** Gives an upload that failed to complete back to its client, to try again; or ends it where its bytes are gone. */
-async function afterFailure(services: Services, upload: TouchedUpload, error: unknown): Promise<void> {
+async function afterFailure(
+  services: Services,
+  upload: TouchedUpload,
+  { error, pusher }: { readonly error: unknown; readonly pusher: Pusher },
+): Promise<void> {
   const { metadata, settings, emit } = services
   if (!isLost(error)) return giveBack(services, upload)
   if (!(await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock()))) return
   await dropUploadBytes(services, upload)
   // the parts may have been joined before they were found to be wrong
   if (upload.kind === 'multipart') await dropBlob(services, upload.key)
-  emit('upload.aborted', {
-    uploadId: upload.id,
-    imageId: upload.imageId,
-    size: upload.size,
-    principal: upload.principal,
-    reason: 'failed',
-  })
+  emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, reason: 'failed' }, pusher)
 }
 
 /**
@@ -130,7 +128,7 @@ async function finishAndPublish(
     } catch (failure) {
       const error = await whyItFailed(services, failure)
       // the first failure is what the client must read
-      await afterFailure(services, current(), error).catch((err: unknown) =>
+      await afterFailure(services, current(), { error, pusher }).catch((err: unknown) =>
         services.settings.logger.warn({ err }, 'a failed upload is left to the sweeper'),
       )
       throw error
@@ -140,7 +138,7 @@ async function finishAndPublish(
     } catch (error) {
       // its bytes are there and proven
       if (isOfStore(error)) await giveBack(services, current())
-      else await discard(services, target.upload, blob.key)
+      else await discard(services, { upload: target.upload, key: blob.key, pusher })
       throw error
     }
     if (blob.proof === 'unproven') services.inBackground(() => verifyById(services, target.image.id))
@@ -172,10 +170,14 @@ function finishSingle(services: Services, upload: UploadRecord): Promise<Finishe
  * call of a second pusher of the same image, ends well.
  */
 export async function completeSingle(services: Services, target: ImageInContainer, pusher: Pusher): Promise<void> {
-  const { metadata } = services
+  const { metadata, settings } = services
   for (let taken = true; taken; ) {
     taken = false
-    for (const upload of await metadata.uploads.findOpen(target.image.id, principalId(pusher))) {
+    for (const upload of await metadata.uploads.findOpen(
+      target.image.id,
+      principalId(pusher),
+      settings.limits.maxImageUploads,
+    )) {
       if (upload.kind !== 'single' || !(await hasArrived(services, upload))) continue
       // another client of the same principal took this one; its own may have arrived after the list was read
       const claimed = await claimUpload(services, upload)
@@ -266,7 +268,7 @@ export async function completeMultipart(
 export async function abortUpload(
   services: Services,
   upload: UploadRecord,
-  reason: 'client' | 'failed' | 'replaced',
+  { reason, pusher }: { readonly reason: 'client' | 'failed' | 'replaced'; readonly pusher: Pusher },
 ): Promise<void> {
   const { metadata, settings, emit } = services
   const seen = upload.state === 'completing' ? upload : undefined
@@ -282,13 +284,7 @@ export async function abortUpload(
     return
   await dropUploadBytes(services, upload)
   if (seen !== undefined && upload.kind === 'multipart') await dropBlob(services, upload.key)
-  emit('upload.aborted', {
-    uploadId: upload.id,
-    imageId: upload.imageId,
-    size: upload.size,
-    principal: upload.principal,
-    reason,
-  })
+  emit('upload.aborted', { uploadId: upload.id, imageId: upload.imageId, size: upload.size, reason }, pusher)
 }
 
 /**
@@ -296,7 +292,7 @@ export async function abortUpload(
  * storage may not list them (MinIO lists only what began since its last start), and a single PUT by its key.
  */
 export async function dropUploadBytes(
-  services: Pick<Services, 'storage' | 'metadata' | 'settings'>,
+  services: Pick<Services, 'storage' | 'metadata' | 'settings' | 'keepers'>,
   upload: UploadRecord,
 ): Promise<boolean> {
   const { storage, metadata, settings } = services

@@ -1,6 +1,8 @@
 /** Uploads (protocol 5.8-5.14). All are authorized as `push` on the container of the image that the path names, and an upload is bound to its image and principal. */
 import { isStorageError } from '../../storage/blob/errors.js'
 import type { ImageInContainer } from '../../storage/metadata/contract.js'
+import type { Located } from '../auth/access.js'
+import { grantOf, stillHolds } from '../auth/grants.js'
 import { imageResource } from '../auth/resources.js'
 import { proveBlob } from '../blobs/prove.js'
 import { LibraryError } from '../http/errors.js'
@@ -16,7 +18,7 @@ import type {
 } from '../model/bodies.js'
 import type { UploadCompleteObject } from '../model/objects.js'
 import { containerPath, isId } from '../model/references.js'
-import type { Located, RouteContext, RouteInput } from '../route.js'
+import type { RouteContext, RouteInput } from '../route.js'
 import { claimUpload } from './claim.js'
 import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, whileAlive } from './complete.js'
 import { plannedPartSize } from './part-plan.js'
@@ -57,7 +59,7 @@ async function completeAnswer({ services, record }: RouteContext<unknown, ImageI
 
 /** `POST v1/imagefile/{id}`: the bytes in one request (protocol 5.8). */
 export async function pushDirect(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
-  const { services, record, request } = context
+  const { services, record, request, principal } = context
   const { settings, storage } = services
   const { stream, length } = readByteStream(request, settings.limits.idleSeconds)
   if (length === undefined) throw new LibraryError('length-required')
@@ -80,10 +82,16 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
         if (!isStorageError(error, 'exists')) throw error
         await proveBlob(storage, { key: upload.key, size: length, sha256: upload.digest })
       }
+      // the bytes may have come for hours
+      const resource = imageResource(record.container)
+      if (
+        (await stillHolds({ auth: services.auth, request }, grantOf(principal), { action: 'push', resource })) === false
+      )
+        throw new LibraryError('unauthorized', 'the access token is not valid any more, or may not push here any more')
       await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
     } catch (error) {
       // nobody could complete it: the client has to send the bytes again
-      await discard(services, upload, upload.key)
+      await discard(services, { upload, key: upload.key, pusher })
       throw error
     }
   })
@@ -92,7 +100,7 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
 
 /** `POST v2/imagefile/{id}`: a URL for one PUT (protocol 5.9). */
 export async function startSingle(context: RouteContext<StartSingleBody, ImageInContainer>): Promise<LibraryResponse> {
-  const { services, record, body, request } = context
+  const { services, record, body, request, principal } = context
   if (body.sha256sum !== undefined && body.sha256sum !== '' && body.sha256sum !== record.image.digest) {
     throw new LibraryError('invalid-request', 'sha256sum: is not the hash that the image was created with')
   }
@@ -100,6 +108,7 @@ export async function startSingle(context: RouteContext<StartSingleBody, ImageIn
   // client libraries up to 0.4 know no SHA-256, and never send its header
   const uploadURL = await services.transfers.putUrl(request, upload, {
     clientSendsNoHash: body.sha256sum === undefined,
+    principal,
   })
   return dataResponse({ uploadURL })
 }
@@ -129,7 +138,7 @@ export async function startMultipart(
 
 /** `PUT v2/imagefile/{id}/_multipart`: a URL for one part (protocol 5.12). Never 404 for one's own upload (Q12). */
 export async function presignPart(context: RouteContext<PresignPartBody, ImageInContainer>): Promise<LibraryResponse> {
-  const { services, record, body, request } = context
+  const { services, record, body, request, principal } = context
   const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })
   const now = services.settings.clock()
   assertOpen(upload, now)
@@ -145,7 +154,12 @@ export async function presignPart(context: RouteContext<PresignPartBody, ImageIn
   if (upload.expiresAt < now + 0.9 * lifetime)
     await services.metadata.uploads.touch(upload.id, { state: 'open', now, expiresAt: now + lifetime })
   return dataResponse({
-    presignedURL: await services.transfers.partUrl(request, upload, { partNumber: body.partNumber, size, sha256 }),
+    presignedURL: await services.transfers.partUrl(request, upload, {
+      partNumber: body.partNumber,
+      size,
+      sha256,
+      principal,
+    }),
   })
 }
 
@@ -165,7 +179,8 @@ export async function finishMultipart(
 /** `PUT v2/imagefile/{id}/_multipart_abort` (protocol 5.14): ends the upload, touches no image. */
 export async function abortMultipart(context: RouteContext<AbortBody, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, body } = context
-  const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })
-  await abortUpload(services, upload, 'client')
+  const pusher = pusherOf(context)
+  const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher })
+  await abortUpload(services, upload, { reason: 'client', pusher })
   return dataResponse({})
 }

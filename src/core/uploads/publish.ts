@@ -1,13 +1,13 @@
 /** From proven bytes to a visible image. */
 import type { FinishedBlob } from '../../storage/blob/contract.js'
-import type { ImageInContainer, ImageRecord, UploadRecord } from '../../storage/metadata/contract.js'
+import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
 import type { Principal } from '../auth/policy.js'
+import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
 import { readSifFacts } from '../images/sif-header.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
-import { dropBlob } from '../sidecars/lost-images.js'
 
 /** Who pushes, with which request: what hooks and events are told. */
 export interface Pusher {
@@ -18,19 +18,17 @@ export interface Pusher {
 export const principalId = (pusher: Pusher): string | null => pusher.principal?.id ?? null
 
 /** Drops bytes that nobody will see and ends their upload. What cannot be deleted now is the sweeper's. Never throws: the reason of the discard is what the client must read. */
-export async function discard(services: Services, upload: UploadRecord, key: string): Promise<void> {
+export async function discard(
+  services: Services,
+  { upload, key, pusher }: { readonly upload: UploadRecord; readonly key: string; readonly pusher: Pusher },
+): Promise<void> {
   const { metadata, settings, emit } = services
   try {
     if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {
       // its parts were joined
       await metadata.uploads.markDropped(upload.id)
-      emit('upload.aborted', {
-        uploadId: upload.id,
-        imageId: upload.imageId,
-        size: upload.size,
-        principal: upload.principal,
-        reason: 'failed',
-      })
+      const { id: uploadId, imageId, size } = upload
+      emit('upload.aborted', { uploadId, imageId, size, reason: 'failed' }, pusher)
     }
     // kept where a publish went through although its answer was lost: then the image needs these bytes
     await dropBlob(services, key)
@@ -84,26 +82,8 @@ export async function publishUpload(
     await storage
       .delete(blob.key)
       .catch((error: unknown) => settings.logger.warn({ err: error, key: blob.key }, 'a copy is left to the sweeper'))
-  emit('upload.completed', { uploadId: upload.id, imageId: image.id, size: upload.size, principal: upload.principal })
+  const { size } = upload
+  emit('upload.completed', { uploadId: upload.id, imageId: image.id, size }, pusher)
   if (outcome === 'published')
-    emit('image.published', {
-      path,
-      imageId: image.id,
-      digest: image.digest,
-      principal: upload.principal,
-      size: upload.size,
-      arch,
-    })
-}
-
-/** Whether the principal who pushes may read an image that already holds these bytes; only then are bytes shared: knowing a hash must open nothing. */
-export async function findAdoptable(
-  services: Services,
-  digest: string,
-  mayPull: (candidate: ImageInContainer) => boolean | Promise<boolean>,
-): Promise<ImageRecord | undefined> {
-  for (const candidate of await services.metadata.images.findPublished(digest, 20)) {
-    if (await mayPull(candidate)) return candidate.image
-  }
-  return undefined
+    emit('image.published', { path, imageId: image.id, digest: image.digest, size, arch }, pusher)
 }

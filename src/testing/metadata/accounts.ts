@@ -45,6 +45,61 @@ export const accountTests: MetadataGroup = {
       await assert.rejects(accounts.createUser(newUser(context, 'alice')), { name: 'MetadataError', code: 'exists' })
       await assert.rejects(accounts.createUser({ ...user, name: 'other' }), { name: 'MetadataError', code: 'exists' })
     },
+    'createUser throws name-held for what others have or left, unless it is taken over': async (context) => {
+      const { accounts, entities } = context.store
+      const held = { name: 'MetadataError', code: 'name-held' }
+      const common = { description: '', defaultPrivate: false, owner: null, now: 1 }
+      await entities.createIfAbsent({ ...common, id: context.id(), name: 'shared' })
+      await accounts.createUser(newUser(context, 'bob', ['a_b', 'ops']))
+      await accounts.createUser(newUser(context, 'gone'))
+      await accounts.removeUser('gone')
+      for (const name of ['shared', 'ops', 'a_b', 'gone'])
+        await assert.rejects(accounts.createUser(newUser(context, name)), held)
+      for (const group of ['bob', 'gone'])
+        await assert.rejects(accounts.createUser(newUser(context, 'eve', [group])), held)
+      // an entity is a group for whoever is put into it by name; others are as near as they may be
+      await accounts.createUser(newUser(context, 'eve', ['shared', 'ops', 'eve']))
+      for (const name of ['share', 'op', 'a-b', 'axb', 'go']) await accounts.createUser(newUser(context, name))
+      for (const name of ['shared', 'ops', 'gone']) {
+        const user = newUser(context, name, ['bob'])
+        assert.deepEqual(await accounts.createUser(user, { takeOver: true }), user)
+      }
+      await assert.rejects(accounts.createUser(newUser(context, 'shared')), { name: 'MetadataError', code: 'exists' })
+    },
+    'the name of a removed user stays so until it is taken over, and again after that': async (context) => {
+      const { accounts } = context.store
+      const held = { name: 'MetadataError', code: 'name-held' }
+      for (const options of [{}, { takeOver: true }]) {
+        await accounts.createUser(newUser(context, 'alice'), options)
+        await accounts.removeUser('alice')
+        await assert.rejects(accounts.createUser(newUser(context, 'alice')), held)
+      }
+      await accounts.createUser(newUser(context, 'bob', ['alice']), { takeOver: true })
+      await assert.rejects(accounts.createUser(newUser(context, 'alice')), held)
+    },
+    'updateUser throws name-held for a new group that is the name of a user, and keeps those there are': async (
+      context,
+    ) => {
+      const { accounts } = context.store
+      const bob = await accounts.createUser(newUser(context, 'bob', ['lab']))
+      await accounts.createUser(newUser(context, 'alice'))
+      const change = { groups: ['lab', 'bob', 'alice'] }
+      await assert.rejects(accounts.updateUser(bob.id, change), { name: 'MetadataError', code: 'name-held' })
+      assert.deepEqual(await accounts.findUser('bob'), bob)
+      assert.deepEqual(await accounts.updateUser(bob.id, { ...change, takeOver: true }), { ...bob, ...change })
+      assert.deepEqual(await accounts.updateUser(bob.id, change), { ...bob, ...change })
+    },
+    'of a user and a group of one name that come at the same moment one is refused': async (context) => {
+      const { accounts } = context.store
+      for (let round = 0; round < 10; round += 1) {
+        const bob = await accounts.createUser(newUser(context, `bob${round}`))
+        const results = await Promise.allSettled([
+          accounts.createUser(newUser(context, `new${round}`)),
+          accounts.updateUser(bob.id, { groups: [`new${round}`] }),
+        ])
+        assert.equal(results.filter(({ status }) => status === 'rejected').length, 1)
+      }
+    },
     'tokens are found by their hash, with their user': async (context) => {
       const { accounts } = context.store
       const user = await accounts.createUser(newUser(context, 'alice', ['lab']))
@@ -52,12 +107,15 @@ export const accountTests: MetadataGroup = {
       assert.deepEqual(await accounts.createToken(token), token)
       assert.deepEqual(await accounts.findToken(token.hash), { token, user })
       assert.equal(await accounts.findToken(context.digest()), undefined)
+      assert.deepEqual(await accounts.findTokenById(token.id), { token, user })
+      assert.equal(await accounts.findTokenById(context.id()), undefined)
       await accounts.touchToken(token.id, 1000)
       assert.equal((await accounts.findToken(token.hash))?.token.lastUsedAt, 1000)
       await accounts.touchToken(context.id(), 1000)
       assert.equal(await accounts.removeToken(token.id), true)
       assert.equal(await accounts.removeToken(token.id), false)
       assert.equal(await accounts.findToken(token.hash), undefined)
+      assert.equal(await accounts.findTokenById(token.id), undefined)
     },
     'createToken throws exists for a hash that is taken, parent-missing without the user': async (context) => {
       const { accounts } = context.store

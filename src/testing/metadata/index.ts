@@ -3,8 +3,10 @@ import { registerGroups, type TestRunner } from '../runner.js'
 import { accountTests, settingTests } from './accounts.js'
 import { changeTests } from './changes.js'
 import { type MetadataCapability, MetadataContext, type MetadataGroup } from './context.js'
+import { documentTests } from './documents.js'
 import { imageTests } from './images.js'
 import { lifecycleTests, secondTests, textTests } from './lifecycle.js'
+import { limitTests } from './limits.js'
 import { collectionTests, containerTests, entityTests } from './names.js'
 import { adoptTests, publishTests } from './publish.js'
 import { creationRaces, pushRaces, tagRaces } from './races.js'
@@ -45,10 +47,12 @@ const groups: readonly MetadataGroup[] = [
   blobTests,
   changeTests,
   restoreTests,
+  limitTests,
   searchTests,
   hostileSearchTests,
   accountTests,
   settingTests,
+  documentTests,
   textTests,
   creationRaces,
   pushRaces,

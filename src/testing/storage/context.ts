@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import type { MultipartRef, StorageBackend } from '../../storage/blob/contract.js'
 import type { TestGroup } from '../runner.js'
 import { assertSameBytes, collect, describeBytes, makeBytes, readContent, streamBytes } from './fixtures.js'
-import type { StorageCapability } from './index.js'
+
+/** A member of StorageBackend that may be absent. */
+export type StorageCapability = 'multipart' | 'presign' | 'presign.part' | 'prove' | 'sweepTemporary' | 'check'
 
 export type StorageGroup = TestGroup<StorageContext, StorageCapability>
 

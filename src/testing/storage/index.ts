@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import type { StorageBackend } from '../../storage/blob/contract.js'
 import { registerGroups, type TestRunner } from '../runner.js'
 import { blobTests, proveTests, rangeTests } from './blobs.js'
-import { StorageContext, type StorageGroup } from './context.js'
+import { type StorageCapability, StorageContext, type StorageGroup } from './context.js'
+
 import { failureTests } from './failures.js'
 import { multipartTests } from './multipart.js'
 import { multipartEndTests } from './multipart-end.js'
 import { partFailureTests } from './parts.js'
 import { presignPartTests, presignTests } from './presign.js'
 
-/** A member of StorageBackend that may be absent. */
-export type StorageCapability = 'multipart' | 'presign' | 'presign.part' | 'prove' | 'sweepTemporary' | 'check'
+export type { StorageCapability }
 
 export interface StorageSubject {
   readonly backend: StorageBackend

@@ -9,7 +9,7 @@ import { bodyOf, createTestRegistry, streamOf } from '../../support/registry.js'
 const requestOf = (body: RequestBody): LibraryRequest => ({ method: 'POST', path: '/', query: '', headers: {}, body })
 const options = { limit: 1000, idleSeconds: 60 }
 const read = <B>(body: RequestBody, schema: z.ZodType<B>): Promise<B> =>
-  readJsonBody(requestOf(body), { ...options, schema })
+  readJsonBody(requestOf(body), { ...options, schema, keys: 'any-case' })
 const status = (code: number) => expect.objectContaining({ name: 'LibraryError', status: code })
 const uploadID = '65f0c0de0000000000000001'
 

@@ -161,3 +161,60 @@ describe('through the whole library', () => {
     await registry.close()
   })
 })
+
+describe('a rest in the middle', () => {
+  const table = [
+    { name: 'oci.getManifest', method: 'GET', path: '/v2/{name...}/manifests/{reference}' },
+    { name: 'oci.putManifest', method: 'PUT', path: '/v2/{name...}/manifests/{reference}' },
+    { name: 'oci.tags', method: 'GET', path: '/v2/{name...}/tags/list' },
+    { name: 'oci.startUpload', method: 'POST', path: '/v2/{name...}/blobs/uploads' },
+    { name: 'oci.patchUpload', method: 'PATCH', path: '/v2/{name...}/blobs/uploads/{upload}' },
+    { name: 'oci.base', method: 'GET', path: '/v2' },
+    { name: 'own.image', method: 'PUT', path: '/v2/imagefile/{imageId}/_complete' },
+    { name: 'own.tags', method: 'GET', path: '/v2/tags/{containerId}' },
+    { name: 'own.pull', method: 'GET', path: '/v1/imagefile/{ref...}' },
+  ] as const
+  const match = createRouter(table)
+
+  it.each([
+    ['GET', '/v2/alice/tools/bwa/manifests/1.0', 'oci.getManifest', ['alice', 'tools', 'bwa'], { reference: '1.0' }],
+    ['GET', '/v2/a/manifests/manifests/x', 'oci.getManifest', ['a', 'manifests'], { reference: 'x' }],
+    ['GET', '/v2/a/tags/list', 'oci.tags', ['a'], {}],
+    // names that begin like our own rows, told apart by the whole path
+    ['GET', '/v2/tags/tags/list', 'oci.tags', ['tags'], {}],
+    ['GET', '/v2/imagefile/x/manifests/1', 'oci.getManifest', ['imagefile', 'x'], { reference: '1' }],
+    ['GET', '/v2/tags/abc', 'own.tags', [], { containerId: 'abc' }],
+    ['PATCH', '/v2/a/b/blobs/uploads/u%201', 'oci.patchUpload', ['a', 'b'], { upload: 'u 1' }],
+    ['POST', '/v2//a//blobs/uploads/', 'oci.startUpload', ['a'], {}],
+    ['GET', '/v2/', 'oci.base', [], {}],
+  ] as const)('%s %s is %s', (method, path, name, rest, params) => {
+    expect(match(method, path)).toMatchObject({ row: { name }, rest, params })
+  })
+
+  it('needs one segment at least, and the words behind it', () => {
+    expect(match('GET', '/v2/manifests/1.0')).toBeUndefined()
+    expect(match('GET', '/v2/a/b/c')).toBeUndefined()
+    expect(() => match('DELETE', '/v2/a/manifests/1')).toThrow(
+      expect.objectContaining({ status: 405, headers: { allow: 'GET, PUT, HEAD' } }),
+    )
+  })
+})
+
+describe('an ambiguous table is refused with the names of both rows', () => {
+  const row = (name: string, path: string, method: 'GET' | 'PUT' = 'GET') => ({ name, method, path })
+  it.each([
+    [[row('one', '/a/b'), row('two', '/a/b')], 'the routes one and two are both GET /a/b'],
+    [[row('one', '/a/{x}'), row('two', '/a/{x}')], 'the routes one and two are both GET /a/{x}'],
+    [[row('one', '/a/{x}'), row('two', '/a/{y}', 'PUT')], 'one (/a/{x}) and two (/a/{y}) call one segment {x} and {y}'],
+    [[row('one', '/a/{x...}'), row('two', '/a/{y...}')], 'the routes one and two are both GET /a/{y...}'],
+    [[row('one', '/{x...}/t/{y}'), row('two', '/{x...}/t/{z}', 'PUT')], 'call one segment {y} and {z}'],
+    [[row('one', '/{x...}/t/{y...}')], 'the route one has two {name...}'],
+  ])('%j', (table, message) => {
+    expect(() => createRouter(table)).toThrow(TypeError)
+    expect(() => createRouter(table)).toThrow(message)
+  })
+
+  it('not where the rows differ in method, or in a literal', () => {
+    expect(() => createRouter([row('one', '/a/{x}'), row('two', '/a/{x}', 'PUT'), row('three', '/a/b')])).not.toThrow()
+  })
+})

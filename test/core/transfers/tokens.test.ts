@@ -11,6 +11,7 @@ const capability: Capability = {
   key: 'blobs/sha256/ab/cd/ef',
   size: 100,
   sha256: 'ab'.repeat(32),
+  imageId: 'c'.repeat(24),
   expires: 1_800_000_100,
 }
 const refused = expect.objectContaining({ code: 'expired-url', status: 403 })

@@ -1,7 +1,7 @@
 /** Proving what was published before its proof. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { startUpkeep } from '../../../src/cli/upkeep.js'
 import type { VerifyResult } from '../../../src/core/index.js'
+import { startUpkeep } from '../../../src/core/upkeep/timers.js'
 import type { StorageBackend } from '../../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
@@ -147,7 +147,7 @@ describe('after a crash between publishing and proof', () => {
     const left = await crashed()
     const { library, proofs } = await restart(left)
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-    const stop = startUpkeep(library, { graceSeconds: undefined, logger: silent })
+    const stop = library.startUpkeep({ sweep: false })
     await vi.advanceTimersByTimeAsync(4000)
     expect(await stateOf(left.first, 'left')).toBe('unproven')
     await vi.advanceTimersByTimeAsync(2000)
@@ -253,7 +253,8 @@ describe('upkeep', () => {
       throw new Error(`no ${name}`)
     }
     const logger = { ...silent, error: (_facts: object, message?: string) => void lines.push({ message }) }
-    const stop = startUpkeep({ sweep: fail('sweep'), verify: fail('verify') }, { graceSeconds: 60, logger })
+    const none = { jobs: [], runIfDue: () => Promise.resolve(false) }
+    const stop = startUpkeep({ sweep: fail('sweep'), verify: fail('verify'), ...none, logger })
     await vi.advanceTimersByTimeAsync(6000)
     expect(calls).toEqual(['verify'])
     await vi.advanceTimersByTimeAsync(300_000)

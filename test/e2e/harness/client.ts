@@ -20,8 +20,12 @@ export interface Generation {
   readonly hidesPut?: boolean
   /** Takes no notice of `s3compliant: "false"` and always sends the hash of a part, which a store refuses on a URL that does not sign it (protocol 5.11). */
   readonly alwaysSendsPartHash?: boolean
-  /** Sends its token to any 303 target (protocol 5.7). */
-  readonly sendsTokenToRedirects?: boolean
+  /**
+   * What a target of a redirect must share with the registry so that a signed-in client of this generation
+   * does not go there (protocol 5.7). Default: host and port. `name`: the host name, on any port, or one above
+   * it. `nothing`: it never goes, since its User-Agent does not tell it from those that send their token anywhere.
+   */
+  readonly staysFrom?: 'name' | 'nothing'
 }
 
 const modern = { prefix: true, arches: true, parts: true, ranges: true, deletes: true }
@@ -36,6 +40,7 @@ export const GENERATIONS: readonly Generation[] = [
     ranges: false,
     deletes: false,
     hidesPut: true,
+    staysFrom: 'nothing',
   },
   {
     name: 'scs-0.4.4',
@@ -45,11 +50,19 @@ export const GENERATIONS: readonly Generation[] = [
     parts: false,
     ranges: false,
     deletes: true,
+    staysFrom: 'nothing',
   },
-  { name: 'scs-0.5.5', cli: 'Singularity 3.6.0-3.6.3', ...modern, ranges: false, alwaysSendsPartHash: true },
-  { name: 'scs-1.0.2', cli: 'Singularity 3.7.0-3.7.1', ...modern, ranges: false },
+  {
+    name: 'scs-0.5.5',
+    cli: 'Singularity 3.6.0-3.6.3',
+    ...modern,
+    ranges: false,
+    alwaysSendsPartHash: true,
+    staysFrom: 'nothing',
+  },
+  { name: 'scs-1.0.2', cli: 'Singularity 3.7.0-3.7.1', ...modern, ranges: false, staysFrom: 'name' },
   { name: 'scs-1.2.0', cli: 'SingularityCE 3.9.0-3.9.3', ...modern },
-  { name: 'scs-1.3.3', cli: 'SingularityCE 3.10.4', ...modern, sendsTokenToRedirects: true },
+  { name: 'scs-1.3.3', cli: 'SingularityCE 3.10.4', ...modern, staysFrom: 'nothing' },
   { name: 'scs-1.4.16', cli: 'SingularityCE 4.5.1', ...modern },
   { name: 'container-1.4.12', cli: 'Apptainer 1.4', ...modern },
 ]
@@ -87,6 +100,8 @@ export interface ClientResult {
 /** A client program of one generation, pointed at one library. */
 export interface Client {
   readonly generation: Generation
+  /** Base URL of the library. */
+  readonly url: string
   readonly hasToken: boolean
   /** Runs one command, such as `['push', file, reference, '--arch', 'amd64']`. A refusal of the server is a result, not a rejection. */
   readonly run: (args: readonly string[]) => Promise<ClientResult>
@@ -114,6 +129,7 @@ function bind(program: string, options: ClientOptions): Client {
   const access = ['--url', url, ...(token === undefined ? [] : ['--token', token])]
   return {
     generation,
+    url,
     hasToken: token !== undefined,
     as: (other) => bind(program, { generation, url, token: other, env }),
     run: async (args) => {
@@ -122,4 +138,14 @@ function bind(program: string, options: ClientOptions): Client {
       return JSON.parse(stdout) as ClientResult
     },
   }
+}
+
+/** Whether a pull of this client may be redirected to a store there. */
+export function mayGoToStore({ generation, hasToken, url }: Client, store: string): boolean {
+  if (!hasToken) return true
+  const [from, to] = [new URL(url), new URL(store)]
+  if (generation.staysFrom === 'nothing') return false
+  if (generation.staysFrom === 'name')
+    return from.hostname !== to.hostname && !to.hostname.endsWith(`.${from.hostname}`)
+  return from.host !== to.host
 }

@@ -59,7 +59,8 @@ export async function checkNginx(config: string): Promise<Finished> {
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+/** Whether something listens on this port of 127.0.0.1. */
+export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false))

@@ -30,7 +30,8 @@ test('a deletion that names a tag gives tag.removed, and image.deleted only with
     return (await library.handle({ method: 'DELETE', path, query: '', headers, body: { kind: 'none' } }))?.status
   }
   const alice = (await metadata.images.find(imageId))?.image.owner
-  const image = { path: 'alice/a/b', imageId, digest: hash.replace('sha256.', ''), principal: alice }
+  const by = { principal: alice, principalName: 'alice', remote: null, at: expect.any(Number) }
+  const image = { path: 'alice/a/b', imageId, digest: hash.replace('sha256.', ''), ...by }
   expect(alice).toEqual(expect.any(String))
 
   expect(await remove('absent')).toBe(404)

@@ -1,19 +1,17 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ByteStream, MultipartCapability, PartStat, StorageLimits, WritePartOptions } from '../contract.js'
+import type { ByteStream, MultipartCapability, PartStat, WritePartOptions } from '../contract.js'
 import { isStorageError } from '../errors.js'
 import { assertKey } from '../keys.js'
 import { assertPart } from '../parts.js'
 import { readBody, throwIfAborted } from '../streams.js'
 import { completeUpload } from './complete.js'
+import type { MultipartContext } from './context.js'
 import { failure, guarded, isAbsent, NAME, toStorageError } from './errors.js'
-import { type Layout, removeTemporary } from './layout.js'
-import { PartsDigest } from './part-digest.js'
+import { removeTemporary } from './layout.js'
 import { beginPart } from './part-journal.js'
-import { PartLocks } from './part-locks.js'
-import type { Durability } from './publish.js'
 import {
   claimUpload,
   createUpload,
@@ -25,22 +23,8 @@ import {
 } from './upload-folder.js'
 import { writeBody } from './write.js'
 
-export interface MultipartContext {
-  readonly layout: Layout
-  readonly limits: StorageLimits
-  readonly durability: Durability
-  readonly bufferBytes: number
-  readonly digests: PartsDigest
-  readonly locks: PartLocks
-  /** Names this instance in journals. */
-  readonly writer: string
-}
-
-export function makeMultipartContext(
-  options: Pick<MultipartContext, 'layout' | 'limits' | 'durability' | 'bufferBytes'>,
-): MultipartContext {
-  return { ...options, digests: new PartsDigest(), locks: new PartLocks(), writer: randomUUID() }
-}
+/** Bytes of a journal. One of 10,000 parts that are written once each has 4 MB, and it is read whole at the end. */
+const maxJournalBytes = 32 * 1024 ** 2
 
 /**
  * Parts lie at their offset in one file, so completing copies nothing. While a part is sent again it does not count, and if that fails it does not count either:
@@ -131,6 +115,8 @@ async function writeJournaled(
   const { body, part, data, journal } = options
   const { layout, digests, bufferBytes, writer } = context
   const { key, uploadId, partNumber, size, partSize, signal } = part
+  if ((await journal.stat()).size > maxJournalBytes)
+    throw failure('upload-exhausted', 'the parts of this upload were written too often', { key })
   const entry = await beginPart(journal, { part: partNumber, writer })
   try {
     // Not before `begin`: see completeUpload.

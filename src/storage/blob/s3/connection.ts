@@ -1,34 +1,11 @@
 import type { S3, S3ClientConfig } from '@aws-sdk/client-s3'
 import { StorageError } from '../errors.js'
-import { bucketExists } from './bucket.js'
 import { watchBucket } from './bucket-presence.js'
+import type { S3LogEntry } from './call-log.js'
 import { factsOf, storageErrorFrom } from './errors.js'
 import type { ResolvedS3Options, S3Credentials } from './options.js'
 import { importPeer } from './peers.js'
 import { refusedRequest, rememberRefusal } from './refusals.js'
-
-/** One call to the store or one presigned URL, for a debug log. Holds no signature, no secret and no signed query. */
-export interface S3LogEntry {
-  /** The S3 operation, or `presign GET`, `presign PUT`, `presign PUT part`. */
-  readonly operation: string
-  readonly bucket: string
-  /** Name of the object in the bucket, where the call has one. */
-  readonly object?: string
-  readonly ms: number
-  readonly status?: number
-  /** The store's id of the request: what its own log and its support ask for. */
-  readonly requestId?: string
-  readonly attempts?: number
-  /** The store's or the network's error code of a call that failed. */
-  readonly error?: string
-  /** Of a presigned URL: host and header names that the signature covers. */
-  readonly signed?: string
-  /**
-   * What was signed (AWS "Create a signed AWS API request", step 1), without signature, key and token: of each presigned URL, and of a call that the store
-   * refused with SignatureDoesNotMatch. Lines separated by `\n`.
-   */
-  readonly canonicalRequest?: string | undefined
-}
 
 export type S3Sdk = typeof import('@aws-sdk/client-s3')
 
@@ -85,7 +62,11 @@ interface Clients {
   readonly slow: S3
 }
 
-export function connectS3(options: ResolvedS3Options): S3Connection {
+/** `bucketExists` is asked where only the presence of the bucket tells what an absent key means. */
+export function connectS3(
+  options: ResolvedS3Options,
+  bucketExists: (connection: S3Connection) => Promise<boolean>,
+): S3Connection {
   const { bucket, timeouts, log } = options
   let loading: Promise<Clients> | undefined
   const load = (): Promise<Clients> => {

@@ -4,7 +4,7 @@
  */
 import type { MultipartCapability, PresignCapability, StorageBackend, StorageLimits } from '../contract.js'
 import { isStorageError } from '../errors.js'
-import { prepareBucket } from './bucket.js'
+import { bucketExists, prepareBucket } from './bucket.js'
 import { connectS3 } from './connection.js'
 import { MAX_SINGLE_BYTES, type S3Context } from './context.js'
 import { createS3Keys } from './keys.js'
@@ -20,7 +20,7 @@ import { loadSha256 } from './sha256.js'
 import { createSigner, type SignUrl } from './signer.js'
 import { createTrials } from './trials.js'
 
-export type { S3LogEntry } from './connection.js'
+export type { S3LogEntry } from './call-log.js'
 export type { S3Credentials, S3StorageOptions, S3Timeouts, S3Verify } from './options.js'
 export {
   fitS3Profile,
@@ -58,7 +58,7 @@ const HASHING_THREADS = 4
  */
 export function s3Storage(given: S3StorageOptions): S3Storage {
   const options = resolveS3Options(given)
-  const connection = connectS3(options)
+  const connection = connectS3(options, bucketExists)
   const keys = createS3Keys(options.prefix)
   const sha256 = remember(loadSha256)
   const signerFor = async (endpoint: string | undefined): Promise<SignUrl> => {

@@ -1,5 +1,5 @@
 import { StorageError } from '../errors.js'
-import type { S3LogEntry } from './connection.js'
+import type { S3LogEntry } from './call-log.js'
 
 /** Keys of one identity. `sessionToken` comes with temporary credentials (STS, instance roles). */
 export interface S3Credentials {

@@ -1,7 +1,8 @@
 import type { AccountStore, TokenRecord, UserRecord } from '../contract.js'
+import { MetadataError } from '../errors.js'
 import { flag, nullableFlag } from './names.js'
 import { listOf } from './rows.js'
-import { changed, type Row, type SqlRunner, selectAll, selectFirst } from './steps.js'
+import { changed, type Row, type SqlRunner, type Steps, selectAll, selectFirst, type Value } from './steps.js'
 
 const userColumns = 'id, name, admin, group_names, created_at'
 const tokenColumns = 'id, user_id, label, hash, scopes, created_at, expires_at, last_used_at'
@@ -42,32 +43,73 @@ function tokenAndUserOf(row: Row): { readonly token: TokenRecord; readonly user:
   return { token: tokenOf(row), user }
 }
 
+const exists = (sql: string, ...values: readonly Value[]): Steps<boolean> => changed(`${sql} LIMIT 1`, ...values)
+
+/** Those who are added or changed at the same time wait, so that each sees the names and groups of the others. */
+function* lockUsers(): Steps<void> {
+  yield { sql: 'SELECT id FROM users ORDER BY id FOR NO KEY UPDATE', values: [] }
+}
+
+const held = (what: string): MetadataError => new MetadataError('name-held', what)
+
+/** Throws `name-held` where the name would open what somebody else made, or was given. */
+function* assertFreeName(name: string): Steps<void> {
+  if (yield* exists('SELECT 1 AS found FROM retired_names WHERE name = ?', name))
+    throw held(`${name} is the name of a user who was removed`)
+  if (yield* exists('SELECT 1 AS found FROM entities WHERE name = ?', name))
+    throw held(`there is an entity ${name} already`)
+  // names have no quotes, and of the characters of a pattern only the underscore
+  const pattern = `%"${name.replaceAll('_', '\\_')}"%`
+  if (yield* exists(`SELECT 1 AS found FROM users WHERE group_names LIKE ? ESCAPE '\\'`, pattern))
+    throw held(`${name} is a group of users`)
+}
+
+/** Throws `name-held` for a group that is somebody's own entity. To name any other group is to give its entity away. */
+function* assertFreeGroups(groups: readonly string[]): Steps<void> {
+  for (const group of groups) {
+    if (yield* exists('SELECT 1 AS found FROM users WHERE name = ?', group))
+      throw held(`${group} is a user, and no group`)
+    if (yield* exists('SELECT 1 AS found FROM retired_names WHERE name = ?', group))
+      throw held(`${group} is the name of a user who was removed, and no group`)
+  }
+}
+
 export function accountStore(runner: SqlRunner): AccountStore {
   return {
-    createUser: async (user) => {
-      const { id, name, admin, groups, createdAt } = user
-      const sql = `INSERT INTO users (${userColumns}) VALUES (?, ?, ?, ?, ?) RETURNING ${userColumns}`
-      const created = await runner.run('statement', () =>
-        selectFirst(userOf, sql, id, name, flag(admin), JSON.stringify(groups), createdAt),
-      )
-      return created ?? user
-    },
+    createUser: (user, { takeOver = false } = {}) =>
+      runner.run('transaction', function* () {
+        const { id, name, admin, groups, createdAt } = user
+        yield* lockUsers()
+        const isTaken = yield* exists('SELECT 1 AS found FROM users WHERE name = ?', name)
+        if (!takeOver && !isTaken) {
+          yield* assertFreeName(name)
+          yield* assertFreeGroups(groups.filter((group) => group !== name))
+        }
+        yield { sql: 'DELETE FROM retired_names WHERE name = ?', values: [name] }
+        const sql = `INSERT INTO users (${userColumns}) VALUES (?, ?, ?, ?, ?) RETURNING ${userColumns}`
+        return (yield* selectFirst(userOf, sql, id, name, flag(admin), JSON.stringify(groups), createdAt)) ?? user
+      }),
 
     findUser: (name) =>
       runner.run('read', () => selectFirst(userOf, `SELECT ${userColumns} FROM users WHERE name = ?`, name)),
 
     listUsers: () => runner.run('read', () => selectAll(userOf, `SELECT ${userColumns} FROM users ORDER BY name`)),
 
-    updateUser: (id, { admin, groups }) =>
-      runner.run('statement', () =>
-        selectFirst(
+    updateUser: (id, { admin, groups, takeOver = false }) =>
+      runner.run('transaction', function* () {
+        yield* lockUsers()
+        const user = yield* selectFirst(userOf, `SELECT ${userColumns} FROM users WHERE id = ?`, id)
+        if (user === undefined) return undefined
+        if (!takeOver && groups !== undefined)
+          yield* assertFreeGroups(groups.filter((group) => group !== user.name && !user.groups.includes(group)))
+        return yield* selectFirst(
           userOf,
           `UPDATE users SET admin = COALESCE(?, admin), group_names = COALESCE(?, group_names) WHERE id = ? RETURNING ${userColumns}`,
           nullableFlag(admin),
           groups === undefined ? null : JSON.stringify(groups),
           id,
-        ),
-      ),
+        )
+      }),
 
     removeUser: (name) =>
       runner.run('transaction', function* () {
@@ -75,6 +117,10 @@ export function accountStore(runner: SqlRunner): AccountStore {
         const id = yield* selectFirst((row) => row.id as string, 'SELECT id FROM users WHERE name = ? FOR UPDATE', name)
         if (id === undefined) return false
         yield { sql: 'DELETE FROM tokens WHERE user_id = ?', values: [id] }
+        yield {
+          sql: 'INSERT INTO retired_names (name, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING',
+          values: [name, id],
+        }
         return yield* changed('DELETE FROM users WHERE id = ? RETURNING id', id)
       }),
 
@@ -89,6 +135,8 @@ export function accountStore(runner: SqlRunner): AccountStore {
 
     findToken: (hash) =>
       runner.run('read', () => selectFirst(tokenAndUserOf, `${tokenWithUser} WHERE t.hash = ?`, hash)),
+
+    findTokenById: (id) => runner.run('read', () => selectFirst(tokenAndUserOf, `${tokenWithUser} WHERE t.id = ?`, id)),
 
     listTokens: (userId) =>
       runner.run('read', () => {

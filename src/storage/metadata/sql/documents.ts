@@ -1,65 +1,71 @@
-import { changed, type Steps, selectAll } from './steps.js'
+import type { DocumentRecord, DocumentStore } from '../contract.js'
+import { pageSize } from './names.js'
+import { changed, type Query, type Row, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
 
-// What bounds the work of one write: a description or a list of tags as long as an attacker likes would be indexed again at every change of a tag.
-const maxDescription = 4096
-const maxTags = 500
+const columns = 'version, kind, id, sort, value, updated_at'
 
-/**
- * The text that a search looks through: lower case by the same rule as the value searched for, so that both databases fold alike; one line per name, tag or
- * description, so that no match spans two of them. Only the first 4096 characters of a description and the first 500 tags (by arch and name) are found.
- */
-function documentText(path: readonly string[], descriptions: readonly string[], tags: readonly string[]): string {
-  const lines = [path.join('/'), ...descriptions.map((text) => text.slice(0, maxDescription)), ...new Set(tags)]
-  return lines
-    .filter((line) => line !== '')
-    .join('\n')
-    .toLowerCase()
+function documentOf(row: Row): DocumentRecord {
+  return {
+    kind: row.kind as string,
+    id: row.id as string,
+    version: Number(row.version),
+    index: row.sort as string | null,
+    value: JSON.parse(row.value as string),
+    updatedAt: Number(row.updated_at),
+  }
 }
 
-export interface NameDocument {
-  readonly id: string
-  readonly path: readonly string[]
-  readonly description: string
-}
+/** Removes the given version, or where none is given the present one. */
+const removal = (extension: string, kind: string, id: string, expected: number | undefined): Query => ({
+  sql: `DELETE FROM documents WHERE extension = ? AND kind = ? AND id = ?${expected === undefined ? '' : ' AND version = ?'} RETURNING version`,
+  values: [extension, kind, id, ...(expected === undefined ? [] : [expected])],
+})
 
-/** Makes an entity, a collection or a container searchable. Called once, when it is made: neither name nor description changes later. */
-export function* writeNameDocument(
-  table: 'search_entities' | 'search_collections' | 'search_containers',
-  document: NameDocument,
-): Steps<void> {
-  const text = documentText(document.path, [document.description], [])
-  yield { sql: `INSERT INTO ${table} (ref_id, text) VALUES (?, ?)`, values: [document.id, text] }
-}
+export function documentStore(runner: SqlRunner): DocumentStore {
+  return {
+    get: (extension, kind, id) =>
+      runner.run('read', () =>
+        selectFirst(
+          documentOf,
+          `SELECT ${columns} FROM documents WHERE extension = ? AND kind = ? AND id = ?`,
+          extension,
+          kind,
+          id,
+        ),
+      ),
 
-/** Brings the document of an image in line with the image, its container and its tags. Only published images have one. The caller holds the container's lock. */
-export function* refreshImageDocument(imageId: string): Steps<void> {
-  const image = (yield {
-    sql: `SELECT i.description, i.arch, i.signed, c.id AS container_id, c.entity_name, c.collection_name, c.name, c.description AS container_description
-      FROM images i JOIN containers c ON c.id = i.container_id WHERE i.id = ? AND i.state = 'published'`,
-    values: [imageId],
-  })[0]
-  if (image === undefined) return yield* removeImageDocument(imageId)
-  const tags = yield* selectAll(
-    (row) => row.tag as string,
-    `SELECT tag FROM tags WHERE image_id = ? ORDER BY arch, tag LIMIT ${maxTags}`,
-    imageId,
-  )
-  const text = documentText(
-    [image.entity_name as string, image.collection_name as string, image.name as string],
-    [image.container_description as string, image.description as string],
-    tags,
-  )
-  yield* changed(
-    `INSERT INTO search_images (ref_id, container_id, arch, signed, text) VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT (ref_id) DO UPDATE SET arch = excluded.arch, signed = excluded.signed, text = excluded.text`,
-    imageId,
-    image.container_id as string,
-    image.arch as string | null,
-    image.signed as number | null,
-    text,
-  )
-}
+    // a version is the number of its row, which is never used again: a document that was deleted and made anew is another one
+    put: (extension, kind, id, { value, index = null, expected, now }) =>
+      runner.run('transaction', function* (): Steps<number | undefined> {
+        if (expected !== undefined && (yield removal(extension, kind, id, expected)).length === 0) return undefined
+        const rows = yield {
+          sql: `INSERT INTO documents (extension, kind, id, sort, value, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (extension, kind, id) DO NOTHING RETURNING version`,
+          values: [extension, kind, id, index, JSON.stringify(value), now],
+        }
+        return rows[0] && Number(rows[0].version)
+      }),
 
-export function* removeImageDocument(imageId: string): Steps<void> {
-  yield { sql: 'DELETE FROM search_images WHERE ref_id = ?', values: [imageId] }
+    delete: (extension, kind, id, expected) =>
+      runner.run('statement', () => {
+        const { sql, values } = removal(extension, kind, id, expected)
+        return changed(sql, ...values)
+      }),
+
+    list: (extension, kind, { index, after, newestFirst = false, limit }) =>
+      runner.run('read', () => {
+        const order = newestFirst ? 'DESC' : 'ASC'
+        const behind = after === undefined ? '' : ` AND id ${newestFirst ? '<' : '>'} ?`
+        const indexed = index === undefined ? '' : ' AND sort = ?'
+        return selectAll(
+          documentOf,
+          `SELECT ${columns} FROM documents WHERE extension = ? AND kind = ?${indexed}${behind} ORDER BY id ${order} LIMIT ?`,
+          extension,
+          kind,
+          ...(index === undefined ? [] : [index]),
+          ...(after === undefined ? [] : [after]),
+          pageSize(limit),
+        )
+      }),
+  }
 }

@@ -1,8 +1,8 @@
 import type { EntityStore } from '../contract.js'
 import { noteChange } from './changes.js'
-import { writeNameDocument } from './documents.js'
 import { flag, insertOrFind, later, nullableFlag, pageSize } from './names.js'
 import { entityColumns, entityOf } from './rows.js'
+import { writeNameDocument } from './search-documents.js'
 import { type SqlRunner, selectAll, selectFirst } from './steps.js'
 
 const byName = `SELECT ${entityColumns} FROM entities WHERE name = ?`

@@ -5,6 +5,7 @@ import { blobStore } from './blobs.js'
 import { changeStore } from './changes.js'
 import { collectionStore } from './collections.js'
 import { containerStore } from './containers.js'
+import { documentStore } from './documents.js'
 import { entityStore } from './entities.js'
 import { imageStore } from './images.js'
 import { migrate } from './migrate.js'
@@ -86,6 +87,7 @@ export function sqlStore(driver: SqlDriver): MetadataStore {
     changes: changeStore(gate),
     accounts: accountStore(gate),
     settings: settingStore(gate),
+    documents: documentStore(gate),
     search: (query) => search(gate, query),
   }
 }
