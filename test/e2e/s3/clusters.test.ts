@@ -27,7 +27,7 @@ async function secondsOf<T>(work: Promise<T>): Promise<{ readonly seconds: numbe
 /** Runs doctor on a storage; resolves with its code and its findings. */
 async function examine(server: RunningS3Server, storage: string) {
   const { code, stdout, stderr } = await run(process.execPath, {
-    args: [CLI, 'doctor', '--json', '--storage', storage, '--data', server.directory],
+    args: [CLI, 'doctor', '--json', '--storage', storage, '--data', `${server.directory}/new`],
     env: s3Credentials(server),
     timeout: 120_000,
   })
