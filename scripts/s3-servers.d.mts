@@ -55,9 +55,13 @@ export interface CephCluster extends S3Cluster<'gateway' | 'osd' | 'mon'> {
 
 /** Ceph RGW; 13 seconds. Its OSD keeps all bytes in memory, and loses them where it is killed. `dnsName`: bucket names below this host name. */
 export function startCeph(options?: { readonly port?: number; readonly dnsName?: string }): Promise<CephCluster>
-/** Swift with s3api; 2 to 14 seconds. `maxParts`: parts of an upload at the most (Swift's own default 1,000). */
+/**
+ * Swift with s3api; 2 to 14 seconds. `maxParts`: parts of an upload at the most (Swift's own default 1,000). `maxFileBytes`: bytes of one object that did not
+ * come in parts, and of one copy (5 GiB).
+ */
 export function startSwift(options?: {
   readonly port?: number
   readonly region?: string
   readonly maxParts?: number
+  readonly maxFileBytes?: number
 }): Promise<S3Cluster<'proxy' | 'account' | 'container' | 'object' | 'memcached'>>

@@ -98,10 +98,10 @@ export function defineDaemon({ name, command, cwd, env, log }) {
   }
 }
 
-/** Waits until a URL answers with a status, or at all; throws when a daemon ends before, or after a minute. */
+/** Waits until a URL answers with a status, or at all; throws when a daemon ends before, or after three minutes (Python on a busy machine). */
 export async function waitForAnswer(url, status, daemons) {
   const get = url.startsWith('https:') ? httpsGet : httpGet
-  const end = Date.now() + 60_000
+  const end = Date.now() + 180_000
   let last = 'no answer'
   while (Date.now() < end) {
     const gone = daemons.find((daemon) => !daemon.isAlive())

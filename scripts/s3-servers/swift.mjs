@@ -21,6 +21,18 @@ export async function installSwift() {
   return (await needPrograms('Swift', PROGRAMS, PACKAGES))['swift-proxy-server']
 }
 
+/** What `swift-ring-builder` does for each kind of server, in one start of Python instead of nine. */
+const RINGS = `
+import sys
+from swift.common.ring import RingBuilder
+for kind, port in zip(sys.argv[1::2], sys.argv[2::2]):
+    builder = RingBuilder(4, 1, 1)
+    place = {'region': 1, 'zone': 1, 'ip': '127.0.0.1', 'port': int(port), 'device': 'd1', 'weight': 1.0, 'meta': ''}
+    builder.add_dev({**place, 'replication_ip': place['ip'], 'replication_port': place['port']})
+    builder.rebalance()
+    builder.get_ring().save(kind + '.ring.gz')
+`
+
 const ini = (sections) =>
   Object.entries(sections)
     .flatMap(([name, values]) => [
@@ -55,7 +67,7 @@ function describeProxy({ common, port, memcachedPort, region, secret, maxParts }
 }
 
 /** Starts a Swift. See s3-servers.d.mts. */
-export async function startSwift({ port: wanted, region = 'us-east-1', maxParts } = {}) {
+export async function startSwift({ port: wanted, region = 'us-east-1', maxParts, maxFileBytes } = {}) {
   const programs = await needPrograms('Swift', PROGRAMS, PACKAGES)
   const home = await mkdtemp(join(tmpdir(), 'sif-library-swift-'))
   const port = wanted ?? (await findFreePort())
@@ -81,6 +93,7 @@ export async function startSwift({ port: wanted, region = 'us-east-1', maxParts 
         swift_hash_path_suffix: randomBytes(8).toString('hex'),
       },
       'storage-policy:0': { name: 'one', default: 'yes' },
+      ...(maxFileBytes === undefined ? {} : { 'swift-constraints': { max_file_size: maxFileBytes } }),
     }),
     'proxy.conf': describeProxy({ common, port, memcachedPort: ports.memcached, region, secret, maxParts }),
     ...Object.fromEntries(
@@ -113,14 +126,7 @@ export async function startSwift({ port: wanted, region = 'us-east-1', maxParts 
   const all = Object.values(daemons)
 
   const stop = await startAll('Swift', { home, daemons: all, log }, async () => {
-    const build = async (kind) => {
-      const ring = (...args) => run(programs['swift-ring-builder'], [`${kind}.builder`, ...args], { cwd: home })
-      await ring('create', '4', '1', '1')
-      const device = ['--region', '1', '--zone', '1', '--ip', '127.0.0.1', '--port', `${ports[kind]}`]
-      await ring('add', ...device, '--device', 'd1', '--weight', '1')
-      await ring('rebalance')
-    }
-    await Promise.all(KINDS.map(build))
+    await run('/usr/bin/python3', ['-c', RINGS, ...KINDS.flatMap((kind) => [kind, `${ports[kind]}`])], { cwd: home })
     for (const one of all) one.start()
     await waitForAnswer(`${endpoint}/healthcheck`, 200, all)
     for (const kind of KINDS) await waitForAnswer(`http://127.0.0.1:${ports[kind]}/`, 'any', all)

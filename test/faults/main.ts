@@ -4,18 +4,19 @@ import { parseArgs } from 'node:util'
 import { describeReport } from './report.js'
 import { runFaults } from './rounds.js'
 import type { Stack } from './stack.js'
+import { cephStack } from './stack-ceph.js'
 import { filesystemStack } from './stack-filesystem.js'
 import { minioStack } from './stack-minio.js'
 
 const MiB = 1024 ** 2
 
 const usage = `npm run faults -- [--kills 100] [--seed 1] [--faults server,…] [--clients 6] [--disk MIB]
-                  [--stack filesystem|filesystem-postgres|minio|minio-postgres]
+                  [--stack filesystem|filesystem-postgres|minio|minio-postgres|ceph|ceph-postgres]
 
 Pushes with many clients, kills -9 the server at random moments, restarts it, and checks that nothing acknowledged is lost, nothing damaged is readable,
 every interrupted push succeeds when repeated, and that a sweep leaves nothing but the blobs of images.
 
---faults  what is broken, at random: server (default); on minio also store-kill, store-pause, store-errors; on postgres
+--faults  what is broken, at random: server (default); on minio and ceph also store-kill, store-pause, store-errors; on ceph also osd-restart; on postgres
           also records-kill, records-pause; with --disk also disk-full; "all" for all of them
 --disk    data folder on a tmpfs of this many MiB (needs root)
 `
@@ -30,6 +31,8 @@ function openStack(
   if (name === 'filesystem-postgres') return filesystemStack({ root, records: 'postgres', ...diskBytes })
   if (name === 'minio') return minioStack({ root, records: 'sqlite' })
   if (name === 'minio-postgres') return minioStack({ root, records: 'postgres' })
+  if (name === 'ceph') return cephStack({ root, records: 'sqlite' })
+  if (name === 'ceph-postgres') return cephStack({ root, records: 'postgres' })
   throw new Error(`no such stack: ${name}`)
 }
 

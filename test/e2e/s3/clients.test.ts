@@ -1,6 +1,13 @@
 /** Every generation of the real client over real S3 servers: the same matrix as on a filesystem, and no image byte passes through the registry. */
 import { afterAll } from 'vitest'
-import { type RunningS3Server, startMinio, startS3Proxy, startVersitygw } from '../../../scripts/s3-servers.mjs'
+import {
+  type RunningS3Server,
+  startCeph,
+  startMinio,
+  startS3Proxy,
+  startSwift,
+  startVersitygw,
+} from '../../../scripts/s3-servers.mjs'
 import { describeWhen } from '../harness/availability.js'
 import { GENERATIONS, generationsOf } from '../harness/client.js'
 import { describeClientMatrix, type MatrixHost } from '../harness/client-matrix.js'
@@ -8,10 +15,14 @@ import { goMissing } from '../harness/go.js'
 import { startExpressOn, startServeOn } from '../harness/s3-registry.js'
 import { startOrSkip } from './servers.js'
 
-const minio = await startOrSkip('MinIO', startMinio)
-const versitygw = await startOrSkip('versitygw', startVersitygw)
-const s3proxy = await startOrSkip('s3proxy', startS3Proxy)
-afterAll(() => Promise.all([minio?.stop(), versitygw?.stop(), s3proxy?.stop()]))
+const [minio, versitygw, s3proxy, ceph, swift] = await Promise.all([
+  startOrSkip('MinIO', startMinio),
+  startOrSkip('versitygw', startVersitygw),
+  startOrSkip('s3proxy', startS3Proxy),
+  startOrSkip('Ceph', startCeph),
+  startOrSkip('Swift', startSwift),
+])
+afterAll(() => Promise.all([minio, versitygw, s3proxy, ceph, swift].map((server) => server?.stop())))
 
 const oldAndNew = generationsOf('scs-0.5.5', 'scs-1.4.16')
 
@@ -29,6 +40,16 @@ const serve = (
   start: () => startServeOn(server),
   store: { origin: server.endpoint, ...does },
 })
+
+/** On a host name of its own, as it is where the registry and the store are two machines. */
+const serveElsewhere = (server: RunningS3Server, bindsPayload: boolean): MatrixHost => {
+  const publicEndpoint = `http://localhost:${server.port}`
+  return {
+    name: 'sif-library serve, the store on another host name',
+    start: () => startServeOn(server, { publicEndpoint }),
+    store: { origin: publicEndpoint, bindsPayload },
+  }
+}
 
 const express = (server: RunningS3Server): MatrixHost => ({
   name: 'Express',
@@ -61,6 +82,25 @@ const matrices = [
     server: s3proxy,
     hosts: (server: RunningS3Server) => [serve(server, { bindsPayload: true, takesUploads: false })],
     generations: oldAndNew,
+  },
+  {
+    name: 'Ceph',
+    server: ceph,
+    hosts: (server: RunningS3Server) => [serveElsewhere(server, true)],
+    generations: GENERATIONS,
+  },
+  {
+    // Ceph refuses a token beside a signed URL, and old clients bring theirs to the same host name
+    name: 'Ceph, on the host name of the registry',
+    server: ceph,
+    hosts: (server: RunningS3Server) => [serve(server, true)],
+    generations: generationsOf('scs-0.2.2', 'scs-0.5.5', 'scs-1.0.2', 'scs-1.2.0', 'scs-1.3.3'),
+  },
+  {
+    name: 'Swift',
+    server: swift,
+    hosts: (server: RunningS3Server) => [serve(server, false)],
+    generations: GENERATIONS,
   },
 ]
 

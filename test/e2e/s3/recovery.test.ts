@@ -1,7 +1,7 @@
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, describe, expect, test } from 'vitest'
-import { startMinio, startVersitygw } from '../../../scripts/s3-servers.mjs'
+import { startCeph, startMinio, startVersitygw } from '../../../scripts/s3-servers.mjs'
 import type { S3LogEntry, S3Storage } from '../../../src/storage/blob/s3/index.js'
 import { rawRequest } from './requests.js'
 import { describeBytes, describeOn, MiB, readDigest, startOrSkip, storageOn, stream, testBytes } from './servers.js'
@@ -9,7 +9,8 @@ import { startWhole } from './whole.js'
 
 const minio = await startOrSkip('MinIO', startMinio)
 const versitygw = await startOrSkip('versitygw', startVersitygw)
-afterAll(() => Promise.all([minio?.stop(), versitygw?.stop()]))
+const ceph = await startOrSkip('Ceph', startCeph)
+afterAll(() => Promise.all([minio?.stop(), versitygw?.stop(), ceph?.stop()]))
 
 const first = testBytes(5 * MiB)
 const last = testBytes(70_000)
@@ -53,7 +54,7 @@ async function lossyProxy(target: string, lose: (method: string, url: string) =>
   return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() }
 }
 
-for (const server of [minio, versitygw]) {
+for (const server of [minio, versitygw, ceph]) {
   describeOn(server, `complete on ${server?.name}`, (server) => {
     for (const verify of ['read', 'store', 'background'] as const) {
       const proof = verify === 'background' ? 'unproven' : 'proven'

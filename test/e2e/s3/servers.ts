@@ -4,10 +4,10 @@ import { type RunningS3Server, S3ServerMissing } from '../../../scripts/s3-serve
 import { type S3Storage, type S3StorageOptions, s3Storage } from '../../../src/storage/blob/s3/index.js'
 
 /** Starts a server, or says aloud that its tests are skipped (a failure with SIF_LIBRARY_TEST_REQUIRE_ALL=1). */
-export async function startOrSkip(
+export async function startOrSkip<Server extends RunningS3Server>(
   name: string,
-  start: () => Promise<RunningS3Server>,
-): Promise<RunningS3Server | undefined> {
+  start: () => Promise<Server>,
+): Promise<Server | undefined> {
   try {
     return await start()
   } catch (error) {

@@ -3,7 +3,7 @@ import type { S3Keys } from './keys.js'
 import type { ResolvedS3Options } from './options.js'
 import type { Sha256 } from './sha256.js'
 import type { SignUrl } from './signer.js'
-import type { S3Trials } from './trials.js'
+import type { S3Trials } from './trial.js'
 
 /** What the parts of the S3 backend share. */
 export interface S3Context {
