@@ -6,6 +6,7 @@ export type StorageErrorCode =
   | 'invalid-range'
   | 'invalid-part'
   | 'upload-not-found'
+  | 'upload-exhausted'
   | 'size-mismatch'
   | 'digest-mismatch'
   | 'aborted'

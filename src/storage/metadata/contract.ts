@@ -196,6 +196,15 @@ export interface ContainerPath {
 /** What a list or a search may show: everything, what is public, or what is public plus everything in the entities of these names. */
 export type VisibilityFilter = 'all' | 'public' | { readonly entities: readonly string[] }
 
+/** Members of what counts as a record of its entity. */
+export interface RecordLimit {
+  /**
+   * Most collections, containers and images that the entity may hold together; a new one beyond them throws
+   * `limit-exceeded` (`records`). Two callers can't pass it together. Default: no limit.
+   */
+  readonly maxRecords?: number
+}
+
 /** Members for what is put back as it was before the store lost it. */
 export interface RestoredTimes {
   /** Default: `now`, which is the time of creation. */
@@ -230,15 +239,16 @@ export interface EntityStore {
 export interface CollectionStore {
   /** As for entities, by (entity, name). Throws `parent-missing` when the entity is gone. */
   createIfAbsent(
-    collection: RestoredTimes & {
-      readonly id: string
-      readonly entityId: string
-      readonly name: string
-      readonly description: string
-      readonly private: boolean
-      readonly owner: string | null
-      readonly now: number
-    },
+    collection: RestoredTimes &
+      RecordLimit & {
+        readonly id: string
+        readonly entityId: string
+        readonly name: string
+        readonly description: string
+        readonly private: boolean
+        readonly owner: string | null
+        readonly now: number
+      },
   ): Promise<CreateResult<CollectionRecord>>
   find(id: string): Promise<CollectionRecord | undefined>
   findByPath(entity: string, collection: string): Promise<CollectionRecord | undefined>
@@ -253,15 +263,16 @@ export interface CollectionStore {
 export interface ContainerStore {
   /** As for entities, by (collection, name). Throws `parent-missing` when the collection is gone. */
   createIfAbsent(
-    container: RestoredTimes & {
-      readonly id: string
-      readonly collectionId: string
-      readonly name: string
-      readonly description: string
-      readonly private: boolean
-      readonly owner: string | null
-      readonly now: number
-    },
+    container: RestoredTimes &
+      RecordLimit & {
+        readonly id: string
+        readonly collectionId: string
+        readonly name: string
+        readonly description: string
+        readonly private: boolean
+        readonly owner: string | null
+        readonly now: number
+      },
   ): Promise<CreateResult<ContainerRecord>>
   find(id: string): Promise<ContainerRecord | undefined>
   findByPath(path: ContainerPath): Promise<ContainerRecord | undefined>
@@ -279,17 +290,22 @@ export interface ImageStore {
   /**
    * By (container, digest). Two callers: one creates, both get the same record. With `adopt` the new image is published at once on the blob of that other
    * image, if that one is (still) published with the same digest; otherwise the image is created pending, as without it. An image that is there already and
-   * pending or damaged is published in the same way. `adopted`: this call published it so. Throws `parent-missing`; `quota-exceeded` when adopting would exceed `quotaBytes`.
+   * pending or damaged is published in the same way. `adopted`: this call published it so. Throws `parent-missing`; `quota-exceeded` when adopting would exceed `quotaBytes`;
+   * `limit-exceeded` for a new image beyond `maxRecords` or `maxPending`.
    */
-  createIfAbsent(image: {
-    readonly id: string
-    readonly containerId: string
-    readonly digest: string
-    readonly description: string
-    readonly owner: string | null
-    readonly now: number
-    readonly adopt?: { readonly imageId: string; readonly defaultQuotaBytes: number }
-  }): Promise<CreateResult<ImageRecord> & { readonly adopted: boolean }>
+  createIfAbsent(
+    image: RecordLimit & {
+      readonly id: string
+      readonly containerId: string
+      readonly digest: string
+      readonly description: string
+      readonly owner: string | null
+      readonly now: number
+      readonly adopt?: { readonly imageId: string; readonly defaultQuotaBytes: number }
+      /** Most images without bytes that the owner may have; one more throws `limit-exceeded` (`pending-images`). Callers at the same time may pass it by their number. Default: no limit. */
+      readonly maxPending?: number
+    },
+  ): Promise<CreateResult<ImageRecord> & { readonly adopted: boolean }>
   find(id: string): Promise<ImageInContainer | undefined>
   /** The hot path: one indexed read. By digest any state is found; by tag whatever the tag points at. */
   findByPath(path: ContainerPath, selector: ImageSelector): Promise<ImageInContainer | undefined>
@@ -328,6 +344,14 @@ export interface ImageStore {
   setArchIfUnknown(id: string, arch: string, now: number): Promise<ImageRecord | undefined>
   /** Deletes the image and its tags; a blob without other images becomes unreferenced; usage is given back; open uploads of the image are `aborted`. False when it was gone. */
   delete(id: string, now: number): Promise<boolean>
+  /** Pending images that were created before `before` and have no upload `open` or `completing`: their push was never finished. By id, ascending, after the given id. */
+  findAbandoned(page: {
+    readonly before: number
+    readonly after?: string
+    readonly limit: number
+  }): Promise<readonly ImageInContainer[]>
+  /** Deletes the image if it is one of `findAbandoned`. False when it is none (any more). */
+  deleteIfAbandoned(id: string, before: number): Promise<boolean>
   /**
    * Puts back an image that was lost, with its blob, its usage and its search document; no quota is asked; uploads under way to that very key are `aborted`. It was lost when its container has none with this digest
    * (then it gets the given id), or only one without bytes (pending), or a damaged one on another blob (these keep their id); then `restored` is true. Any other one
@@ -348,7 +372,8 @@ export interface ImageStore {
 export interface TagStore {
   /**
    * Points (container, arch, tag) at an image of the same container that is published or unproven. Two callers: both succeed in some order and the later one stays; each
-   * learns what it replaced. `previous` is the image id before, undefined when the tag is new. Throws `image-missing` when the image is not (any more) a visible one of this container.
+   * learns what it replaced. `previous` is the image id before, undefined when the tag is new. Throws `image-missing` when the image is not (any more) a visible one of this container;
+   * `limit-exceeded` (`tags`) for a new tag where the container has `maxTags` already. Default: no limit.
    */
   set(tag: {
     readonly containerId: string
@@ -356,9 +381,10 @@ export interface TagStore {
     readonly tag: string
     readonly imageId: string
     readonly now: number
+    readonly maxTags?: number
   }): Promise<{ readonly previous: string | undefined }>
-  /** Ascending by (arch, tag). */
-  list(containerId: string): Promise<readonly TagRecord[]>
+  /** Ascending by (arch, tag), `limit` at the most (default: all); with `tag` only those of this name. */
+  list(containerId: string, options?: { readonly tag?: string; readonly limit?: number }): Promise<readonly TagRecord[]>
   /**
    * Removes one tag of one arch as long as it points at `imageId` (compare-and-set): whoever was asked about one image never removes another. `image-deleted`: no tag
    * pointed at the image any more, so it was deleted as by `images.delete`. `moved`: the tag points at another image, and nothing was done. `gone`: there was no such tag.
@@ -372,17 +398,31 @@ export interface TagStore {
   }): Promise<'removed' | 'image-deleted' | 'moved' | 'gone'>
 }
 
+/** Default of each member: no limit. */
+export interface UploadLimits {
+  /** Uploads `open` or `completing` that the principal may have. Callers at the same time may pass it by their number. */
+  readonly ofPrincipal?: number
+  /** Uploads `open` or `completing` that the image may have. Two callers can't pass it together. */
+  readonly ofImage?: number
+  /** Records of ended uploads, of each state, that are kept of the principal: `create` forgets some of the oldest ones beyond, except those of `findUndropped`. */
+  readonly endedOfPrincipal?: number
+}
+
 export interface UploadStore {
   /**
    * Records an upload (state `open`) and reserves its bytes in the entity: `quota-exceeded` when used + reserved + size would pass the entity's quota (its own, else
-   * `defaultQuotaBytes`; 0 = unlimited). Two callers can't pass it together. Throws `image-missing` when the image is gone.
+   * `defaultQuotaBytes`; 0 = unlimited). Two callers can't pass it together. Throws `image-missing` when the image is gone;
+   * `limit-exceeded` beyond one of the `limits`.
    */
   create(
-    upload: Omit<UploadRecord, 'state' | 'updatedAt' | 'partsDigest'> & { readonly defaultQuotaBytes: number },
+    upload: Omit<UploadRecord, 'state' | 'updatedAt' | 'partsDigest'> & {
+      readonly defaultQuotaBytes: number
+      readonly limits?: UploadLimits
+    },
   ): Promise<UploadRecord>
   find(id: string): Promise<UploadRecord | undefined>
-  /** Uploads of one image by one principal in state `open`, newest first. */
-  findOpen(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
+  /** Uploads of one image by one principal in state `open`, newest first; `limit` at the most. Default: all. */
+  findOpen(imageId: string, principal: string | null, limit?: number): Promise<readonly UploadRecord[]>
   /** Uploads of one image by one principal in state `completed`, newest first: to answer a repeated complete. */
   findCompleted(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /** Those that are being completed, or were when their instance died. */
@@ -459,6 +499,10 @@ export interface ChangeStore {
   isPending(kind: RecordKind, id: string): Promise<boolean>
 }
 
+/**
+ * What a store may leave out of a search: the rest of a description after 1,025 characters, fingerprints after the
+ * 16th, tags of one image after the 101st. A page of a thousand images must not hold all of these in memory.
+ */
 export interface SearchQuery {
   /** Case-insensitive substring of a name path, a tag or a description. Three to 256 characters; a shorter or longer one finds nothing. */
   readonly value: string

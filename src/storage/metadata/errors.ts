@@ -4,11 +4,15 @@ export type MetadataErrorCode =
   | 'parent-missing'
   | 'image-missing'
   | 'quota-exceeded'
+  | 'limit-exceeded'
   | 'schema-too-new'
   | 'driver-missing'
   | 'unavailable'
   | 'closed'
   | 'internal'
+
+/** Which number was reached; of a `limit-exceeded`. */
+export type MetadataLimit = 'records' | 'pending-images' | 'tags' | 'uploads-of-principal' | 'uploads-of-image'
 
 /** The one error type that a MetadataStore throws. Recognise it by {@link isMetadataError}: each CJS entry point carries its own copy of the class. */
 export class MetadataError extends Error {
@@ -16,15 +20,18 @@ export class MetadataError extends Error {
   readonly code: MetadataErrorCode
   /** The same call may succeed later. */
   readonly retryable: boolean
+  /** Of a `limit-exceeded`: which limit the caller gave was reached. */
+  readonly limit: MetadataLimit | undefined
 
   constructor(
     code: MetadataErrorCode,
     message: string,
-    options: { readonly cause?: unknown; readonly retryable?: boolean } = {},
+    options: { readonly cause?: unknown; readonly retryable?: boolean; readonly limit?: MetadataLimit } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? code === 'unavailable'
+    this.limit = options.limit
   }
 }
 

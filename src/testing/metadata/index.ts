@@ -5,6 +5,7 @@ import { changeTests } from './changes.js'
 import { type MetadataCapability, MetadataContext, type MetadataGroup } from './context.js'
 import { imageTests } from './images.js'
 import { lifecycleTests, secondTests, textTests } from './lifecycle.js'
+import { limitTests } from './limits.js'
 import { collectionTests, containerTests, entityTests } from './names.js'
 import { adoptTests, publishTests } from './publish.js'
 import { creationRaces, pushRaces, tagRaces } from './races.js'
@@ -45,6 +46,7 @@ const groups: readonly MetadataGroup[] = [
   blobTests,
   changeTests,
   restoreTests,
+  limitTests,
   searchTests,
   hostileSearchTests,
   accountTests,

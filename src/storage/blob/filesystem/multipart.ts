@@ -25,6 +25,9 @@ import {
 } from './upload-folder.js'
 import { writeBody } from './write.js'
 
+/** Bytes of a journal. One of 10,000 parts that are written once each has 4 MB, and it is read whole at the end. */
+const maxJournalBytes = 32 * 1024 ** 2
+
 export interface MultipartContext {
   readonly layout: Layout
   readonly limits: StorageLimits
@@ -131,6 +134,8 @@ async function writeJournaled(
   const { body, part, data, journal } = options
   const { layout, digests, bufferBytes, writer } = context
   const { key, uploadId, partNumber, size, partSize, signal } = part
+  if ((await journal.stat()).size > maxJournalBytes)
+    throw failure('upload-exhausted', 'the parts of this upload were written too often', { key })
   const entry = await beginPart(journal, { part: partNumber, writer })
   try {
     // Not before `begin`: see completeUpload.

@@ -11,6 +11,7 @@ export const postgresDialect: Dialect = {
   search: (table) => ({ from: `${table} s`, match: 's.text LIKE ?', position: 's.id' }),
   pattern: (value) => `%${value.replace(/[\\%_]/g, '\\$&')}%`,
   list: 'jsonb_array_elements_text(CAST(? AS jsonb)) AS list (value)',
+  jsonList: (column) => `CAST(json_agg(${column}) AS text)`,
 }
 
 /** `?` to `$1`, `$2`, … No statement of the store has a question mark in any other place. */

@@ -5,6 +5,7 @@ import { writeNameDocument } from './documents.js'
 import { flag, insertOrFind, later, pageSize } from './names.js'
 import { collectionColumns, collectionOf } from './rows.js'
 import { type SqlRunner, selectAll, selectFirst } from './steps.js'
+import { claimRecord } from './usage.js'
 
 export function collectionStore(runner: SqlRunner): CollectionStore {
   return {
@@ -48,6 +49,7 @@ export function collectionStore(runner: SqlRunner): CollectionStore {
             description: record.description,
           })
           yield* noteChange('collection', record.id)
+          yield* claimRecord(record.entityId, collection.maxRecords)
         }
         return result
       }),

@@ -5,6 +5,7 @@ import { writeNameDocument } from './documents.js'
 import { flag, insertOrFind, later, pageSize } from './names.js'
 import { collectionColumns, collectionOf, containerColumns, containerOf } from './rows.js'
 import { changed, type SqlRunner, selectAll, selectFirst } from './steps.js'
+import { claimRecord } from './usage.js'
 
 export function containerStore(runner: SqlRunner): ContainerStore {
   return {
@@ -39,6 +40,7 @@ export function containerStore(runner: SqlRunner): ContainerStore {
           const path = [record.entityName, record.collectionName, record.name]
           yield* writeNameDocument('search_containers', { id: record.id, path, description: record.description })
           yield* noteChange('container', record.id)
+          yield* claimRecord(record.entityId, container.maxRecords)
         }
         return result
       }),

@@ -5,7 +5,7 @@ import { lockBlob, lockContainerOf, releaseBlob } from './locks.js'
 import { flag, later, nullableFlag } from './names.js'
 import { imageColumns, imageOf } from './rows.js'
 import { changed, type Steps, selectFirst } from './steps.js'
-import { changeUsage, claimUsage } from './usage.js'
+import { changeRecords, changeUsage, claimUsage } from './usage.js'
 
 export function* findImage(id: string): Steps<ImageRecord | undefined> {
   return yield* selectFirst(imageOf, `SELECT ${imageColumns} FROM images WHERE id = ?`, id)
@@ -141,7 +141,21 @@ export function* deleteImage(id: string, now: number): Steps<boolean> {
   if (image.blobKey !== null) yield* releaseBlob(image.blobKey, now)
   const reserved = aborted.reduce((sum, row) => sum + (row.size as number), 0)
   yield* changeUsage(container.entityId, { used: -image.size, reserved: -reserved })
+  yield* changeRecords(container.entityId, -1)
   return true
+}
+
+/** An image `i` whose push was never finished; one value: created before. */
+export const abandoned: string = `i.state = 'pending' AND i.created_at < ? AND NOT EXISTS
+  (SELECT u.id FROM uploads u WHERE u.image_id = i.id AND u.state IN ('open', 'completing'))`
+
+export function* deleteIfAbandoned(id: string, before: number): Steps<boolean> {
+  const container = yield* lockContainerOf(id)
+  if (container === undefined) return false
+  // without bytes it has no tag, no document and no sidecar
+  const deleted = yield* changed(`DELETE FROM images AS i WHERE i.id = ? AND ${abandoned} RETURNING id`, id, before)
+  if (deleted) yield* changeRecords(container.entityId, -1)
+  return deleted
 }
 
 /** The image is later than the tag that it had, so that a sidecar which still has the tag is known as older. */

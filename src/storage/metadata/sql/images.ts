@@ -1,11 +1,20 @@
 import type { CreateResult, ImageRecord, ImageStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
-import { adoptBytes, changeImage, deleteImage, findImage, publishImage } from './image-steps.js'
+import {
+  abandoned,
+  adoptBytes,
+  changeImage,
+  deleteIfAbandoned,
+  deleteImage,
+  findImage,
+  publishImage,
+} from './image-steps.js'
 import { lockContainer } from './locks.js'
 import { later, pageSize } from './names.js'
 import { restoreImage } from './restore.js'
 import { imageColumns, imageInContainerColumns, imageInContainerOf, imageOf, tagOf } from './rows.js'
-import { isListed, listValue, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
+import { changed, isListed, listValue, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
+import { claimRecord } from './usage.js'
 
 const inContainer = `SELECT ${imageInContainerColumns} FROM images i JOIN containers c ON c.id = i.container_id`
 const byId = `${inContainer} WHERE i.id = ?`
@@ -26,16 +35,36 @@ function* createImage({
   owner,
   now,
   adopt,
+  maxRecords,
+  maxPending,
 }: NewImage): Steps<Awaited<ReturnType<ImageStore['createIfAbsent']>>> {
   const container = yield* lockContainer(containerId)
   if (container === undefined)
     throw new MetadataError('parent-missing', 'the container of the new image does not exist')
   const result = yield* findOrInsert({ id, containerId, digest, description, owner, now })
   const { record } = result
-  if (adopt === undefined || record.state === 'published' || record.state === 'unproven')
-    return { ...result, adopted: false }
-  const published = yield* adoptBytes(record, container.entityId, { ...adopt, now })
-  return { ...result, record: published, adopted: published.state === 'published' }
+  const published =
+    adopt === undefined || record.state === 'published' || record.state === 'unproven'
+      ? record
+      : yield* adoptBytes(record, container.entityId, { ...adopt, now })
+  if (result.created) {
+    if (published.state === 'pending') yield* checkPending(owner, maxPending)
+    // last, because it locks the entity: container, upload, blob, entity is the order of all
+    yield* claimRecord(container.entityId, maxRecords)
+  }
+  return { ...result, record: published, adopted: published !== record && published.state === 'published' }
+}
+
+/** Throws where the owner has more images without bytes, with the one that was just made. */
+function* checkPending(owner: string | null, maxPending: number | undefined): Steps<void> {
+  if (maxPending === undefined) return
+  const condition = owner === null ? 'owner IS NULL' : 'owner = ?'
+  const values = owner === null ? [] : [owner]
+  const sql = `SELECT id FROM images WHERE ${condition} AND state = 'pending' LIMIT 1 OFFSET CAST(? AS INTEGER)`
+  if (yield* changed(sql, ...values, maxPending))
+    throw new MetadataError('limit-exceeded', `${maxPending} images of the owner have no bytes`, {
+      limit: 'pending-images',
+    })
 }
 
 /** Nobody else can insert between the two statements: the container is locked. */
@@ -120,6 +149,18 @@ export function imageStore(runner: SqlRunner): ImageStore {
       }),
 
     delete: (id, now) => runner.run('transaction', () => deleteImage(id, now)),
+
+    findAbandoned: ({ before, after = '', limit }) =>
+      runner.run('read', () =>
+        selectAll(
+          imageInContainerOf,
+          // said twice, because the index of those that are not published is chosen by it
+          `${inContainer} WHERE i.id > ? AND i.state <> 'published' AND ${abandoned} ORDER BY i.id LIMIT ?`,
+          ...[after, before, pageSize(limit)],
+        ),
+      ),
+
+    deleteIfAbandoned: (id, before) => runner.run('transaction', () => deleteIfAbandoned(id, before)),
 
     restore: (image) => runner.run('transaction', () => restoreImage(image)),
 

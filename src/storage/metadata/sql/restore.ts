@@ -7,7 +7,7 @@ import { lockContainer, releaseBlob } from './locks.js'
 import { flag, nullableFlag } from './names.js'
 import { imageColumns, imageOf, tagOf } from './rows.js'
 import { type Row, type Steps, selectFirst } from './steps.js'
-import { changeUsage } from './usage.js'
+import { changeRecords, changeUsage } from './usage.js'
 
 /** Its bytes are lost to the store: it has none, or damaged ones where it should have others. */
 function isLost(found: ImageRecord, image: RestoredImage): boolean {
@@ -107,6 +107,7 @@ export function* restoreImage(image: RestoredImage): Steps<Awaited<ReturnType<Im
     yield* noteImageChange(loser)
   }
   if (restored) yield* changeUsage(container.entityId, { used: image.size - (found?.size ?? 0) })
+  if (found === undefined) yield* changeRecords(container.entityId, 1)
   const record = yield* findImage(id)
   if (record === undefined) throw new MetadataError('internal', 'the image is not there after it was put back')
   return { record, restored, tags: set }

@@ -93,7 +93,9 @@ function flagOf(value: unknown): boolean | null {
 }
 
 export function listOf(json: unknown): readonly string[] {
-  return json === '[]' ? none : (JSON.parse(json as string) as readonly string[])
+  const text = json as string
+  // a search cuts a long list between two of its members
+  return text === '[]' ? none : (JSON.parse(text.endsWith(']') ? text : `${text}]`) as readonly string[])
 }
 
 export function imageOf(row: Row): ImageRecord {

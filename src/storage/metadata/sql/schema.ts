@@ -104,5 +104,25 @@ const undropped: Migration = () => [
   `CREATE INDEX uploads_undropped ON uploads (id) WHERE state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`,
 ]
 
+/**
+ * What bounds are checked by: how many collections, containers and images an entity holds, the uploads of one principal, and the images of one owner that have no bytes.
+ */
+const bounds: Migration = () => [
+  'ALTER TABLE entities ADD COLUMN records BIGINT NOT NULL DEFAULT 0',
+  `UPDATE entities SET records = (SELECT count(*) FROM collections n WHERE n.entity_name = entities.name)
+    + (SELECT count(*) FROM containers c WHERE c.entity_name = entities.name)
+    + (SELECT count(*) FROM containers c JOIN images i ON i.container_id = c.id WHERE c.entity_name = entities.name)`,
+  'CREATE INDEX uploads_of_principal ON uploads (principal, state, updated_at)',
+  `CREATE INDEX images_pending_of ON images (owner) WHERE state = 'pending'`,
+]
+
 /** The step at index n leads from version n to n + 1. */
-export const migrations: readonly Migration[] = [first, completedParts, recordChanges, unpublished, archs, undropped]
+export const migrations: readonly Migration[] = [
+  first,
+  completedParts,
+  recordChanges,
+  unpublished,
+  archs,
+  undropped,
+  bounds,
+]

@@ -19,6 +19,24 @@ const maxPlainArchs = 8
 /** Images of an arch that are looked at one by one. */
 const maxScanned = 2000
 
+/** What a page shows, and one more each, so that its reader sees that there is more. */
+const maxDescription = 1025
+const maxTags = 101
+/** Fingerprints are a JSON list of 40 hex digits each: so many characters are the first 16, without the closing bracket. */
+const maxFingerprints = 16 * 43
+
+/** The columns with their long texts cut: a page of a thousand long ones would be a hundred megabytes. */
+function cut(columns: string, fingerprints = false): string {
+  const shorter = columns.replace(
+    /\b([a-z])\.description\b/g,
+    `substr($1.description, 1, ${maxDescription}) AS description`,
+  )
+  const named = shorter.replace(/AS description AS /g, 'AS ')
+  return fingerprints
+    ? named.replace('i.fingerprints', `substr(i.fingerprints, 1, ${maxFingerprints}) AS fingerprints`)
+    : named
+}
+
 const nothing: SearchPage = { entities: [], collections: [], containers: [], images: [], next: undefined }
 
 /** Conditions with their values, in the order of their `?`. */
@@ -75,7 +93,7 @@ const containers: Kind = {
 function namesQuery(dialect: Dialect, kind: Kind, { value, visibility, limit }: SearchQuery): Query {
   const { from, match, position } = dialect.search(kind.table)
   const filter = visible(dialect, visibility, kind)
-  const columns = kind.columns.replace(/(^|, )/g, '$1n.')
+  const columns = cut(kind.columns.replace(/(^|, )/g, '$1n.'))
   return {
     sql: `SELECT ${columns} FROM ${from} CROSS JOIN ${kind.noun} WHERE ${[match, 'n.id = s.ref_id', ...filter.sql].join(' AND ')} ORDER BY ${position} DESC LIMIT ?`,
     values: [dialect.pattern(value), ...filter.values, pageSize(limit)],
@@ -121,7 +139,7 @@ function* imagesQuery(dialect: Dialect, query: SearchQuery, before: number | und
   // not known is not signed
   if (signed !== undefined) conditions.push(signed ? 's.signed = 1' : '(s.signed IS NULL OR s.signed = 0)')
   return {
-    sql: `SELECT s.id AS document, ${imageInContainerColumns} FROM ${from} CROSS JOIN containers c CROSS JOIN images i
+    sql: `SELECT s.id AS document, ${cut(imageInContainerColumns, true)} FROM ${from} CROSS JOIN containers c CROSS JOIN images i
       WHERE ${[...conditions, ...filter.sql].join(' AND ')} ORDER BY ${position} DESC LIMIT ?`,
     // one more than asked for tells whether there is a next page
     values: [...values, ...filter.values, pageSize(query.limit) + 1],
@@ -132,9 +150,10 @@ function* imagesQuery(dialect: Dialect, query: SearchQuery, before: number | und
 function* tagsOf(dialect: Dialect, imageIds: readonly string[]): Steps<ReadonlyMap<string, string[]>> {
   const tags = new Map<string, string[]>(imageIds.map((id) => [id, []]))
   if (imageIds.length === 0) return tags
-  const sql = `SELECT DISTINCT image_id, tag FROM tags WHERE ${isListed(dialect, 'image_id')} ORDER BY image_id, tag`
+  const sql = `SELECT value AS image_id, (SELECT ${dialect.jsonList('tag')} FROM
+    (SELECT tag FROM tags WHERE image_id = list.value ORDER BY arch, tag LIMIT ${maxTags}) AS first) AS tags FROM ${dialect.list}`
   for (const row of yield { sql, values: [listValue(imageIds)] })
-    tags.get(row.image_id as string)?.push(row.tag as string)
+    tags.set(row.image_id as string, [...new Set(JSON.parse((row.tags as string | null) ?? '[]') as string[])])
   return tags
 }
 

@@ -50,6 +50,8 @@ export interface Dialect {
   readonly searchByArch?: TextSearch
   /** A table `list` with the one column `value`: a list of strings, given as one `?` by {@link listValue}. */
   readonly list: string
+  /** An aggregate: the values of a column of text as a JSON list, as text. */
+  jsonList(column: string): string
 }
 
 export interface SqlDriver {

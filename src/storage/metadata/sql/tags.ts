@@ -4,6 +4,7 @@ import { noteImageChange } from './changes.js'
 import { refreshImageDocument } from './documents.js'
 import { deleteImage, loseTag } from './image-steps.js'
 import { lockContainer } from './locks.js'
+import { pageSize } from './names.js'
 import { tagOf } from './rows.js'
 import { changed, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
 
@@ -15,6 +16,7 @@ function* setTag({
   tag,
   imageId,
   now,
+  maxTags,
 }: Parameters<TagStore['set']>[0]): Steps<{ readonly previous: string | undefined }> {
   yield* lockContainer(containerId)
   const visible = yield* changed(
@@ -32,6 +34,7 @@ function* setTag({
     tag,
   )
   const previous = before?.imageId
+  if (before === undefined) yield* checkTags(containerId, maxTags)
   yield {
     sql: `INSERT INTO tags (container_id, arch, tag, image_id, updated_at) VALUES (?, ?, ?, ?, ?)
       ON CONFLICT (container_id, arch, tag) DO UPDATE SET image_id = excluded.image_id,
@@ -45,6 +48,14 @@ function* setTag({
     yield* noteImageChange(id)
   }
   return { previous }
+}
+
+/** Throws where the container has no room for one more. */
+function* checkTags(containerId: string, maxTags: number | undefined): Steps<void> {
+  if (maxTags === undefined) return
+  const sql = 'SELECT tag FROM tags WHERE container_id = ? LIMIT 1 OFFSET CAST(? AS INTEGER)'
+  if (maxTags === 0 || (yield* changed(sql, containerId, maxTags - 1)))
+    throw new MetadataError('limit-exceeded', `the container has ${maxTags} tags`, { limit: 'tags' })
 }
 
 function* removeTag({
@@ -76,12 +87,13 @@ function* removeTag({
 export function tagStore(runner: SqlRunner): TagStore {
   return {
     set: (tag) => runner.run('transaction', () => setTag(tag)),
-    list: (containerId) =>
+    list: (containerId, { tag, limit } = {}) =>
       runner.run('read', () =>
         selectAll(
           tagOf,
-          'SELECT arch, tag, image_id, updated_at FROM tags WHERE container_id = ? ORDER BY arch, tag',
-          containerId,
+          `SELECT arch, tag, image_id, updated_at FROM tags WHERE container_id = ?${tag === undefined ? '' : ' AND tag = ?'}
+            ORDER BY arch, tag${limit === undefined ? '' : ' LIMIT ?'}`,
+          ...[containerId, ...(tag === undefined ? [] : [tag]), ...(limit === undefined ? [] : [pageSize(limit)])],
         ),
       ),
     remove: (tag) => runner.run('transaction', () => removeTag(tag)),

@@ -1,4 +1,4 @@
-import type { UploadRecord, UploadStore } from '../contract.js'
+import type { UploadLimits, UploadRecord, UploadStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import { lockContainer } from './locks.js'
 import { pageSize } from './names.js'
@@ -10,12 +10,57 @@ const forgottenAtOnce = 1000
 /** As in the index `uploads_undropped`. */
 const undropped = `state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`
 
+/** How many of the oldest records one new upload makes room by, of each state; more than it adds itself. */
+const forgottenWithNew = 10
+
+/** Which uploads are those of the principal; with its values. */
+function ofPrincipal(principal: string | null): { readonly sql: string; readonly values: readonly string[] } {
+  // a database uses no index for `IS NOT DISTINCT FROM`
+  return principal === null ? { sql: 'principal IS NULL', values: [] } : { sql: 'principal = ?', values: [principal] }
+}
+
+/** Each counts no further than its limit, in an index. */
+function* checkLimits(imageId: string, principal: string | null, limits: UploadLimits): Steps<void> {
+  const underWay = `state IN ('open', 'completing')`
+  const isFull = (condition: string, limit: number, ...values: readonly string[]): Steps<boolean> =>
+    changed(
+      `SELECT id FROM uploads WHERE ${condition} AND ${underWay} LIMIT 1 OFFSET CAST(? AS INTEGER)`,
+      ...values,
+      limit - 1,
+    )
+  if (limits.ofImage !== undefined && (yield* isFull('image_id = ?', limits.ofImage, imageId)))
+    throw new MetadataError('limit-exceeded', `${limits.ofImage} uploads of the image are under way`, {
+      limit: 'uploads-of-image',
+    })
+  const mine = ofPrincipal(principal)
+  if (limits.ofPrincipal !== undefined && (yield* isFull(mine.sql, limits.ofPrincipal, ...mine.values)))
+    throw new MetadataError('limit-exceeded', `${limits.ofPrincipal} uploads of the principal are under way`, {
+      limit: 'uploads-of-principal',
+    })
+}
+
+/** Whoever starts and ends uploads all day leaves no more records than this. */
+function* forgetEnded(principal: string | null, { endedOfPrincipal }: UploadLimits): Steps<void> {
+  if (endedOfPrincipal === undefined) return
+  const mine = ofPrincipal(principal)
+  for (const state of ['completed', 'aborted', 'expired'] as const)
+    yield {
+      sql: `DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE ${mine.sql} AND state = ? ORDER BY updated_at DESC
+        LIMIT ${forgottenWithNew} OFFSET CAST(? AS INTEGER)) AND NOT (${undropped})`,
+      values: [...mine.values, state, endedOfPrincipal],
+    }
+}
+
 function* createUpload(upload: Parameters<UploadStore['create']>[0]): Steps<UploadRecord> {
   const container = yield* lockContainer(upload.containerId)
   const there =
     container?.entityId === upload.entityId &&
     (yield* changed('SELECT id FROM images WHERE id = ? AND container_id = ?', upload.imageId, upload.containerId))
   if (!there) throw new MetadataError('image-missing', 'the image of the upload does not exist in its container')
+  if (upload.limits !== undefined) {
+    yield* checkLimits(upload.imageId, upload.principal, upload.limits)
+    yield* forgetEnded(upload.principal, upload.limits)
+  }
   yield* claimUsage(upload.entityId, { reserved: upload.size, defaultQuotaBytes: upload.defaultQuotaBytes })
   const [row = {}] = yield {
     sql: `INSERT INTO uploads (${uploadColumns}) VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) RETURNING ${uploadColumns}`,
@@ -62,14 +107,14 @@ export function uploadStore(runner: SqlRunner): UploadStore {
     state: 'open' | 'completing' | 'completed',
     imageId: string,
     principal: string | null,
+    limit?: number,
   ): Promise<readonly UploadRecord[]> =>
     runner.run('read', () =>
       selectAll(
         uploadOf,
-        `SELECT ${uploadColumns} FROM uploads WHERE image_id = ? AND state = ? AND principal IS NOT DISTINCT FROM ? ORDER BY created_at DESC, id DESC`,
-        imageId,
-        state,
-        principal,
+        `SELECT ${uploadColumns} FROM uploads WHERE image_id = ? AND state = ? AND principal IS NOT DISTINCT FROM ?
+          ORDER BY created_at DESC, id DESC${limit === undefined ? '' : ' LIMIT ?'}`,
+        ...[imageId, state, principal, ...(limit === undefined ? [] : [pageSize(limit)])],
       ),
     )
 
@@ -79,7 +124,7 @@ export function uploadStore(runner: SqlRunner): UploadStore {
     find: (id) =>
       runner.run('read', () => selectFirst(uploadOf, `SELECT ${uploadColumns} FROM uploads WHERE id = ?`, id)),
 
-    findOpen: (imageId, principal) => findInState('open', imageId, principal),
+    findOpen: (imageId, principal, limit) => findInState('open', imageId, principal, limit),
 
     findCompleted: (imageId, principal) => findInState('completed', imageId, principal),
 

@@ -36,3 +36,19 @@ export function* claimUsage(entityId: string, { used = 0, reserved = 0, defaultQ
   if (!fits)
     throw new MetadataError('quota-exceeded', `${used + reserved} more bytes would pass the quota of the entity`)
 }
+
+/** The entity holds so many more collections, containers and images; negative: fewer. */
+export function* changeRecords(entityId: string, records: number): Steps<void> {
+  yield { sql: 'UPDATE entities SET records = records + ? WHERE id = ?', values: [records, entityId] }
+}
+
+/** Counts a new record, in the same statement that checks for room. Throws `limit-exceeded`. */
+export function* claimRecord(entityId: string, maxRecords: number | undefined): Steps<void> {
+  if (maxRecords === undefined) return yield* changeRecords(entityId, 1)
+  const fits = yield* changed(
+    'UPDATE entities SET records = records + 1 WHERE id = ? AND records < CAST(? AS BIGINT) RETURNING id',
+    entityId,
+    maxRecords,
+  )
+  if (!fits) throw new MetadataError('limit-exceeded', `the entity holds ${maxRecords} records`, { limit: 'records' })
+}

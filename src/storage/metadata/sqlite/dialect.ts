@@ -32,6 +32,7 @@ export const sqliteDialect: Dialect = {
   },
   pattern: (value) => `"${value.replaceAll('"', '""')}"`,
   list: 'json_each(?) AS list',
+  jsonList: (column) => `json_group_array(${column})`,
 }
 
 /** One writer at a time locks the whole database, so there are no rows to lock. */
