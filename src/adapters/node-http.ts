@@ -1,5 +1,6 @@
 /** What the hosts on Node's http have in common: from IncomingMessage to LibraryRequest, from LibraryResponse to the socket. */
 import { type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Library, LibraryRequest, LibraryResponse, RequestBody } from '../core/index.js'
 import { cutOff, isAnswered, isGone, readHeaders } from './node-http2.js'
@@ -93,12 +94,33 @@ function dropRest(req: IncomingMessage, res: ServerResponse): void {
   })
 }
 
+/** Requests of one HTTP/1 connection that may wait for their answers: clients and proxies ask for one at a time. */
+const maxPipelined = 32
+const pipelined = new WeakMap<Socket, number>()
+
+/** Counts a request of its connection; false where too many wait already. Their answers would wait in memory until the client reads. */
+function mayWait({ socket, httpVersionMajor }: IncomingMessage, res: ServerResponse): boolean {
+  if (httpVersionMajor >= 2) return true
+  const waiting = pipelined.get(socket) ?? 0
+  if (waiting >= maxPipelined) return false
+  pipelined.set(socket, waiting + 1)
+  res.once('close', () => pipelined.set(socket, (pipelined.get(socket) ?? 1) - 1))
+  return true
+}
+
+const tooManyAtOnce: LibraryResponse = {
+  status: 503,
+  headers: { connection: 'close', 'content-length': '0', 'retry-after': '5' },
+  body: null,
+}
+
 /** Asks the library; undefined = the path is not ours, and nothing was touched. */
 export async function askLibrary(
   library: Pick<Library, 'handle'>,
   req: IncomingMessage,
   exchange: NodeExchange,
 ): Promise<LibraryResponse | undefined> {
+  if (!mayWait(req, exchange.res)) return tooManyAtOnce
   const request = new NodeLibraryRequest(req, exchange)
   const response = await library.handle(request)
   if (response !== undefined && request.body.kind === 'stream') dropRest(req, exchange.res)

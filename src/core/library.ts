@@ -7,10 +7,13 @@ import { createStorageMark } from './blobs/storage-mark.js'
 import { createReadiness } from './discovery/readiness.js'
 import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
 import { createEmitter } from './hooks/events.js'
+import { createBodyBudget } from './http/body-budget.js'
 import { isLibraryError } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
-import { asStream, handOut } from './http/response-body.js'
+import { type HandedBody, handOut, inPieces } from './http/response-body.js'
+import { errorResponse } from './http/responses.js'
 import { createRouter } from './http/router.js'
+import { createUnreadAnswers } from './http/unread-answers.js'
 import { createDownloadCounts } from './images/download-counts.js'
 import { type PathVisibility, pathVisibility } from './namespaces/visibility.js'
 import { makeOpenApi } from './openapi.js'
@@ -53,6 +56,9 @@ export interface Library {
 }
 
 const secretSetting = 'transfer-secret'
+
+/** In bytes: what the buffers of a connection take of a pull whose client reads nothing. */
+const connectionBuffers = 4 * 1024 ** 2
 
 /** Counts what is under way, so that `close` can wait for it. */
 function createGate() {
@@ -141,8 +147,13 @@ export function createLibrary(options: LibraryOptions): Library {
     storageMark,
     countDownload: downloads.count,
     sidecars,
+    bodies: createBodyBudget({
+      maxBodies: settings.limits.maxJsonBodies,
+      maxBytes: settings.limits.maxJsonBodiesBytes,
+    }),
   }
   const router = createRouter(routes)
+  const unread = createUnreadAnswers(settings.limits.maxUnreadBytes)
   const untilStopping = (signal: AbortSignal | undefined): AbortSignal =>
     signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal])
   /** Work that no request asked for: `close` waits for it too. */
@@ -164,27 +175,38 @@ export function createLibrary(options: LibraryOptions): Library {
       const response = await handleRequest(services, router, request)
       if (response !== undefined && request.method !== 'GET' && request.method !== 'HEAD') sidecars.nudge()
       if (response === undefined || response.body === null) return response
-      const stream = asStream(response.body)
+      const { body } = response
+      const isAnswer = typeof body === 'string' || body instanceof Uint8Array
+      const stream = isAnswer ? inPieces(body) : body
       if (stream === undefined) return response
-      handedOut = true
       const requestId = response.headers['x-request-id']
-      return {
-        ...response,
-        body: handOut(stream, {
-          idleSeconds: settings.limits.pullIdleSeconds,
-          done: (err) => {
-            gate.leave()
-            if (isLibraryError(err, 'timeout')) {
-              settings.logger.warn({ requestId, err }, 'a body was given up')
-              // nobody asks for the next chunk, so that the adapter learns of it by this alone
-              request.cut?.()
-            }
-            // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
-            else if (err !== undefined && !isStorageError(err, 'aborted'))
-              settings.logger.error({ requestId, err }, 'a body was cut short')
-          },
-        }),
+      const { idleSeconds, pullIdleSeconds, pullStartSeconds } = settings.limits
+      const handed: HandedBody = handOut(stream, {
+        ...(isAnswer
+          ? { idleSeconds: Math.min(idleSeconds, pullIdleSeconds) }
+          : { idleSeconds: pullIdleSeconds, start: { seconds: pullStartSeconds, bytes: connectionBuffers } }),
+        done: (err) => {
+          unread.release(handed)
+          gate.leave()
+          if (isLibraryError(err, 'timeout')) {
+            settings.logger.warn({ requestId, err }, 'a body was given up')
+            // nobody asks for the next chunk, so that the adapter learns of it by this alone
+            request.cut?.()
+          }
+          // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
+          else if (err !== undefined && !isStorageError(err, 'aborted'))
+            settings.logger.error({ requestId, err }, 'a body was cut short')
+        },
+      })
+      handedOut = true
+      if (isAnswer && !unread.hold(handed, Buffer.byteLength(body))) {
+        await handed[Symbol.asyncIterator]().return?.()
+        return errorResponse(503, 'the registry sends too many answers at once: try again', {
+          ...(requestId !== undefined && { 'x-request-id': requestId }),
+          'retry-after': '5',
+        })
       }
+      return { ...response, body: handed }
     } finally {
       if (!handedOut) gate.leave()
     }

@@ -34,6 +34,27 @@ export interface LibraryLimits {
    * by chunks of up to 1 MiB, so a reader of 300 bytes per second is never cut.
    */
   readonly pullIdleSeconds?: number
+  /**
+   * The same for the start of a pull, in seconds: as long as no more of it was taken than the buffers of a connection
+   * hold (4 MiB), its reader may have read nothing at all. Default: 300, or `pullIdleSeconds` where that is shorter.
+   */
+  readonly pullStartSeconds?: number
+  /** JSON bodies under way at once, over all connections; a quarter of them for one principal. More are answered with 503 and `retry-after`. Default: 1,000. */
+  readonly maxJsonBodies?: number
+  /** Bytes in memory of all JSON bodies under way; a quarter of them for one principal. More are answered with 503 and `retry-after`. Default: 64 MiB (67,108,864). */
+  readonly maxJsonBodiesBytes?: number
+  /** Bytes of JSON answers that clients have asked for and not read yet; beyond them those that stood still for the longest time are cut. Default: 32 MiB (33,554,432). */
+  readonly maxUnreadBytes?: number
+  /** Uploads that one principal may have under way; one more is answered with 429. Default: 1,000. */
+  readonly maxPrincipalUploads?: number
+  /** Uploads of one image under way. One more takes the place of the oldest one of the same principal, and is answered with 429 where that has none. Default: 100. */
+  readonly maxImageUploads?: number
+  /** Images that one principal has made and not uploaded; one more is answered with 429. Default: 1,000. */
+  readonly maxPendingImages?: number
+  /** Collections, containers and images of one entity together; one more is answered with 403. Default: 250,000. */
+  readonly maxEntityRecords?: number
+  /** Tags of one container, of all archs together; one more is answered with 403. Default: 10,000. */
+  readonly maxContainerTags?: number
   /** Quota in bytes of entities that have none of their own; 0 = unlimited. Default: 0. */
   readonly maxEntityBytes?: number
 }
@@ -132,12 +153,21 @@ function checkLimits(limits: LibraryLimits, storage: StorageBackend): Required<L
     uploadSeconds: limits.uploadSeconds ?? 86_400,
     idleSeconds: limits.idleSeconds ?? 60,
     pullIdleSeconds: limits.pullIdleSeconds ?? 3600,
+    pullStartSeconds: limits.pullStartSeconds ?? Math.min(300, limits.pullIdleSeconds ?? 300),
+    maxJsonBodies: limits.maxJsonBodies ?? 1000,
+    maxJsonBodiesBytes: limits.maxJsonBodiesBytes ?? 64 * MiB,
+    maxUnreadBytes: limits.maxUnreadBytes ?? 32 * MiB,
+    maxPrincipalUploads: limits.maxPrincipalUploads ?? 1000,
+    maxImageUploads: limits.maxImageUploads ?? 100,
+    maxPendingImages: limits.maxPendingImages ?? 1000,
+    maxEntityRecords: limits.maxEntityRecords ?? 250_000,
+    maxContainerTags: limits.maxContainerTags ?? 10_000,
     maxEntityBytes: limits.maxEntityBytes ?? 0,
   }
   checkKeys('limits.', limits, Object.keys(filled))
   for (const [name, value] of Object.entries(filled)) {
     const smallest = name === 'maxEntityBytes' ? 0 : 1
-    const highest = name === 'idleSeconds' || name === 'pullIdleSeconds' ? longestTimerSeconds : Number.MAX_SAFE_INTEGER
+    const highest = /^(?:idle|pullIdle|pullStart)Seconds$/.test(name) ? longestTimerSeconds : Number.MAX_SAFE_INTEGER
     if (!Number.isSafeInteger(value) || value < smallest || value > highest)
       throw new TypeError(`limits.${name}: ${value} is no whole number in range`)
   }
@@ -170,7 +200,10 @@ const known = {
     },
     ...{ keyserver: true, tokenPage: true, containerUrl: true, clock: true, generateId: true },
   } satisfies Record<keyof LibraryOptions, true>,
-  auth: { authenticate: true, authorize: true, visible: true } satisfies Record<keyof AuthHooks, true>,
+  auth: { authenticate: true, authorize: true, anonymousWrites: true, visible: true } satisfies Record<
+    keyof AuthHooks,
+    true
+  >,
 }
 
 /** A misspelt gate would never run. Objects of a class of the host may have what they like. */
@@ -191,6 +224,9 @@ function checkShape(options: LibraryOptions): void {
     throw new TypeError('publicUrl: must be a URL or a function')
   if (options.transfer !== undefined && options.transfer !== 'auto' && options.transfer !== 'proxy')
     throw new TypeError(`transfer: must be 'auto' or 'proxy'`)
+  const { anonymousWrites } = options.auth ?? {}
+  if (anonymousWrites !== undefined && typeof anonymousWrites !== 'boolean')
+    throw new TypeError('auth.anonymousWrites: must be true or false')
   for (const name of ['multipart', 'defaultPrivate', 'requireSif', 'acceptStorage'] as const)
     if (options[name] !== undefined && typeof options[name] !== 'boolean')
       throw new TypeError(`${name}: must be true or false`)

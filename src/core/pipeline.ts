@@ -1,8 +1,8 @@
 /** One request: match, authenticate, decode, authorize, handle. Every throw ends in the one `catch` here. */
 import { randomBytes } from 'node:crypto'
 import { isStorageError } from '../storage/blob/errors.js'
-import { isMetadataError } from '../storage/metadata/errors.js'
-import { authorize } from './auth/access.js'
+import { isMetadataError, type MetadataError, type MetadataLimit } from '../storage/metadata/errors.js'
+import { authorize, refuseAnonymousWrite } from './auth/access.js'
 import { isLibraryError, LibraryError } from './http/errors.js'
 import { readJsonBody } from './http/json-body.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
@@ -25,6 +25,23 @@ function requestIdOf(request: LibraryRequest): string {
   return `${instance}-${requests.toString(36)}`
 }
 
+/** What to do about a number that is reached. */
+const waysOut: Readonly<Record<MetadataLimit, string>> = {
+  records: 'it may hold no more: delete images, or ask the operator of the registry',
+  tags: 'it may have no more: delete some first',
+  'pending-images': 'push them, delete them, or wait until the registry removes them',
+  'uploads-of-principal': 'finish or abort some, or wait until they expire',
+  'uploads-of-image': 'wait until one of them ends',
+}
+
+function limitError(error: MetadataError): LibraryError {
+  const { limit = 'records' } = error
+  const message = `${error.message}: ${waysOut[limit]}`
+  return limit === 'records' || limit === 'tags'
+    ? new LibraryError('quota-exceeded', message, { cause: error })
+    : new LibraryError('too-many', message, { cause: error, headers: { 'retry-after': '60' } })
+}
+
 /** Maps whatever was thrown to the error that the client reads. The text of unknown errors stays in the log. */
 export function toLibraryError(error: unknown, requestId: string): LibraryError {
   if (isLibraryError(error)) return error
@@ -39,6 +56,8 @@ export function toLibraryError(error: unknown, requestId: string): LibraryError 
           'the bytes do not have the announced SHA-256: they were damaged on the way, send them again',
           cause,
         )
+      case 'upload-exhausted':
+        return new LibraryError('gone', 'the parts of the upload were sent too often: push again', cause)
       case 'upload-not-found':
         return new LibraryError('gone', 'the upload is gone: push again', cause)
       // only of an upload, whose completion stood still for so long that a sweep took it for left by a crash: a pull says so itself
@@ -62,6 +81,8 @@ export function toLibraryError(error: unknown, requestId: string): LibraryError 
     switch (error.code) {
       case 'quota-exceeded':
         return new LibraryError('quota-exceeded', error.message, cause)
+      case 'limit-exceeded':
+        return limitError(error)
       case 'parent-missing':
       case 'image-missing':
         return new LibraryError('conflict', 'it was deleted in the meantime: push again', cause)
@@ -106,26 +127,47 @@ function begin(services: Services, match: Match, request: LibraryRequest, reques
 
 async function run(row: RouteRow, context: Filling): Promise<LibraryResponse> {
   const { services, request } = context
+  const { access } = row
   if (row.standalone === undefined && !services.isReady()) await prepare(services)
   // before any byte of the body is read
-  if (row.access !== 'public') context.principal = (await services.auth.authenticate?.(request)) ?? null
-  if (typeof row.body === 'object') context.body = await readBody(services, row, request)
-  if (typeof row.access === 'object') {
-    const located = await row.access.locate(context)
-    context.resource = located?.resource
-    context.record = await authorize(
-      { auth: services.auth, principal: context.principal, request },
-      row.access.action,
-      located,
-    )
+  if (access !== 'public') context.principal = (await services.auth.authenticate?.(request)) ?? null
+  const located = typeof access === 'object' ? access : undefined
+  if (located?.byBody === true)
+    refuseAnonymousWrite({ auth: services.auth, principal: context.principal, request }, located.action)
+  else if (located !== undefined) await admit(located, context)
+  if (typeof row.body === 'object') {
+    const startedAt = performance.now()
+    context.body = await readBody(row.body, context)
+    // who sent it slowly may have lost their right meanwhile
+    if (located?.byBody === true || performance.now() - startedAt > staleMs)
+      if (located !== undefined) await admit(located, context)
   }
   return row.handler(context)
 }
 
-function readBody(services: Services, row: RouteRow, request: LibraryRequest): Promise<unknown> {
-  if (typeof row.body !== 'object') return Promise.resolve(undefined)
-  const { limits } = services.settings
-  return readJsonBody(request, { schema: row.body.schema, limit: limits.maxJsonBytes, idleSeconds: limits.idleSeconds })
+/** What was found out about a resource is used for so long, in milliseconds. */
+const staleMs = 1000
+
+/** Finds the resource and asks whether this may be done to it. */
+async function admit(access: Exclude<RouteRow['access'], string>, context: Filling): Promise<void> {
+  const { services, principal, request } = context
+  const found = await access.locate(context)
+  context.resource = found?.resource
+  context.record = await authorize({ auth: services.auth, principal, request }, access.action, found)
+}
+
+/** In bytes: what names and describes one thing, with every character of its description escaped. */
+const shortBody = 128 * 1024
+
+function readBody(body: Exclude<RouteRow['body'], string>, context: Filling): Promise<unknown> {
+  const { services, request, principal } = context
+  const { maxJsonBytes, idleSeconds } = services.settings.limits
+  return readJsonBody(request, {
+    schema: body.schema,
+    limit: body.long === true ? maxJsonBytes : Math.min(maxJsonBytes, shortBody),
+    idleSeconds,
+    budget: { of: services.bodies, sender: principal?.id ?? `address ${request.remote ?? ''}` },
+  })
 }
 
 function withoutBody(response: LibraryResponse): LibraryResponse {

@@ -47,10 +47,22 @@ export interface RouteContext<B, R> extends RouteInput<B> {
 export type Access<B, R> =
   | 'public'
   | 'filtered'
-  | { readonly action: Action; readonly locate: (input: RouteInput<B>) => Promise<Located<R> | undefined> }
+  | {
+      readonly action: Action
+      readonly locate: (input: RouteInput<B>) => Promise<Located<R> | undefined>
+      /** The body names the resource. All other rows are authorized before a byte of their body is read. */
+      readonly byBody?: true
+    }
 
 /** `bytes`: the handler reads the body itself, after authorization. */
-export type BodySpec<B> = 'none' | 'bytes' | { readonly schema: z.ZodType<B> }
+export type BodySpec<B> =
+  | 'none'
+  | 'bytes'
+  | {
+      readonly schema: z.ZodType<B>
+      /** Lists as many things as the client likes, up to `maxJsonBytes`; other bodies have 128 KiB at the most. */
+      readonly long?: true
+    }
 
 export interface RouteRow<B = unknown, R = unknown> {
   /** Unique; label of logs and metrics. */

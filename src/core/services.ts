@@ -5,6 +5,7 @@ import type { AuthHooks } from './auth/policy.js'
 import type { StorageMark } from './blobs/storage-mark.js'
 import type { Readiness } from './discovery/readiness.js'
 import type { EmitEvent, LibraryHooks } from './hooks/hooks.js'
+import type { BodyBudget } from './http/body-budget.js'
 import type { Settings } from './options.js'
 import type { SidecarWriter } from './sidecars/writer.js'
 import type { Transfers } from './transfers/urls.js'
@@ -36,6 +37,8 @@ export interface Services {
   readonly countDownload: (containerId: string) => void
   /** Keeps the sidecars in step with the metadata store. */
   readonly sidecars: SidecarWriter
+  /** Room for the JSON bodies that are being read. */
+  readonly bodies: BodyBudget
   /** The OpenAPI document, made on first use. */
   readonly openapi: () => object
 }

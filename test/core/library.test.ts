@@ -273,7 +273,7 @@ it('listeners that fail break nothing and are logged', async () => {
   })
   expect(await library.handle(get('/v1/entities/nobody'))).toMatchObject({ status: 404 })
   expect(await library.handle(get('/v1/entities', { method: 'POST', body: bodyOf('{') }))).toMatchObject({
-    status: 400,
+    status: 401,
   })
   await new Promise((resolve) => setImmediate(resolve))
   expect(logs).toEqual(

@@ -30,8 +30,10 @@ async function sweepAll(
     printJson(terminal, { ...result, ...stoppedMark(signal), dryRun, items })
     return 0
   }
-  const { uploads, blobs, orphans, temporary, kept, bytes } = result
-  terminal.out(`${uploads} uploads, ${blobs} blobs, ${orphans} orphans, ${temporary} temporary files; ${bytes} bytes`)
+  const { uploads, images, blobs, orphans, temporary, kept, bytes } = result
+  terminal.out(
+    `${uploads} uploads, ${images} images, ${blobs} blobs, ${orphans} orphans, ${temporary} temporary files; ${bytes} bytes`,
+  )
   if (signal.aborted) terminal.note('stopped before it was through')
   if (kept > 0)
     terminal.out(

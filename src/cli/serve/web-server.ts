@@ -11,15 +11,23 @@ import { createServer as createHttpsServer, Server as HttpsServer } from 'node:h
 import type { AddressInfo, Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import connect from 'connect'
-import type { Library } from 'sif-library'
+import type { Library, Logger } from 'sif-library'
 import { libraryMiddleware } from 'sif-library/express'
 import { systemCode, systemReason, UsageError, WorkError } from '../failure.js'
 import type { Settings } from '../options/table.js'
+import { defaultMaxConnections, limitConnections } from './connections.js'
 
-function answer(res: ServerResponse, status: number, message: string): void {
+function answer(res: ServerResponse, status: number, message: string, headers: Record<string, string> = {}): void {
   const body = JSON.stringify({ error: { code: status, message } })
-  res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body)
+  res
+    .writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers })
+    .end(body)
 }
+
+const isHealthCheck = ({ url = '' }: IncomingMessage): boolean => /\/(?:healthz|readyz)(?:\?|$)/.test(url)
+
+const refuseConnection = (_req: IncomingMessage, res: ServerResponse): void =>
+  answer(res, 503, 'the server has as many connections as it may: try again', { 'retry-after': '5' })
 
 /** The registry at the root, and at the path of the public URL too: a proxy in front may strip that path or not. */
 export function createApp(library: Pick<Library, 'handle'>, publicUrl: string | undefined): RequestListener {
@@ -72,9 +80,20 @@ export interface WebServer {
 }
 
 /** Opens nothing before `listen`. Throws UsageError or WorkError for a certificate that does not work. */
-export async function createWebServer(settings: Settings, app: RequestListener): Promise<WebServer> {
+export async function createWebServer(
+  settings: Settings,
+  { app, logger }: { readonly app: RequestListener; readonly logger: Pick<Logger, 'warn'> },
+): Promise<WebServer> {
   const pair = await readKeyPair(settings)
-  const server: Server | HttpsServer = pair === undefined ? createHttpServer(app) : createHttpsServer(pair, app)
+  const { listener, watch } = limitConnections(app, {
+    maxConnections: settings.maxConnections ?? defaultMaxConnections(),
+    isHealthCheck,
+    refuse: refuseConnection,
+    warn: (facts, message) => logger.warn(facts, message),
+  })
+  const server: Server | HttpsServer =
+    pair === undefined ? createHttpServer(listener) : createHttpsServer(pair, listener)
+  watch(server)
   // an upload lives as long as its bytes flow; the registry itself gives up a body that stands still
   server.requestTimeout = 0
   server.headersTimeout = 60_000

@@ -41,6 +41,12 @@ const notLoggedIn = (action: Action, resource?: Resource): LibraryError =>
     headers: { 'www-authenticate': 'Bearer' },
   })
 
+/** Refuses a write of somebody without credentials, where no rule of the host could allow it whatever the body names. Throws `unauthorized`. */
+export function refuseAnonymousWrite({ auth, principal }: AccessQuestion, action: Action): void {
+  const asked = auth.anonymousWrites ?? auth.authorize !== undefined
+  if (principal === null && action !== 'pull' && !asked) throw notLoggedIn(action)
+}
+
 async function refuse(question: AccessQuestion, action: Action, located: Located<unknown>): Promise<LibraryError> {
   const { principal } = question
   const { resource } = located

@@ -53,6 +53,11 @@ export interface AuthHooks {
   authenticate?(request: LibraryRequest): Principal | null | Promise<Principal | null>
   /** May this be done? Default: `pull` of what is not private, nothing else. */
   authorize?(question: AuthorizeQuestion): boolean | Promise<boolean>
+  /**
+   * false: `authorize` never allows anybody without credentials more than `pull`, so that such a request is refused with
+   * 401 before its body is read. Default: true where there is an `authorize`, which is asked then.
+   */
+  readonly anonymousWrites?: boolean
   /** What search may show. Default: `authorize` is asked about each row. */
   visible?(question: {
     readonly principal: Principal | null
@@ -95,12 +100,13 @@ export function scopesAllow(scopes: readonly string[] | undefined, action: Actio
  */
 export function ownerPolicy(
   options: Pick<AuthHooks, 'authenticate'>,
-): Required<Pick<AuthHooks, 'authorize' | 'visible'>> & Pick<AuthHooks, 'authenticate'> {
+): Required<Pick<AuthHooks, 'authorize' | 'visible' | 'anonymousWrites'>> & Pick<AuthHooks, 'authenticate'> {
   const isMember = (principal: Principal | null, entity: string): boolean =>
     principal !== null &&
     (principal.admin === true || principal.name === entity || (principal.groups ?? []).includes(entity))
   return {
     ...options,
+    anonymousWrites: false,
     authorize: ({ principal, action, resource }) => {
       if (action === 'admin') return principal?.admin === true
       return (action === 'pull' && !resource.private) || isMember(principal, resource.entity)
@@ -116,6 +122,8 @@ export function ownerPolicy(
 export function allowAll(): Required<AuthHooks> {
   return {
     authenticate: () => ({ id: 'anyone', name: 'anyone', admin: true }),
+    // nobody is anonymous here
+    anonymousWrites: false,
     authorize: () => true,
     visible: () => 'all',
   }

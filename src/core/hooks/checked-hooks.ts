@@ -47,6 +47,7 @@ export function checkedAuth(auth: AuthHooks): AuthHooks {
   return {
     ...(auth.authenticate && { authenticate: (request) => then(auth.authenticate?.(request), checkPrincipal) }),
     ...(auth.authorize && { authorize: (question) => then(auth.authorize?.(question), checkAnswer) }),
+    ...(auth.anonymousWrites !== undefined && { anonymousWrites: auth.anonymousWrites }),
     ...(auth.visible && { visible: (question) => then(auth.visible?.(question), checkVisibility) }),
   }
 }

@@ -15,6 +15,7 @@ export type LibraryErrorCode =
   | 'length-required'
   | 'too-large'
   | 'invalid-range'
+  | 'too-many'
   | 'digest-mismatch'
   | 'size-mismatch'
   | 'invalid-image'
@@ -48,6 +49,7 @@ export const errorTable: Readonly<Record<LibraryErrorCode, { readonly status: nu
   'digest-mismatch': { status: 422, text: 'The bytes do not have the announced SHA-256.' },
   'size-mismatch': { status: 422, text: 'More or fewer bytes came than were announced.' },
   'invalid-image': { status: 422, text: 'The bytes are not what this registry accepts as an image.' },
+  'too-many': { status: 429, text: 'Too many things are under way or unfinished; the message says which.' },
   'client-closed': { status: 499, text: 'The client left before the answer; only in logs and events.' },
   internal: { status: 500, text: 'A fault of the server; the request id leads to the log line.' },
   'insufficient-storage': { status: 507, text: 'The storage is full.' },

@@ -1,5 +1,6 @@
 /** Reading request bodies: JSON whatever the Content-Type says, and byte streams that may be slow but not stand still. */
 import { z } from 'zod'
+import type { BodyBudget, BodySlot } from './body-budget.js'
 import { isLibraryError, LibraryError } from './errors.js'
 import type { LibraryRequest } from './messages.js'
 
@@ -41,28 +42,36 @@ function foldKeys(value: unknown, depth: number): unknown {
 
 /** How much longer than one silence a JSON body may take in all. */
 const silences = 5
+/** A JSON body is small, and written at once: so many seconds without a byte, and it will not come any more. */
+const maxSilenceSeconds = 15
 
 interface JsonLimits {
   /** Bytes. */
   readonly limit: number
   readonly idleSeconds: number
+  /** Who sends it, and the room of all bodies that come at the same time. Default: no bound. */
+  readonly budget?: { readonly of: BodyBudget; readonly sender: string }
 }
 
 /**
  * The whole of a body. Its pieces are copied together as they come: each holds the buffer of a whole read of the socket, which would make a body that comes byte by byte a thousand
  * times as large.
  */
-async function collect(stream: AsyncIterable<Uint8Array>, { limit, idleSeconds }: JsonLimits): Promise<Uint8Array> {
+async function collect(
+  stream: AsyncIterable<Uint8Array>,
+  { limit, idleSeconds, slot }: JsonLimits & { readonly slot: BodySlot | undefined },
+): Promise<Uint8Array> {
   const until = performance.now() + silences * idleSeconds * 1000
   let whole = Buffer.alloc(0)
   let length = 0
-  for await (const chunk of withIdleTimeout(stream, idleSeconds)) {
+  for await (const chunk of withIdleTimeout(stream, Math.min(idleSeconds, maxSilenceSeconds))) {
     if (length + chunk.length > limit)
       throw new LibraryError('too-large', `the JSON body is larger than ${limit} bytes`)
     if (performance.now() > until)
       throw new LibraryError('timeout', `the JSON body did not come within ${silences * idleSeconds} seconds`)
     if (length + chunk.length > whole.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(2 * whole.length, length + chunk.length))
+      slot?.grow(larger.length - whole.length)
       whole.copy(larger, 0, 0, length)
       whole = larger
     }
@@ -112,11 +121,21 @@ async function readJson(request: LibraryRequest, options: JsonLimits): Promise<u
     case 'stream':
       if (body.length !== undefined && body.length > options.limit)
         throw new LibraryError('too-large', `the JSON body is larger than ${options.limit} bytes`)
-      return decodeJson(await collect(body.stream, options), options.limit)
+      return decodeJson(await collectWithin(body.stream, options), options.limit)
   }
 }
 
-/** Reads and checks a JSON body. Throws `invalid-request` that names the first wrong field, `too-large`, `timeout`. */
+async function collectWithin(stream: AsyncIterable<Uint8Array>, options: JsonLimits): Promise<Uint8Array> {
+  const { budget } = options
+  const slot = budget?.of.enter(budget.sender)
+  try {
+    return await collect(stream, { ...options, slot })
+  } finally {
+    slot?.leave()
+  }
+}
+
+/** Reads and checks a JSON body. Throws `invalid-request` that names the first wrong field, `too-large`, `timeout`, `unavailable`. */
 export async function readJsonBody<B>(
   request: LibraryRequest,
   options: JsonLimits & { readonly schema: z.ZodType<B> },

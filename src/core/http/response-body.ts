@@ -1,38 +1,48 @@
 /** A body that was handed to an adapter: says once how it ended, and is given up when its reader stops for good. */
 import { LibraryError } from './errors.js'
 
-/** In bytes: more than what a socket takes at once. */
-const largeBytes = 256 * 1024
+/** In bytes: what a connection takes at once, whether its client reads or not. */
+const largeBytes = 16 * 1024
+/** In bytes: what of an answer is handed out at once. */
+const pieceBytes = 64 * 1024
 
-/** What of a body can stand still at a reader who stops; undefined for one that leaves at once. */
-export function asStream(body: string | Uint8Array | AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> | undefined {
-  if (typeof body !== 'string' && !(body instanceof Uint8Array)) return body
-  if (Buffer.byteLength(body) < largeBytes) return undefined
-  const bytes = Buffer.from(body)
+/** What of an answer can stand still at a reader who stops; undefined for one that leaves at once. */
+export function inPieces(answer: string | Uint8Array): AsyncIterable<Uint8Array> | undefined {
+  if (Buffer.byteLength(answer) <= largeBytes) return undefined
+  const bytes = Buffer.from(answer)
   return (async function* () {
-    for (let start = 0; start < bytes.length; start += largeBytes) yield bytes.subarray(start, start + largeBytes)
+    for (let start = 0; start < bytes.length; start += pieceBytes) yield bytes.subarray(start, start + pieceBytes)
   })()
 }
 
 export interface HandedBodyOptions {
   /** How long the reader may leave the body alone, also before it begins, in seconds. */
   readonly idleSeconds: number
+  /** A shorter time, in seconds, that counts until so many bytes were handed out: buffers on the way may have taken them, and its reader nothing. Default: none. */
+  readonly start?: { readonly seconds: number; readonly bytes: number }
   /** Called once: the body was read to its end, or left; with the error when it failed or was given up. */
   readonly done: (error?: unknown) => void
+}
+
+export interface HandedBody extends AsyncIterable<Uint8Array> {
+  /** For how long its reader has left it alone, in milliseconds; 0 while a chunk is on its way to it. */
+  idleMs(): number
+  /** Ends it now. */
+  giveUp(reason: string): void
 }
 
 /**
  * Passes a body on. Only the time between a chunk and the question for the next one counts, so neither a slow reader that still reads nor a slow storage is cut: an adapter asks
  * again once the client took the chunk. Given up, the body closes what it holds open, and its next read throws `timeout`.
  */
-export function handOut(
-  body: AsyncIterable<Uint8Array>,
-  { idleSeconds, done }: HandedBodyOptions,
-): AsyncIterable<Uint8Array> {
+export function handOut(body: AsyncIterable<Uint8Array>, options: HandedBodyOptions): HandedBody {
+  const { idleSeconds, start, done } = options
   let iterator: AsyncIterator<Uint8Array, unknown, Uint8Array | undefined> | undefined
   let failure: LibraryError | undefined
   let open = true
   let asked = 0
+  let handed = 0
+  let leftAloneAt = performance.now()
   const begin = () =>
     (iterator ??= body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>)
   const end = (error?: unknown): void => {
@@ -41,26 +51,41 @@ export function handOut(
     clearTimeout(timer)
     done(error)
   }
-  const giveUp = (): void => {
-    // the next chunk starts the time again
-    if (!open || asked > 0) return
-    failure = new LibraryError('timeout', `no byte was taken for ${idleSeconds} seconds`)
+  const giveUp = (reason: string): void => {
+    if (!open || failure !== undefined) return
+    failure = new LibraryError('timeout', reason)
     Promise.resolve(begin().return?.()).then(
       () => end(failure),
       () => end(failure),
     )
   }
+  let seconds = start?.seconds ?? idleSeconds
+  // the next chunk starts the time again
+  const onIdle = (): void => (asked > 0 ? undefined : giveUp(`no byte was taken for ${seconds} seconds`))
+  const arm = () => setTimeout(onIdle, seconds * 1000).unref()
   // one timer serves all chunks: refresh() is far cheaper than a new one
-  const timer = setTimeout(giveUp, idleSeconds * 1000)
-  timer.unref()
+  let timer = arm()
+  const restart = (): void => {
+    leftAloneAt = performance.now()
+    if (seconds === idleSeconds || handed <= (start?.bytes ?? 0)) {
+      timer.refresh()
+      return
+    }
+    clearTimeout(timer)
+    seconds = idleSeconds
+    timer = arm()
+  }
   const next = async (returned?: Uint8Array): Promise<IteratorResult<Uint8Array>> => {
     if (failure !== undefined) throw failure
     asked += 1
     try {
       const result = await begin().next(returned)
       if (result.done === true) end()
-      else timer.refresh()
-      return result
+      else {
+        handed += result.value.length
+        if (open) restart()
+      }
+      return result as IteratorResult<Uint8Array>
     } catch (error) {
       end(error)
       throw error
@@ -73,5 +98,9 @@ export function handOut(
     await begin().return?.()
     return { done: true, value: undefined }
   }
-  return { [Symbol.asyncIterator]: () => ({ next, return: leave }) }
+  return {
+    idleMs: () => (asked > 0 ? 0 : performance.now() - leftAloneAt),
+    giveUp,
+    [Symbol.asyncIterator]: () => ({ next, return: leave }),
+  }
 }

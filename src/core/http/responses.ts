@@ -9,7 +9,15 @@ export function jsonResponse(
   status = 200,
   headers?: Readonly<Record<string, string>>,
 ): LibraryResponse {
-  const body = JSON.stringify(value)
+  return jsonTextResponse(JSON.stringify(value), status, headers)
+}
+
+/** JSON that is written already. */
+export function jsonTextResponse(
+  body: string,
+  status = 200,
+  headers?: Readonly<Record<string, string>>,
+): LibraryResponse {
   return {
     status,
     headers: { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)), ...headers },

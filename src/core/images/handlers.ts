@@ -6,7 +6,7 @@ import { isLibraryError, LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse, emptyResponse } from '../http/responses.js'
 import type { CreateImageBody } from '../model/bodies.js'
-import { imageObject, isVisible } from '../model/objects.js'
+import { imageObject, isVisible, maxShownTags } from '../model/objects.js'
 import {
   checkArch,
   containerPath,
@@ -38,7 +38,7 @@ async function findByTag(
   if (found !== undefined || arch !== undefined) return found
   const container = await metadata.containers.findByPath(reference)
   if (container === undefined) return undefined
-  const candidates = (await metadata.tags.list(container.id)).filter((record) => record.tag === tag)
+  const candidates = await metadata.tags.list(container.id, { tag, limit: 2 })
   return candidates.length === 1 && candidates[0] !== undefined
     ? metadata.images.find(candidates[0].imageId)
     : undefined
@@ -128,7 +128,11 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     }
     await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
   }
-  const made = await metadata.images.createIfAbsent({ id, ...base, ...adopt })
+  const made = await metadata.images.createIfAbsent({
+    ...{ id, ...base, ...adopt },
+    maxRecords: settings.limits.maxEntityRecords,
+    maxPending: settings.limits.maxPendingImages,
+  })
   const { record: image } = made
   if (made.adopted)
     emit('image.published', {
@@ -222,8 +226,9 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
 async function archOfTag(context: RouteContext<unknown, ImageInContainer>, tag: string): Promise<string> {
   const arch = queryArch(context)
   if (arch !== undefined) return arch
-  const tags = (await context.services.metadata.tags.list(context.record.container.id)).filter(
-    (record) => record.tag === tag && record.imageId === context.record.image.id,
+  const { container, image } = context.record
+  const tags = (await context.services.metadata.tags.list(container.id, { tag, limit: maxShownTags })).filter(
+    ({ imageId }) => imageId === image.id,
   )
   const { defaultArch } = context.services.settings
   return tags.some((record) => record.arch === defaultArch) ? defaultArch : (tags[0]?.arch ?? defaultArch)

@@ -4,8 +4,8 @@ import { may } from '../auth/access.js'
 import { collectionResource, containerResource, entityResource, imageResource } from '../auth/resources.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
-import { jsonResponse } from '../http/responses.js'
-import { collectionObject, containerObject, entityObject, imageObject } from '../model/objects.js'
+import { jsonTextResponse } from '../http/responses.js'
+import { collectionObject, containerObject, entityObject, type ImageObject, imageObject } from '../model/objects.js'
 import { checkArch } from '../model/references.js'
 import type { RouteContext } from '../route.js'
 
@@ -16,9 +16,13 @@ const maxPageSize = 1000
 /** Where rows are asked about one by one: rows of a page of the store, and pages read for one answer. */
 const rowsAtOnce = 500
 const maxRounds = 10
-/** In characters, and tags of one image: what a list shows. */
+/** In characters, and tags and signers of one image: what a list shows. */
 const maxDescription = 1024
 const maxTags = 100
+const maxFingerprints = 16
+/** Bytes of one answer, and how many of them entities, collections and containers may take each. A page of images ends early, and `next` goes on from there. */
+const maxAnswerBytes = 1024 ** 2
+const maxNamesBytes = 256 * 1024
 
 function readQuery({ query }: Context) {
   const value = query.value ?? ''
@@ -175,17 +179,39 @@ export async function search(context: Context): Promise<LibraryResponse> {
     ? readAllowed(context, { ...query, visibility })
     : services.metadata.search({ ...query, visibility }))
   const { maxEntityBytes } = services.settings.limits
-  return jsonResponse({
-    data: {
-      entity: page.entities.map((record) =>
-        withShortTexts(entityObject(record, { defaultQuotaBytes: maxEntityBytes, showsUsage: false })),
-      ),
-      collection: page.collections.map((record) => withShortTexts(collectionObject(record))),
-      container: page.containers.map((record) => withShortTexts(containerObject(record))),
-      image: page.images.map(({ image, container, tags }) =>
-        withShortTexts(imageObject(image, container, tags.slice(0, maxTags))),
-      ),
-    },
-    ...(page.next === undefined ? {} : { page: { next: page.next } }),
-  })
+  const entity = writeList(page.entities, maxNamesBytes, (record) =>
+    withShortTexts(entityObject(record, { defaultQuotaBytes: maxEntityBytes, showsUsage: false })),
+  )
+  const collection = writeList(page.collections, maxNamesBytes, (record) => withShortTexts(collectionObject(record)))
+  const container = writeList(page.containers, maxNamesBytes, (record) => withShortTexts(containerObject(record)))
+  const room = maxAnswerBytes - entity.bytes - collection.bytes - container.bytes
+  const image = writeList(page.images, room, (found) => withShortTexts(foundObject(found)))
+  const next = image.count < page.images.length ? page.images[image.count - 1]?.after : page.next
+  const data = `{"entity":${entity.text},"collection":${collection.text},"container":${container.text},"image":${image.text}}`
+  return jsonTextResponse(`{"data":${data}${next === undefined ? '' : `,"page":${JSON.stringify({ next })}`}}`)
+}
+
+/** As much as a list shows of an image: what anybody may claim about it in any number is cut. */
+function foundObject({ image, container, tags }: SearchPage['images'][number]): ImageObject {
+  const { fingerprints } = image
+  const shown =
+    fingerprints.length > maxFingerprints ? { ...image, fingerprints: fingerprints.slice(0, maxFingerprints) } : image
+  return imageObject(shown, container, tags.slice(0, maxTags))
+}
+
+/** The first of the items as a JSON list of so many bytes at the most, and how many they are; one at the least. */
+function writeList<T>(
+  items: readonly T[],
+  maxBytes: number,
+  toObject: (item: T) => object,
+): { readonly text: string; readonly bytes: number; readonly count: number } {
+  const texts: string[] = []
+  let bytes = 2
+  for (const item of items) {
+    const text = JSON.stringify(toObject(item))
+    bytes += Buffer.byteLength(text) + 1
+    if (bytes > maxBytes && texts.length > 0) break
+    texts.push(text)
+  }
+  return { text: `[${texts.join(',')}]`, bytes, count: texts.length }
 }

@@ -19,6 +19,8 @@ export interface SifFacts {
 const headerSize = 128
 const descriptorSize = 585
 const maxDescriptors = 1024
+/** Keys that are remembered of one file: anybody can claim any number of signers. */
+const maxFingerprints = 64
 const magicOffset = 32
 const archOffset = 45
 const totalOffset = 88
@@ -76,7 +78,8 @@ function readDescriptors(bytes: Buffer): Omit<SifFacts, 'arch'> {
       signed = true
       // extra: hash type 4, then the entity: fingerprint of 20 bytes
       const fingerprint = bytes.subarray(at + extraOffset + 4, at + extraOffset + 24)
-      if (fingerprint.some((byte) => byte !== 0)) fingerprints.add(fingerprint.toString('hex').toUpperCase())
+      if (fingerprints.size < maxFingerprints && fingerprint.some((byte) => byte !== 0))
+        fingerprints.add(fingerprint.toString('hex').toUpperCase())
     } else if (type === partitionType && bytes.readInt32LE(at + extraOffset) === encryptedSquashfs) {
       // extra: file system type 4, partition type 4, arch 3
       encrypted = true

@@ -5,7 +5,7 @@ import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse } from '../http/responses.js'
 import type { SetTagV1Body, SetTagV2Body } from '../model/bodies.js'
-import { archTagsOf, imageTagsOf, isVisible } from '../model/objects.js'
+import { archTagsOf, imageTagsOf, isVisible, maxShownTags } from '../model/objects.js'
 import { checkArch, checkTag, containerPath, isId } from '../model/references.js'
 import type { Located, RouteContext, RouteInput } from '../route.js'
 
@@ -30,14 +30,15 @@ export async function getTagsV1({
   services,
   record,
 }: RouteContext<unknown, ContainerRecord>): Promise<LibraryResponse> {
-  return dataResponse(imageTagsOf(await services.metadata.tags.list(record.id), services.settings.defaultArch))
+  const tags = await services.metadata.tags.list(record.id, { limit: maxShownTags })
+  return dataResponse(imageTagsOf(tags, services.settings.defaultArch))
 }
 
 export async function getTagsV2({
   services,
   record,
 }: RouteContext<unknown, ContainerRecord>): Promise<LibraryResponse> {
-  return dataResponse(archTagsOf(await services.metadata.tags.list(record.id)))
+  return dataResponse(archTagsOf(await services.metadata.tags.list(record.id, { limit: maxShownTags })))
 }
 
 /**
@@ -67,7 +68,10 @@ async function setTag(
   await hooks.beforeTag?.({ principal, request, path, image, tag, arch })
   const now = settings.clock()
   if (image.arch === null) await metadata.images.setArchIfUnknown(image.id, arch, now)
-  const { previous } = await metadata.tags.set({ containerId: container.id, arch, tag, imageId: image.id, now })
+  const { previous } = await metadata.tags.set({
+    ...{ containerId: container.id, arch, tag, imageId: image.id, now },
+    maxTags: settings.limits.maxContainerTags,
+  })
   if (previous !== image.id) {
     emit('tag.moved', {
       path,

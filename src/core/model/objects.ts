@@ -224,6 +224,7 @@ export function containerObject(
   record: ContainerRecord,
   tags?: { readonly records: readonly TagRecord[]; readonly defaultArch: string },
 ): ContainerObject {
+  const shown = tags && shownTags(tags.records, 2)
   return {
     id: record.id,
     name: record.name,
@@ -235,9 +236,9 @@ export function containerObject(
     private: record.private || record.collectionPrivate,
     readOnly: false,
     downloadCount: record.downloadCount,
-    ...(tags === undefined
+    ...(tags === undefined || shown === undefined
       ? {}
-      : { imageTags: imageTagsOf(tags.records, tags.defaultArch), archTags: archTagsOf(tags.records) }),
+      : { imageTags: imageTagsOf(shown, tags.defaultArch), archTags: archTagsOf(shown) }),
     ...commonOf(record),
   }
 }
@@ -260,7 +261,8 @@ export function imageObject(image: ImageRecord, container: ContainerRecord, tags
     arch: image.arch ?? undefined,
     signed: image.signed ?? undefined,
     encrypted: image.encrypted ?? undefined,
-    fingerprints: image.fingerprints,
+    fingerprints:
+      image.fingerprints.length > maxFingerprints ? image.fingerprints.slice(0, maxFingerprints) : image.fingerprints,
     tags,
     containerDescription: container.description,
     containerDownloads: container.downloadCount,
@@ -271,6 +273,24 @@ export function imageObject(image: ImageRecord, container: ContainerRecord, tags
   }
 }
 
+/** Fingerprints that an image shows. */
+const maxFingerprints = 64
+/** Tags that are read for an answer, and the bytes that they may take in it. A client asks for them only to leave out what is set already. */
+export const maxShownTags = 16_384
+const maxTagBytes = 1024 ** 2
+/** Of an entry beside its tag: the id of the image, quotes and separators. */
+const tagOverhead = 32
+
+/** As many of the tags as an answer shows that has them `times` times. */
+function shownTags(records: readonly TagRecord[], times: number): readonly TagRecord[] {
+  let left = maxTagBytes / times
+  const end = records.findIndex(({ tag }) => {
+    left -= tag.length + tagOverhead
+    return left < 0
+  })
+  return end < 0 ? records : records.slice(0, end)
+}
+
 /** Whether the image may be pulled and tagged. */
 export function isVisible(image: ImageRecord): boolean {
   return image.state === 'published' || image.state === 'unproven'
@@ -279,7 +299,7 @@ export function isVisible(image: ImageRecord): boolean {
 /** arch → tag → image id. Objects even when empty: `[]` fails a push (protocol Q4). */
 export function archTagsOf(tags: readonly TagRecord[]): ArchTags {
   const byArch: Record<string, Record<string, string>> = {}
-  for (const { arch, tag, imageId } of tags) {
+  for (const { arch, tag, imageId } of shownTags(tags, 1)) {
     if (!Object.hasOwn(byArch, arch)) setOwn(byArch, arch, {})
     setOwn(byArch[arch] as Record<string, string>, tag, imageId)
   }
@@ -289,7 +309,7 @@ export function archTagsOf(tags: readonly TagRecord[]): ArchTags {
 /** tag → image id, as the first tag API knows it: of several archs the default one counts, else the first. */
 export function imageTagsOf(tags: readonly TagRecord[], defaultArch: string): Record<string, string> {
   const byTag: Record<string, string> = {}
-  for (const { arch, tag, imageId } of tags) {
+  for (const { arch, tag, imageId } of shownTags(tags, 1)) {
     if (arch === defaultArch || !Object.hasOwn(byTag, tag)) setOwn(byTag, tag, imageId)
   }
   return byTag

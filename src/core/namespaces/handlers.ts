@@ -5,7 +5,7 @@ import { collectionResource, containerResource, entityResource } from '../auth/r
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse } from '../http/responses.js'
 import type { CreateCollectionBody, CreateContainerBody, CreateEntityBody } from '../model/bodies.js'
-import { collectionObject, containerObject, entityObject } from '../model/objects.js'
+import { collectionObject, containerObject, entityObject, maxShownTags } from '../model/objects.js'
 import { checkName, isId } from '../model/references.js'
 import type { Located, RouteContext, RouteInput } from '../route.js'
 
@@ -54,7 +54,7 @@ export async function getContainer({
   record,
   services,
 }: RouteContext<unknown, ContainerRecord>): Promise<LibraryResponse> {
-  const records = await services.metadata.tags.list(record.id)
+  const records = await services.metadata.tags.list(record.id, { limit: maxShownTags })
   return dataResponse(containerObject(record, { records, defaultArch: services.settings.defaultArch }))
 }
 
@@ -125,6 +125,7 @@ export async function createCollection(
     description: body.description,
     private: record.parent.defaultPrivate,
     owner: principal?.id ?? null,
+    maxRecords: settings.limits.maxEntityRecords,
     now: settings.clock(),
   })
   return dataResponse(collectionObject(made.record), made.created ? 201 : 200)
@@ -166,6 +167,7 @@ export async function createContainer(
     description: body.description,
     private: record.parent.private,
     owner: principal?.id ?? null,
+    maxRecords: settings.limits.maxEntityRecords,
     now: settings.clock(),
   })
   return dataResponse(containerObject(made.record), made.created ? 201 : 200)

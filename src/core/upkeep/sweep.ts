@@ -31,8 +31,8 @@ export interface SweepProgress {
 }
 
 export interface SweptItem {
-  readonly kind: 'upload' | 'blob' | 'orphan' | 'temporary'
-  /** Upload id, storage key, or a count of temporary files. */
+  readonly kind: 'upload' | 'image' | 'blob' | 'orphan' | 'temporary'
+  /** Upload id, image id, storage key, or a count of temporary files. */
   readonly what: string
   readonly bytes: number
   readonly why: string
@@ -40,6 +40,8 @@ export interface SweptItem {
 
 export interface SweepResult {
   readonly uploads: number
+  /** Images that were made and never uploaded. */
+  readonly images: number
   readonly blobs: number
   readonly orphans: number
   readonly temporary: number
@@ -106,6 +108,24 @@ async function expire(services: Services, upload: UploadRecord): Promise<boolean
   // a crash between joining the parts and publishing leaves the joined blob
   if (upload.kind === 'multipart') await dropBlob(services, upload.key)
   return true
+}
+
+/** Images whose push was never finished: as long as the grace and the time of an upload nobody needs to go on with one. */
+async function sweepAbandoned({ services, before: cutoff, dryRun, report, isOver }: Sweep): Promise<void> {
+  const { images } = services.metadata
+  const before = cutoff - services.settings.limits.uploadSeconds * 1000
+  for (let after: string | undefined; ; ) {
+    const found = await images.findAbandoned({ before, limit: page, ...(after !== undefined && { after }) })
+    after = found.at(-1)?.image.id
+    if (after === undefined) return
+    for (const { image, container } of found) {
+      if (isOver()) return
+      if (!dryRun && !(await images.deleteIfAbandoned(image.id, before))) continue
+      const path = `${container.entityName}/${container.collectionName}/${container.name}`
+      const made = new Date(image.createdAt).toISOString()
+      report({ kind: 'image', what: image.id, bytes: 0, why: `it was made in ${path} at ${made}, and never uploaded` })
+    }
+  }
 }
 
 /** Parts of uploads that ended while the storage did not answer, by a crash at that moment, or with their image. Returns the keys of these uploads. */
@@ -219,9 +239,15 @@ async function forgetUploads({ services, before, dryRun }: Sweep): Promise<void>
 export async function sweep(services: Services, options: SweepOptions = {}): Promise<SweepResult> {
   const { settings } = services
   const { graceSeconds = 86_400, stuckSeconds = 3600, dryRun = false, onItem, onProgress, signal } = options
-  const totals = { uploads: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 }
+  const totals = { uploads: 0, images: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 }
   let files = 0
-  const counters = { upload: 'uploads', blob: 'blobs', orphan: 'orphans', temporary: 'temporary' } as const
+  const counters = {
+    upload: 'uploads',
+    image: 'images',
+    blob: 'blobs',
+    orphan: 'orphans',
+    temporary: 'temporary',
+  } as const
   // in a storage that is not mounted nothing is left over, and nothing must be forgotten
   await services.storageMark.check()
   const isOver = (): boolean => signal?.aborted === true
@@ -251,6 +277,7 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
       undropped = await sweepUndropped(context)
     },
     () => sweepUploads(context),
+    () => sweepAbandoned(context),
     () => sweepBlobs(context),
     () => sweepOrphans(context),
     () => sweepParts(context, undropped),

@@ -172,10 +172,14 @@ function finishSingle(services: Services, upload: UploadRecord): Promise<Finishe
  * call of a second pusher of the same image, ends well.
  */
 export async function completeSingle(services: Services, target: ImageInContainer, pusher: Pusher): Promise<void> {
-  const { metadata } = services
+  const { metadata, settings } = services
   for (let taken = true; taken; ) {
     taken = false
-    for (const upload of await metadata.uploads.findOpen(target.image.id, principalId(pusher))) {
+    for (const upload of await metadata.uploads.findOpen(
+      target.image.id,
+      principalId(pusher),
+      settings.limits.maxImageUploads,
+    )) {
       if (upload.kind !== 'single' || !(await hasArrived(services, upload))) continue
       // another client of the same principal took this one; its own may have arrived after the list was read
       const claimed = await claimUpload(services, upload)

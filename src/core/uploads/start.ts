@@ -12,28 +12,48 @@ import { type Pusher, principalId } from './publish.js'
 /**
  * Records an upload. A push that is tried again must not be refused for what its attempt before still has reserved: uploads of the same image by the same principal make room, the
  * oldest first, and before all one whose instance died while it completed it. Only where the quota has no room beside them: one may be alive, and two clients of one principal may
- * push one image at once (protocol 9.8 has no abort after Ctrl-C).
+ * push one image at once (protocol 9.8 has no abort after Ctrl-C). The same where the image has as many uploads under way as it may.
  */
 async function createUpload(
   services: Services,
   upload: Parameters<MetadataStore['uploads']['create']>[0],
 ): Promise<UploadRecord> {
   const { uploads } = services.metadata
-  try {
-    return await uploads.create(upload)
-  } catch (error) {
-    if (!isMetadataError(error, 'quota-exceeded')) throw error
-    const dead = (await uploads.findCompleting(upload.imageId, upload.principal)).filter(
-      ({ updatedAt }) => updatedAt < upload.createdAt - deadMs,
-    )
-    const oldest = [...(await uploads.findOpen(upload.imageId, upload.principal)), ...dead].at(-1)
-    if (oldest === undefined) throw error
-    await abortUpload(services, oldest, 'replaced')
-    return createUpload(services, upload)
+  let former: UploadRecord[] | undefined
+  for (;;) {
+    try {
+      return await uploads.create(upload)
+    } catch (error) {
+      if (!isMetadataError(error, 'quota-exceeded') && !isMetadataError(error, 'limit-exceeded')) throw error
+      if (isMetadataError(error, 'limit-exceeded') && error.limit !== 'uploads-of-image') throw error
+      former ??= await findReplaceable(services, upload)
+      const oldest = former.pop()
+      if (oldest === undefined) throw error
+      await abortUpload(services, oldest, 'replaced')
+    }
   }
 }
 
-/** Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`. */
+/** How many uploads one new one replaces at the most: each takes a call to the storage. */
+const maxReplaced = 10
+
+/** Uploads that may make room for this one, the oldest last. */
+async function findReplaceable(
+  { metadata, settings }: Services,
+  upload: Pick<UploadRecord, 'imageId' | 'principal' | 'createdAt'>,
+): Promise<UploadRecord[]> {
+  const { uploads } = metadata
+  const dead = (await uploads.findCompleting(upload.imageId, upload.principal)).filter(
+    ({ updatedAt }) => updatedAt < upload.createdAt - deadMs,
+  )
+  const open = await uploads.findOpen(upload.imageId, upload.principal, settings.limits.maxImageUploads)
+  return [...open, ...dead].slice(-maxReplaced)
+}
+
+/** Records of ended uploads that are kept of each principal, of each state: they answer a call that is repeated. */
+const maxEndedUploads = 1000
+
+/** Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`, `too-many`. */
 export async function startUpload(
   services: Services,
   target: ImageInContainer & { readonly kind: UploadKind; readonly size: number },
@@ -41,7 +61,8 @@ export async function startUpload(
 ): Promise<UploadRecord> {
   const { settings, storage, hooks, emit } = services
   const { image, container, kind, size } = target
-  const { maxImageBytes, partBytes, uploadSeconds, maxEntityBytes } = settings.limits
+  const { maxImageBytes, partBytes, uploadSeconds, maxEntityBytes, maxPrincipalUploads, maxImageUploads } =
+    settings.limits
   if (size > maxImageBytes)
     throw new LibraryError('too-large', `the image has ${size} bytes, this registry takes ${maxImageBytes} at most`)
   if (kind === 'single' && size > storage.limits.maxPutSize) {
@@ -76,6 +97,11 @@ export async function startUpload(
       createdAt: now,
       expiresAt: now + uploadSeconds * 1000,
       defaultQuotaBytes: maxEntityBytes,
+      limits: {
+        ofPrincipal: maxPrincipalUploads,
+        ofImage: maxImageUploads,
+        endedOfPrincipal: Math.max(maxEndedUploads, maxPrincipalUploads),
+      },
     })
     emit('upload.started', { uploadId: id, imageId: image.id, size, principal: upload.principal })
     return upload

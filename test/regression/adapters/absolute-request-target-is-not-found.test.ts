@@ -50,10 +50,10 @@ describe.each(hosts.map((host) => [host.name, host] as const))('%s', (_name, hos
 })
 
 test('serve answers it, at the root and below the path of its public URL', async () => {
-  const server = await createWebServer(
-    { host: '127.0.0.1', port: 0 } as Settings,
-    createApp(createProbe(), 'http://h.example/library'),
-  )
+  const server = await createWebServer({ host: '127.0.0.1', port: 0 } as Settings, {
+    app: createApp(createProbe(), 'http://h.example/library'),
+    logger: { warn: () => {} },
+  })
   const origin = `http://127.0.0.1:${await server.listen()}`
   running = { close: () => server.drain() }
   const short = await call(origin, '/probe/x')

@@ -41,16 +41,16 @@ async function search(cut: () => void = () => {}): Promise<LibraryResponse> {
 }
 
 test('it is a stream, which is the same answer', async () => {
-  rows = 500
+  rows = 100
   const response = await search()
-  expect(response.body).toEqual({ [Symbol.asyncIterator]: expect.any(Function) })
+  expect(response.body).toMatchObject({ [Symbol.asyncIterator]: expect.any(Function) })
   const { status, headers, bytes, json } = await readAnswer(response)
   expect([status, headers['content-type'], json.data.image.length]).toEqual([
     200,
     expect.stringContaining('application/json'),
-    500,
+    100,
   ])
-  expect(json.data.image[499]).toMatchObject({ description: '€'.repeat(1024), containerName: 'needle' })
+  expect(json.data.image[99]).toMatchObject({ description: '€'.repeat(1024), containerName: 'needle' })
   if (headers['content-length'] !== undefined) expect(headers['content-length']).toBe(String(bytes.length))
   rows = 1
   expect(typeof (await search()).body).toBe('string')
@@ -75,21 +75,21 @@ afterEach(() => {
 })
 
 test('its connection is closed, and the server can stop', async () => {
-  // 60 MB: more than the kernel keeps for a connection
-  rows = 18_000
+  rows = 500
   const server = createServer(libraryListener(registry.library))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
   socketOf = socket
   socket.on('error', () => {})
   socket.pause()
-  socket.write('GET /v1/search?value=needle HTTP/1.1\r\nhost: x\r\n\r\n')
+  // 20 MB together: more than the kernel keeps for a connection
+  socket.write('GET /v1/search?value=needle HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(20))
   await new Promise((resolve) => server.once('request', resolve))
   const closed = new Promise<string>((resolve) => server.close(() => resolve('closed')))
   const late = new Promise<string>((resolve) => setTimeout(resolve, 8000, 'still open').unref())
   try {
     expect(await Promise.race([closed, late])).toBe('closed')
-    expect(gaveUp()).toHaveLength(1)
+    expect(gaveUp().length).toBeGreaterThan(0)
   } finally {
     server.closeAllConnections()
     await registry.close()

@@ -38,20 +38,20 @@ test('a body of 20,000 pieces does not keep their 1.2 GiB of buffers', async () 
   expect((atEnd - before) / MiB).toBeLessThan(400)
 })
 
-/** A space each half minute, then the JSON. */
+/** A space each ten seconds, then the JSON. */
 async function* dripping(pieces: number): AsyncGenerator<Uint8Array> {
   for (let sent = 0; sent < pieces; sent += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 30_000))
+    await new Promise((resolve) => setTimeout(resolve, 10_000))
     yield Buffer.from(' ')
   }
   yield Buffer.from(json)
 }
 
 test.each([
-  [9, 'is read'],
-  [11, 'is given up'],
+  [29, 'is read'],
+  [31, 'is given up'],
 ])(
-  'a body that drips for %d times half the idle time %s: five of them are all that it has',
+  'a body that drips %d times each ten seconds %s: five times the idle time are all that it has',
   async (pieces, outcome) => {
     vi.useFakeTimers()
     let closed = 0
@@ -66,12 +66,23 @@ test.each([
       (body) => ({ body }),
       (error: unknown) => ({ error }),
     )
-    await vi.advanceTimersByTimeAsync(pieces * 30_000)
+    await vi.advanceTimersByTimeAsync(pieces * 10_000)
     const error = expect.objectContaining({ status: 408, message: 'the JSON body did not come within 300 seconds' })
     expect(await came).toEqual(outcome === 'is read' ? { body: { filesize: 5 } } : { error })
     expect(closed).toBe(1)
   },
 )
+
+test('a silence of a quarter of a minute ends it, however long other bodies may be silent', async () => {
+  vi.useFakeTimers()
+  async function* stalled(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('{')
+    await new Promise(() => {})
+  }
+  const failed = expect(readStart(stalled())).rejects.toMatchObject({ status: 408 })
+  await vi.advanceTimersByTimeAsync(15_001)
+  await failed
+})
 
 test('pieces of every size are put together as they were sent', async () => {
   const registry = await createTestRegistry()

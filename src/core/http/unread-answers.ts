@@ -1,0 +1,45 @@
+/** Bounds what answers take in memory whose clients do not read them: the ones left alone for the longest time make room for new ones. */
+import type { HandedBody } from './response-body.js'
+
+/** A client that reads takes the next piece within this time, in milliseconds. */
+const patienceMs = 1000
+
+export interface UnreadAnswers {
+  /** Counts an answer until `release`; false where there is no room for it, and no other one stands still. */
+  hold(answer: HandedBody, bytes: number): boolean
+  release(answer: HandedBody): void
+}
+
+export function createUnreadAnswers(maxBytes: number): UnreadAnswers {
+  const held = new Map<HandedBody, number>()
+  let total = 0
+  const release = (answer: HandedBody): void => {
+    total -= held.get(answer) ?? 0
+    held.delete(answer)
+  }
+  const longestIdle = (): HandedBody | undefined => {
+    let found: HandedBody | undefined
+    let longest = patienceMs
+    for (const answer of held.keys()) {
+      const idle = answer.idleMs()
+      if (idle < longest) continue
+      longest = idle
+      found = answer
+    }
+    return found
+  }
+  return {
+    release,
+    hold: (answer, bytes) => {
+      while (total + bytes > maxBytes) {
+        const victim = longestIdle()
+        if (victim === undefined) return false
+        release(victim)
+        victim.giveUp('its client did not read it, and other answers needed the room')
+      }
+      held.set(answer, bytes)
+      total += bytes
+      return true
+    },
+  }
+}
