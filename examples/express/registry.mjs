@@ -23,6 +23,7 @@ export function createRegistry({ publicUrl, directory, tokenPage }) {
         if (person === undefined) throw new LibraryError('unauthorized', 'you are no longer in the portal')
         return { ...token, person }
       },
+      anonymousWrites: false,
       authorize: ({ principal, action, resource }) => {
         if (action === 'pull' && !resource.private) return true
         return principal !== null && may(principal.person, action, resource.entity)

@@ -105,6 +105,11 @@ export async function openLibrary(
     limits: {
       uploadSeconds: settings.uploadTime,
       partBytes: settings.partSize,
+      maxPrincipalUploads: settings.maxPrincipalUploads,
+      maxImageUploads: settings.maxImageUploads,
+      maxPendingImages: settings.maxPendingImages,
+      maxEntityRecords: settings.maxEntityRecords,
+      maxContainerTags: settings.maxContainerTags,
       ...(maxImageSize === undefined ? {} : { maxImageBytes: maxImageSize }),
       ...(maxEntitySize === undefined ? {} : { maxEntityBytes: maxEntitySize }),
     },

@@ -26,6 +26,7 @@ export const serve: Command = {
   options: [
     'host',
     'port',
+    'maxConnections',
     'publicUrl',
     'tlsCert',
     'tlsKey',
@@ -37,6 +38,11 @@ export const serve: Command = {
     'acceptStorage',
     'maxImageSize',
     'maxEntitySize',
+    'maxPrincipalUploads',
+    'maxImageUploads',
+    'maxPendingImages',
+    'maxEntityRecords',
+    'maxContainerTags',
     'partSize',
     'defaultEntity',
     'defaultCollection',
@@ -74,7 +80,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
   })
   const stopped = untilStopped()
   try {
-    const server = await createWebServer(settings, createApp(library, settings.publicUrl))
+    const server = await createWebServer(settings, { app: createApp(library, settings.publicUrl), logger })
     await library.ready()
     const signsWith = await signingSecret(metadata, secret)
     if (signsWith !== undefined && !(await recordFingerprint(metadata, signsWith)))

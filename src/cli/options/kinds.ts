@@ -84,6 +84,17 @@ export function port(): Kind<number> {
   return { placeholder: 'PORT', repeatable: false, schema: { type: 'integer', minimum: 0, maximum: 65_535 }, read }
 }
 
+/** A whole number from 1 on. */
+export function count(): Kind<number> {
+  const read = (value: unknown): number => {
+    const number = typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value
+    if (typeof number !== 'number' || !Number.isInteger(number) || number < 1 || number > 999_999_999)
+      throw expected('a whole number, 1 or more', value)
+    return number
+  }
+  return { placeholder: 'N', repeatable: false, schema: { type: 'integer', minimum: 1, maximum: 999_999_999 }, read }
+}
+
 /** An absolute http(s) URL; without its trailing slash, as it is published (protocol 3.1). */
 export function url(): Kind<string> {
   const what = 'an http or https URL without query, such as https://library.example.org'

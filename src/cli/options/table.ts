@@ -1,7 +1,7 @@
 /**
  * The one table of options. Flags, environment variables, keys of the configuration file, its JSON Schema and the table in the docs are all made from it.
  */
-import { choice, duration, flag, type Kind, list, port, size, text, url } from './kinds.js'
+import { choice, count, duration, flag, type Kind, list, port, size, text, url } from './kinds.js'
 
 /** All options with their values: times in seconds, sizes in bytes. `undefined` = not set, and there is no default that is a value. */
 export interface Settings {
@@ -11,6 +11,7 @@ export interface Settings {
   readonly metadata: string | undefined
   readonly host: string
   readonly port: number
+  readonly maxConnections: number | undefined
   readonly publicUrl: string | undefined
   readonly tlsCert: string | undefined
   readonly tlsKey: string | undefined
@@ -22,6 +23,11 @@ export interface Settings {
   readonly acceptStorage: boolean
   readonly maxImageSize: number | undefined
   readonly maxEntitySize: number | undefined
+  readonly maxPrincipalUploads: number
+  readonly maxImageUploads: number
+  readonly maxPendingImages: number
+  readonly maxEntityRecords: number
+  readonly maxContainerTags: number
   readonly partSize: number
   readonly defaultEntity: string
   readonly defaultCollection: string
@@ -94,6 +100,11 @@ export const optionTable: OptionTable = {
   metadata: open(text('URL'), 'where the records lie: sqlite:FILE or postgres://…', 'sqlite:DATA/registry.db'),
   host: preset(text('ADDRESS'), 'address to listen on; 0.0.0.0 or :: for all', '127.0.0.1'),
   port: preset(port(), 'port to listen on; 0 for a free one', '8080'),
+  maxConnections: open(
+    count(),
+    'connections at once; at the limit idle ones make room, and health checks are still answered',
+    'a third of the files that the process may open, less some for itself; at most 16384',
+  ),
   publicUrl: open(url(), 'where clients reach the server; may have a path', 'the address listened on'),
   tlsCert: open(text('FILE'), 'certificate chain, PEM; makes the server speak https. Read again on SIGHUP'),
   tlsKey: open(text('FILE'), 'private key of the certificate, PEM'),
@@ -113,6 +124,11 @@ export const optionTable: OptionTable = {
   acceptStorage: off('take this storage for that of the registry: it was emptied or replaced on purpose'),
   maxImageSize: open(size({ positive: true }), 'largest image', '5TiB, or what the storage takes'),
   maxEntitySize: open(size(), 'quota of entities that have none of their own', 'unlimited'),
+  maxPrincipalUploads: preset(count(), 'uploads that one user may have under way', '1000'),
+  maxImageUploads: preset(count(), 'uploads of one image under way', '100'),
+  maxPendingImages: preset(count(), 'images that one user has made and never uploaded', '1000'),
+  maxEntityRecords: preset(count(), 'collections, containers and images of one entity together', '250000'),
+  maxContainerTags: preset(count(), 'tags of one container, of all architectures together', '10000'),
   partSize: preset(
     size({ positive: true }),
     'size of the parts of an upload; larger where the storage or 10,000 parts ask for it',
