@@ -23,6 +23,7 @@ import { routes } from './routes.js'
 import type { Services } from './services.js'
 import { type ReindexOptions, type ReindexResult, reindex } from './sidecars/reindex.js'
 import { createSidecarWriter } from './sidecars/writer.js'
+import { createReceiving } from './transfers/receiving.js'
 import { createCapabilities } from './transfers/tokens.js'
 import { createTransfers } from './transfers/urls.js'
 import { type ExplainOptions, type Explanation, explain } from './upkeep/explain.js'
@@ -147,6 +148,7 @@ export function createLibrary(options: LibraryOptions): Library {
     storageMark,
     countDownload: downloads.count,
     sidecars,
+    receiving: createReceiving(),
     bodies: createBodyBudget({
       maxBodies: settings.limits.maxJsonBodies,
       maxBytes: settings.limits.maxJsonBodiesBytes,
