@@ -29,6 +29,7 @@ export function createRegistry({ publicUrl, directory, tokenPage }) {
         const person = token === null ? undefined : findPerson(token.name)
         return person === undefined ? null : { ...token, person }
       },
+      anonymousWrites: false,
       authorize: ({ principal, action, resource }) => {
         if (action === 'pull' && !resource.private) return true
         return principal !== null && may(principal.person, action, resource.entity)

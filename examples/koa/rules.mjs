@@ -11,6 +11,7 @@ export function withRules(policy, rules) {
   }
   return {
     authenticate: policy.authenticate,
+    anonymousWrites: false,
     authorize: (question) => {
       const { principal, action, resource } = question
       const groups = ruleFor(resource.path, action)

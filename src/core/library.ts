@@ -32,6 +32,7 @@ import type { Services } from './services.js'
 import { createLostImageKeeper } from './sidecars/lost-images.js'
 import { type ReindexOptions, type ReindexResult, reindex } from './sidecars/reindex.js'
 import { createSidecarWriter } from './sidecars/writer.js'
+import { createReceiving } from './transfers/receiving.js'
 import { createCapabilities } from './transfers/tokens.js'
 import { createTransfers } from './transfers/urls.js'
 import { type ExplainOptions, type Explanation, explain } from './upkeep/explain.js'
@@ -169,6 +170,7 @@ export function createLibrary(options: LibraryOptions): Library {
     keepers: [createLostImageKeeper({ storage, metadata }), ...keepersOf(extensions)],
     countDownload: downloads.count,
     sidecars,
+    receiving: createReceiving(),
     bodies: createBodyBudget({
       maxBodies: settings.limits.maxJsonBodies,
       maxBytes: settings.limits.maxJsonBodiesBytes,

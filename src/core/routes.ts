@@ -243,7 +243,7 @@ const imageRoutes: readonly RouteRow[] = [
     method: 'GET',
     path: '/v1/search',
     summary:
-      'Searches names, tags and descriptions (protocol 5.16); shows 1,024 characters of a description and 100 tags of an image',
+      'Searches names, tags and descriptions (protocol 5.16); shows 1,024 characters of a description, 100 tags and 16 signers of an image; a page has 1 MiB at the most, and may end early',
     query: ['value', 'arch', 'signed', 'page', 'pageSize'],
     access: 'filtered',
     body: 'none',

@@ -10,6 +10,7 @@ import type { BodyBudget } from './http/body-budget.js'
 import type { Cursors } from './images/cursors.js'
 import type { Settings } from './options.js'
 import type { SidecarWriter } from './sidecars/writer.js'
+import type { Receiving } from './transfers/receiving.js'
 import type { Transfers } from './transfers/urls.js'
 
 export interface Services {
@@ -43,6 +44,8 @@ export interface Services {
   readonly countDownload: (containerId: string) => void
   /** Keeps the sidecars in step with the metadata store. */
   readonly sidecars: SidecarWriter
+  /** The bytes of uploads that are coming. */
+  readonly receiving: Receiving
   /** Room for the JSON bodies that are being read. */
   readonly bodies: BodyBudget
   /** The OpenAPI document, made on first use. */

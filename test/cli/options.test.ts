@@ -152,6 +152,7 @@ describe('precedence', () => {
         optionName(key as 'data')
       ]
       if (schema?.type === 'boolean') return true
+      if (schema?.type === 'integer') return 7
       if (schema?.type === 'array') return ['a']
       if (schema?.pattern?.includes('kB') === true) return '1MB'
       return schema?.pattern === undefined ? 'x' : '2h'

@@ -55,7 +55,7 @@ interface Attack {
 }
 
 const image = (): string => `/v2/imagefile/${pendingId}`
-const deep = (open: string, close: string, depth = 100_000): string => open.repeat(depth) + close.repeat(depth)
+const deep = (open: string, close: string, depth = 60_000): string => open.repeat(depth) + close.repeat(depth)
 const raw = (
   method: string,
   path: string,
@@ -107,7 +107,7 @@ const brokenBodies: readonly Attack[] = [
   ),
   raw('POST', '/v1/entities', deep('[', ']'), 400),
   raw('POST', '/v1/entities', `{"name":${deep('[', ']')}}`, 400, 'name'),
-  raw('POST', '/v1/entities', `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`, 400, 'name'),
+  raw('POST', '/v1/entities', `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`, 400, 'name'),
   raw('POST', '/v1/entities', deep('[', ']', 150_000), 413, /larger/),
   raw('POST', '/v1/entities', JSON.stringify({ name: 'x'.repeat(270_000) }), 413, /larger/),
 ]

@@ -1,5 +1,6 @@
 /** What one user leaves open or unfinished: it has a limit that says what to do, it expires, and no request walks through it. */
 import { readdir, stat, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import type { LibraryLimits } from '../../src/core/index.js'
@@ -7,7 +8,7 @@ import type { MetadataStore } from '../../src/storage/metadata/contract.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { expectStatus, makeContainer, makeImage, push } from '../support/push.js'
 import { type Answer, createTestRegistry, type TestRegistry } from '../support/registry.js'
-import { createWorld, type World } from './support.js'
+import { createWorld, sha256, until, type World } from './support.js'
 
 let registry: TestRegistry | undefined
 let world: World | undefined
@@ -167,6 +168,31 @@ test('collections, containers and images of an entity have a limit', async () =>
   expectStatus(await make('containers', { name: 'c', collection: collectionId }), 200)
   expectStatus(await call('DELETE', '/v1/images/alice/a/b:latest', { token }), 200)
   expectStatus(await make('images', { hash: hash(7), container: containerId }), 201)
+})
+
+test('the bytes of one upload come four times at once at the most: each time takes room that no quota counts', async () => {
+  world = await createWorld()
+  const token = world.tokens.alice as string
+  const { containerId } = await world.place(token, 'alice/a/b')
+  const bytes = Buffer.from('ten bytes.')
+  const { id } = await world.createImage(token, containerId, bytes)
+  const json = { filesize: 10, sha256sum: sha256(bytes) }
+  const started = await world.call('POST', `/v2/imagefile/${id}`, { token, json })
+  const url = new URL(started.json.data.uploadURL)
+  const sockets = Array.from({ length: 4 }, () => {
+    const socket = connect(Number(url.port), '127.0.0.1')
+    socket.write(`PUT ${url.pathname} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nten `)
+    return socket
+  })
+  const temporary = async () => (await readdir(join((world as World).directory, 'blobs', 'tmp'))).length
+  await until(async () => (await temporary()) === 4)
+  const refused = await world.call('PUT', url.href, { body: bytes })
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '5'])
+  sockets[0]?.destroy()
+  await until(async () => (await temporary()) === 3)
+  expect((await world.call('PUT', url.href, { body: bytes })).status).toBe(200)
+  for (const socket of sockets) socket.destroy()
+  await until(async () => (await temporary()) === 0)
 })
 
 test('the journal of an upload ends, however often its parts are sent', async () => {

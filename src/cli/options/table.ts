@@ -24,6 +24,11 @@ export interface Settings {
   readonly acceptStorage: boolean
   readonly maxImageSize: number | undefined
   readonly maxEntitySize: number | undefined
+  readonly maxPrincipalUploads: number
+  readonly maxImageUploads: number
+  readonly maxPendingImages: number
+  readonly maxEntityRecords: number
+  readonly maxContainerTags: number
   readonly partSize: number
   readonly defaultEntity: string
   readonly defaultCollection: string
@@ -138,6 +143,11 @@ export const optionTable: OptionTable = {
   ),
   maxImageSize: open(size({ positive: true }), 'largest image', '5TiB, or what the storage takes'),
   maxEntitySize: open(size(), 'quota of entities that have none of their own', 'unlimited'),
+  maxPrincipalUploads: preset(count(), 'uploads that one user may have under way', '1000'),
+  maxImageUploads: preset(count(), 'uploads of one image under way', '100'),
+  maxPendingImages: preset(count(), 'images that one user has made and never uploaded', '1000'),
+  maxEntityRecords: preset(count(), 'collections, containers and images of one entity together', '250000'),
+  maxContainerTags: preset(count(), 'tags of one container, of all architectures together', '10000'),
   partSize: preset(
     size({ positive: true }),
     'size of the parts of an upload; larger where the storage or 10,000 parts ask for it',

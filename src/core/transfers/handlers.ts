@@ -178,10 +178,14 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   const { stream, length } = readByteStream(request, settings.limits.idleSeconds)
   if (length !== undefined && length !== capability.size)
     throw new LibraryError('size-mismatch', `${length} bytes announced where ${capability.size} are due`)
-  const etag = await whileAlive(services, upload, () =>
-    capability.purpose === 'put'
-      ? receiveSingle(context, capability, stream)
-      : receivePart(context, { capability, stream, ref: upload }),
+  const { uploadId } = capability
+  const partNumber = capability.purpose === 'part' ? capability.partNumber : undefined
+  const etag = await services.receiving.run({ uploadId, partNumber }, () =>
+    whileAlive(services, upload, () =>
+      capability.purpose === 'put'
+        ? receiveSingle(context, capability, stream)
+        : receivePart(context, { capability, stream, ref: upload }),
+    ),
   )
   await assertNotEnded(services, upload)
   const now = settings.clock()

@@ -121,7 +121,7 @@ export interface MultipartCapability {
   /**
    * Writes one part through this process. Absent when parts can only be sent to a presigned URL.
    * A part that is sent again replaces the earlier one; a failed one leaves the earlier one, or none. Parts may arrive in any order and
-   * at the same time. Errors: `upload-not-found`, `size-mismatch`, `digest-mismatch`, `aborted`.
+   * at the same time. Errors: `upload-not-found`, `upload-exhausted` (its parts were written so often that what is remembered of them would grow without end), `size-mismatch`, `digest-mismatch`, `aborted`.
    */
   writePart?(body: ByteStream, options: WritePartOptions): Promise<PartStat>
   /** Parts that arrived whole, ascending. Errors: `upload-not-found`. */

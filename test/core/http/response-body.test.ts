@@ -15,10 +15,12 @@ const second = 1000
 /** A body of many chunks, handed out; `slow` is what each chunk waits for. */
 function handed({
   idleSeconds = 60,
+  start,
   count = 1000,
   slow = async () => {},
 }: {
   idleSeconds?: number
+  start?: { seconds: number; bytes: number }
   count?: number
   slow?: () => Promise<void>
 } = {}) {
@@ -42,11 +44,32 @@ function handed({
       }
     },
   }
-  const body = handOut(source, { idleSeconds, done: (error) => void ends.push(error) })
+  const body = handOut(source, { idleSeconds, start, done: (error) => void ends.push(error) })
   return { body, ends, counts: () => ({ closed, begun }) }
 }
 
 describe('a body', () => {
+  it('of which buffers may have taken all that was taken has a shorter time', async () => {
+    const options = { idleSeconds: 60, start: { seconds: 5, bytes: 3 } }
+    for (const taken of [0, 1, 3, 4]) {
+      const { body, ends } = handed(options)
+      const iterator = body[Symbol.asyncIterator]()
+      for (let count = 0; count < taken; count += 1) {
+        await vi.advanceTimersByTimeAsync(4 * second)
+        expect((await iterator.next()).done).toBe(false)
+      }
+      await vi.advanceTimersByTimeAsync(6 * second)
+      const lasts = taken > 3
+      expect(ends.length).toBe(lasts ? 0 : 1)
+      if (!lasts) continue
+      await vi.advanceTimersByTimeAsync(53 * second)
+      expect(ends).toEqual([])
+      await vi.advanceTimersByTimeAsync(2 * second)
+      expect(ends).toEqual([expect.objectContaining({ code: 'timeout', message: 'no byte was taken for 60 seconds' })])
+      expect(vi.getTimerCount()).toBe(0)
+    }
+  })
+
   it('of a reader that takes a chunk now and then is never cut, however long it takes in all', async () => {
     const { body, ends } = handed({ count: 50 })
     const iterator = body[Symbol.asyncIterator]()
