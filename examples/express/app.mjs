@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import express from 'express'
 import session from 'express-session'
 import { libraryMiddleware } from 'sif-library/express'
+import { limitAttempts } from './attempts.mjs'
 import { html, loginPage, page } from './pages.mjs'
 import { checkPassword } from './people.mjs'
 import { createRegistry } from './registry.mjs'
@@ -28,9 +29,18 @@ export function buildApp({ origin, directory, secret = randomBytes(32).toString(
     res.send(page('Portal', html`<p>Good day, ${name}. <a href="/registry">Container images</a></p>`))
   })
   app.get('/login', (_req, res) => res.send(loginPage()))
-  app.post('/login', express.urlencoded(), (req, res) => {
-    const person = checkPassword(String(req.body?.name), String(req.body?.password))
+  const attempts = limitAttempts()
+  app.post('/login', express.urlencoded(), async (req, res) => {
+    const { name, password } = req.body ?? {}
+    if (typeof name !== 'string' || typeof password !== 'string' || name.length > 100 || password.length > 1000)
+      return res.status(401).send(loginPage('Name and password do not fit.'))
+    const seconds = attempts.wait(name, req.ip)
+    if (seconds > 0)
+      return res.status(429).set('retry-after', String(seconds)).send(loginPage('Too many tries: wait some minutes.'))
+    attempts.failed(name, req.ip)
+    const person = await checkPassword(name, password)
     if (person === undefined) return res.status(401).send(loginPage('Name and password do not fit.'))
+    attempts.succeeded(name, req.ip)
     // a new session id: one that was known before the login is worth nothing
     req.session.regenerate(() => {
       req.session.name = person.name
@@ -46,5 +56,12 @@ export function buildApp({ origin, directory, secret = randomBytes(32).toString(
   app.use('/registry', tokenPage({ library, listContainers, url }))
 
   app.use((_req, res) => res.status(404).send(page('Not here', html`<p><a href="/">Portal</a></p>`)))
+  // without it Express shows the stack to everybody, unless NODE_ENV is production
+  app.use((error, _req, res, next) => {
+    const status = error.status >= 400 && error.status < 500 ? error.status : 500
+    if (status === 500) console.error(error)
+    if (res.headersSent) return next(error)
+    res.status(status).send(page('That did not work', html`<p><a href="/">Portal</a></p>`))
+  })
   return { app, library }
 }

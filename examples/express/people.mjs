@@ -1,5 +1,8 @@
 // What the portal had before: its people, their groups and roles. In a real portal this is a database, or LDAP.
-import { randomBytes, scryptSync, timingSafeEqual } from 'node:crypto'
+import { randomBytes, scrypt, scryptSync, timingSafeEqual } from 'node:crypto'
+import { promisify } from 'node:util'
+
+const derive = promisify(scrypt)
 
 function person(name, password, { admin = false } = {}) {
   const salt = randomBytes(16)
@@ -12,33 +15,39 @@ const people = new Map([
   ['carol', person('carol', 'carol-password', { admin: true })],
 ])
 
-/** Group → person → role. */
-const groups = {
-  genomics: { alice: 'maintainer', bob: 'reader' },
-  imaging: { bob: 'writer' },
-}
+/** Group → person → role. Maps, since names come from outside: an object has a `constructor` for everybody. */
+const groups = new Map([
+  [
+    'genomics',
+    new Map([
+      ['alice', 'maintainer'],
+      ['bob', 'reader'],
+    ]),
+  ],
+  ['imaging', new Map([['bob', 'writer']])],
+])
 
-const roleActions = {
-  reader: ['pull'],
-  writer: ['pull', 'push'],
-  maintainer: ['pull', 'push', 'delete'],
-}
+const roleActions = new Map([
+  ['reader', ['pull']],
+  ['writer', ['pull', 'push']],
+  ['maintainer', ['pull', 'push', 'delete']],
+])
 
 export const findPerson = (name) => people.get(name)
 
-export function checkPassword(name, password) {
+export async function checkPassword(name, password) {
   const found = people.get(name)
   // hashed for unknown names too: the time must not tell which names exist
-  const hash = scryptSync(password, found?.salt ?? 'no such person', 32)
+  const hash = await derive(password, found?.salt ?? 'no such person', 32)
   return found !== undefined && timingSafeEqual(hash, found.hash) ? found : undefined
 }
 
 /** The groups that somebody is in, whatever the role. */
-export const groupsOf = (name) => Object.keys(groups).filter((group) => groups[group][name] !== undefined)
+export const groupsOf = (name) => [...groups].filter(([, members]) => members.has(name)).map(([group]) => group)
 
 /** The portal's own authorization: may somebody do this in a namespace, which is a person or a group? */
 export function may(person, action, namespace) {
   if (person.admin || person.name === namespace) return true
-  const role = groups[namespace]?.[person.name]
-  return role !== undefined && roleActions[role].includes(action)
+  const role = groups.get(namespace)?.get(person.name)
+  return role !== undefined && (roleActions.get(role) ?? []).includes(action)
 }

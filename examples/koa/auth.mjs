@@ -31,8 +31,12 @@ export function oidcAuthenticate(
     const { payload } = await jwtVerify(token, keys, checks).catch((error) => {
       throw isFaultOfToken(error) ? refused(error) : unavailable('the login service', error)
     })
+    // of a list or an object String() would make a name too, and of a list of one that of somebody else
+    const login = payload[loginClaim]
+    if (typeof login !== 'string' || login === '' || typeof payload.sub !== 'string')
+      throw refused(new Error(`${loginClaim} and sub must be texts`))
     // when the directory is down nobody becomes anonymous and nobody keeps old groups: the answer is 503
-    const person = await directory(String(payload[loginClaim])).catch((error) => {
+    const person = await directory(login).catch((error) => {
       throw unavailable('the directory of people and groups', error)
     })
     if (person === undefined) throw refused(new Error('the directory has no such person'))

@@ -5,8 +5,8 @@
 export function withRules(policy, rules) {
   const ruleFor = (path, action) => {
     for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
-      const groups = rules[at]?.[action]
-      if (groups !== undefined) return groups
+      // own members only: `constructor` is a name like others
+      if (Object.hasOwn(rules, at) && Object.hasOwn(rules[at], action)) return rules[at][action]
     }
   }
   return {

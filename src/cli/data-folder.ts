@@ -87,7 +87,7 @@ export async function isOpenToOthers({ directory }: DataFolder): Promise<boolean
 }
 
 /** Reads a file of the data folder, which is a plain file: a link would lead to what somebody else chose. */
-async function readOwnFile(file: string): Promise<string> {
+export async function readOwnFile(file: string): Promise<string> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error: unknown) => {
       throw systemCode(error) === 'ELOOP' ? notFollowed(file, 'a link') : error

@@ -29,7 +29,7 @@ function readStages(dockerfile: string): readonly (readonly Instruction[])[] {
 const [build = [], final = []] = readStages(await readFile(join(PACKAGE, 'deploy/Dockerfile'), 'utf8'))
 const all = (stage: readonly Instruction[], word: string): readonly string[] =>
   stage.filter((each) => each.word === word).map(({ rest }) => rest)
-const version = /^node:(\d+)-/.exec(all(final, 'FROM')[0] ?? '')?.[1] ?? ''
+const version = /^node:([\d.]+)-/.exec(all(final, 'FROM')[0] ?? '')?.[1] ?? ''
 
 /** The Node of the image, from the npm package of that name. */
 async function findNode(): Promise<string | undefined> {
@@ -79,6 +79,7 @@ describeWhen(node === undefined ? `there is no Node ${version} to be had` : unde
     })
 
     it('has two stages and runs as somebody else than root', () => {
+      expect(version, 'one version, no moving tag').toMatch(/^\d+\.\d+\.\d+$/)
       expect(all(build, 'FROM')).toEqual([`node:${version}-bookworm-slim AS build`])
       expect(final.findIndex(({ word }) => word === 'USER')).toBeLessThan(
         final.findIndex(({ word }) => word === 'ENTRYPOINT'),

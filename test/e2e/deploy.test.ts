@@ -177,6 +177,28 @@ describeWhen(
     },
   )
 
+  it('answers a flood from one address with 429 that clients show', async () => {
+    const ports = { ...place.ports, tls: await freePort(), plain: await freePort() }
+    // slower limits than those of the file, so that a slow machine reaches them too
+    const config = adapt(await deployed('nginx.conf'), { ...place, ports })
+    expect(config).toMatch(/rate=50r\/s;[\s\S]*burst=300 /)
+    const strict = config.replace('rate=50r/s', 'rate=1r/m').replace('burst=300', 'burst=5')
+    const second = await startNginx({ config: strict, port: ports.tls })
+    try {
+      const answers: RawAnswer[] = []
+      for (let sent = 0; sent < 12; sent += 1) answers.push(await rawGet({ port: ports.tls, path: '/version', ca }))
+      expect(answers.slice(0, 5).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+      const last = answers.at(-1)
+      expect(last?.status).toBe(429)
+      expect(last?.headers['retry-after']).toBe('10')
+      expect(JSON.parse(last?.text ?? '')).toMatchObject({
+        error: { code: 429, message: expect.stringContaining('too many requests') },
+      })
+    } finally {
+      await second.stop()
+    }
+  })
+
   it('passes paths on as they came', async () => {
     const seen: string[] = []
     await registry.stop()
@@ -210,6 +232,11 @@ interface ComposeService {
   readonly ports: readonly string[]
   readonly build?: { readonly context: string; readonly dockerfile: string }
   readonly depends_on?: Readonly<Record<string, unknown>>
+  readonly image?: string
+  readonly read_only?: boolean
+  readonly tmpfs?: readonly string[]
+  readonly cap_drop?: readonly string[]
+  readonly security_opt?: readonly string[]
 }
 
 describe('deploy/compose.yml', () => {
@@ -250,6 +277,16 @@ describe('deploy/compose.yml', () => {
       for (const volume of service.volumes) expect(Object.keys(volumes)).toContain(volume.split(':')[0])
       for (const port of service.ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
       for (const other of Object.keys(service.depends_on ?? {})) expect(Object.keys(services)).toContain(other)
+    }
+    for (const [name, service] of Object.entries(services)) {
+      expect(service, name).toMatchObject({
+        read_only: true,
+        tmpfs: ['/tmp'],
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+      })
+      if (service.build === undefined)
+        expect(service.image, 'no moving tag').toMatch(/:RELEASE\.\d{4}-\d\d-\d\dT[\d-]+Z$/)
     }
     const { context, dockerfile } = services.registry?.build ?? { context: '', dockerfile: '' }
     expect(await readFile(join(PACKAGE, 'deploy', context, dockerfile), 'utf8')).toContain('ENTRYPOINT')

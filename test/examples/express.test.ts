@@ -145,3 +145,73 @@ test('the session of the portal is worth nothing at the registry', async () => {
   const browser = await signIn('alice')
   await browser.get(`/library/v1/containers/${path}`).expect(404)
 })
+
+test('names that every object has are nobody, and no group', async () => {
+  const people = (await import('../../examples/express/people.mjs' as string)) as {
+    may(person: { name: string; admin?: boolean }, action: string, namespace: string): boolean
+    groupsOf(name: string): string[]
+    findPerson(name: string): unknown
+  }
+  for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf']) {
+    expect(people.findPerson(name)).toBeUndefined()
+    expect(people.groupsOf(name)).toEqual([])
+    for (const namespace of ['genomics', 'imaging', 'constructor', '__proto__'].filter((each) => each !== name))
+      for (const action of ['pull', 'push', 'delete', 'admin', 'constructor'])
+        expect(people.may({ name }, action, namespace), `${name} ${action} ${namespace}`).toBe(false)
+    expect(people.may({ name: 'bob' }, 'push', name)).toBe(false)
+    expect((await signInStatus(name, `${name}-password`)).status).toBe(401)
+  }
+})
+
+const signInStatus = (name: string, password: string) =>
+  supertest(running.origin).post('/login').type('form').send({ name, password })
+
+test('no page shows where the code lies, in whatever environment', async () => {
+  expect(process.env.NODE_ENV).not.toBe('production')
+  const answers = [
+    await supertest(running.origin).post('/api/echo').set('content-type', 'application/json').send('{"a":'),
+    await supertest(running.origin).get('/%'),
+    await supertest(running.origin).post('/login').type('form').send('name[a]=1&password=x'),
+    await supertest(running.origin)
+      .post('/login')
+      .type('form')
+      .send(`name=${'x'.repeat(200_000)}`),
+  ]
+  for (const { status, text } of answers) {
+    expect(status).toBeGreaterThanOrEqual(400)
+    expect(status).toBeLessThan(500)
+    expect(text).not.toMatch(/node_modules|\.mjs|\.js:|SyntaxError/)
+  }
+})
+
+// last: it uses up the tries of an address
+test('passwords can be guessed a few times only, one after the other or all at once', async () => {
+  const answers = await Promise.all(Array.from({ length: 15 }, (_, index) => signInStatus('carol', `guess-${index}`)))
+  expect(answers.filter(({ status }) => status === 401).length).toBe(10)
+  expect(answers.filter(({ status }) => status === 429).length).toBe(5)
+  const refused = await signInStatus('carol', 'carol-password')
+  expect(refused.status, 'the right one does not help now').toBe(429)
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThan(800)
+  await signIn('alice')
+})
+
+test('tries are counted by name and by address, and forgotten after their time', async () => {
+  const { limitAttempts } = (await import('../../examples/express/attempts.mjs' as string)) as {
+    limitAttempts(options: object): {
+      wait(name: string, address: string): number
+      failed(name: string, address: string): void
+      succeeded(name: string, address: string): void
+    }
+  }
+  let now = 0
+  const attempts = limitAttempts({ perName: 2, perAddress: 4, minutes: 1, now: () => now })
+  for (const name of ['a', 'a', 'b', 'c']) attempts.failed(name, 'x')
+  expect([attempts.wait('a', 'y'), attempts.wait('b', 'y'), attempts.wait('new', 'x')]).toEqual([60, 0, 60])
+  now = 60_000
+  expect([attempts.wait('a', 'y'), attempts.wait('new', 'x')]).toEqual([0, 0])
+  for (let round = 0; round < 20; round += 1) {
+    attempts.failed('d', 'z')
+    attempts.succeeded('d', 'z')
+  }
+  expect(attempts.wait('d', 'z')).toBe(0)
+})

@@ -28,7 +28,7 @@ describeWhen(worldMissing() ?? opensslMissing(), 'the directory of the Koa examp
     const sees = async (registry: Registry): Promise<string> => outcome(pull(registry, `${path}:latest`))
 
     /** A token of the provider's for a login that its pages would not let through. */
-    async function asLogin(login: string): Promise<Registry> {
+    async function asLogin(login: unknown): Promise<Registry> {
       const jwt = new SignJWT({ preferred_username: login })
         .setProtectedHeader({ alg: 'RS256', kid: 'one' })
         .setSubject('somebody')
@@ -59,6 +59,11 @@ describeWhen(worldMissing() ?? opensslMissing(), 'the directory of the Koa examp
       await change('add', 'genomics', 'alice')
       forget()
       expect(await sees(alice)).toBe('done')
+    })
+
+    test('a login is a text: a list of a name is not the name', async () => {
+      for (const login of [['alice'], [['alice']], { toString: 'alice' }, 7, true, '', null])
+        expect(await sees(await asLogin(login)), JSON.stringify(login)).toMatch(/^401 the access token is not valid/)
     })
 
     test('a login is a name and never a filter', async () => {

@@ -112,6 +112,19 @@ describeWhen(systemdMissing, 'the check of the systemd unit')('systemd', () => {
     return `${stdout}\n${stderr}`.split('\n').filter((line) => line.includes('sif-library.service'))
   }
 
+  test('finds that the unit may do little', async () => {
+    const file = join(folder, 'sif-library.service')
+    const exposure = async (text: string): Promise<number> => {
+      await writeFile(file, text)
+      const { stdout } = await run('systemd-analyze', { args: ['security', '--no-pager', '--offline=yes', file] })
+      return Number(/exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1])
+    }
+    expect(await exposure(unit)).toBeLessThan(2.5)
+    expect(await exposure(unit.replace('CapabilityBoundingSet=', '')), 'while it would see more').toBeGreaterThan(2.5)
+    expect(unitValues('UMask')).toEqual(['0077'])
+    expect(unitValues('MemoryDenyWriteExecute'), 'Node compiles while it runs').toEqual([])
+  })
+
   test('finds no fault with the unit', async () => {
     expect(await verify(unit)).toEqual([])
     expect((await verify(unit.replace('ProtectSystem=', 'ProtectSystm='))).join(), 'while it would see one').toContain(

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { type DataFolder, isOpenToOthers, needsDataFolder, prepareDataFolder } from '../data-folder.js'
+import { type DataFolder, isOpenToOthers, needsDataFolder, prepareDataFolder, readOwnFile } from '../data-folder.js'
 import { systemCode, systemReason } from '../failure.js'
 import { quote } from '../invocation.js'
 import { type Environment, secretVariable } from '../options/resolve.js'
@@ -80,7 +80,8 @@ export async function* checkSecret(
     return
   }
   try {
-    yield lengthFinding(check, (await readFile(file, 'utf8')).trim())
+    const secret = await (settings.secretFile === undefined ? readOwnFile(file) : readFile(file, 'utf8'))
+    yield lengthFinding(check, secret.trim())
     if (((await stat(file)).mode & 0o077) !== 0)
       yield {
         check,
