@@ -11,7 +11,7 @@ import { optionKeys, optionVariable } from '../../src/cli/options/table.js'
 import { s3OptionsFromUrl } from '../../src/storage/blob/s3/url.js'
 import { describeWhen } from './harness/availability.js'
 import { type Certificates, makeCertificates, opensslMissing } from './harness/certificates.js'
-import { type Client, generationsOf, makeClient } from './harness/client.js'
+import { type Client, generationsOf, makeClient, mayGoToStore } from './harness/client.js'
 import { goMissing } from './harness/go.js'
 import { hashFile, type ImageFolder, makeImageFolder } from './harness/images.js'
 import { checkNginx, type Nginx, nginxMissing, startNginx } from './harness/nginx.js'
@@ -156,7 +156,8 @@ describeWhen(
         expect(await hashFile(out)).toBe(image.hash)
         for (const { url } of [...pushed.requests, ...pulled.requests])
           expect(new URL(url).port).toBe(String(place.ports.tls))
-        expect(pulled.requests.some(({ url }) => new URL(url).hostname === place.storeName)).toBe(true)
+        const store = `https://${place.storeName}:${place.ports.tls}`
+        expect(pulled.requests.some(({ url }) => new URL(url).origin === store)).toBe(mayGoToStore(client, store))
       })
 
       it('shows the maintenance answer while the registry is down, and goes on after it', async () => {

@@ -193,9 +193,14 @@ describe('visibility', () => {
     expect((await clientOf(url, adminToken(data)).pull(`${path}:latest`)).status).toBe(200)
     await succeed(['user', 'add', 'bob', ...at])
     await succeed(['visibility', 'lab/tools', 'private', '--create', '--user', 'bob', ...at])
-    await fails(['visibility', 'lab', '--create', ...at], /--create needs the word private or public/)
-    await fails(['visibility', 'lab', 'private', '--user', 'bob', ...at], /--user names the owner/)
-    await fails(['visibility', 'lab/x', 'private', '--create', '--user', 'nobody', ...at], /there is no user nobody/)
+    for (const [exit, words, args] of [
+      [2, /--create needs the word private or public/, ['lab', '--create']],
+      [2, /--user names the owner/, ['lab', 'private', '--user', 'bob']],
+      [1, /no such user: nobody/, ['lab/x', 'private', '--create', '--user', 'nobody']],
+    ] as const) {
+      const { code, stderr } = await command(['visibility', ...args, ...at])
+      expect([code, stderr]).toEqual([exit, expect.stringMatching(words)])
+    }
   })
 
   it('hides and shows beside a running server', async () => {

@@ -20,7 +20,7 @@ export const visibility: Command = {
     if (user !== undefined && !create) throw new UsageError('--user names the owner of what --create makes')
     return withLibrary(settings, async (library) => {
       const owner = user === undefined ? undefined : (await library.accounts.findUser(user))?.id
-      if (user !== undefined && owner === undefined) throw new WorkError(`there is no user ${user}`)
+      if (user !== undefined && owner === undefined) throw new WorkError(`no such user: ${user}`)
       const state = await library.visibility(path, change, { create, ...(owner === undefined ? {} : { owner }) })
       if (settings.json) printJson(terminal, state)
       else

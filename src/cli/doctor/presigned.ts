@@ -22,8 +22,6 @@ interface Site {
   readonly publicUrl: string | undefined
 }
 
-export type PresignedSurroundings = Pick<Site, 'ca' | 'publicUrl'>
-
 /** Scheme and host: the rest of a presigned URL is a secret. */
 const hostOf = (url: string): string => new URL(url).origin
 
@@ -31,7 +29,7 @@ const answered = ({ status, code }: ProbeAnswer): string =>
   code === undefined ? `status ${status}` : `status ${status} ${code}`
 
 /** Runs the whole life of an upload in parts. Nothing where the storage signs no URLs for parts. */
-export async function* checkPresigned(storage: StorageBackend, surroundings: PresignedSurroundings): Findings {
+export async function* checkPresigned(storage: StorageBackend, surroundings: Pick<Site, 'ca' | 'publicUrl'>): Findings {
   const { presign, multipart } = storage
   if (presign?.part === undefined || multipart === undefined) return
   const site = { storage, presign, multipart, ...surroundings }

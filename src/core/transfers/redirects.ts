@@ -12,7 +12,7 @@ import { readHeader } from '../http/messages.js'
  * To which targets of a redirect a client sends its token, from the fewest to the most: none; those with
  * the host and port of the registry; those whose host is the registry's or below it, on any port; all.
  */
-export type TokenReach = 'nowhere' | 'authority' | 'name' | 'anywhere'
+type TokenReach = 'nowhere' | 'authority' | 'name' | 'anywhere'
 
 interface Generation {
   readonly product: 'singularity' | 'apptainer'
