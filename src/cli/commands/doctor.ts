@@ -70,7 +70,7 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
   const url = settings.publicUrl ?? record?.publicUrl ?? record?.url
   if (url === undefined)
     throw new UsageError(
-      '--check-public-url: serve has not run on this data folder yet, so name the URL with --public-url',
+      '--check-public-url: serve does not run on this data folder, so name the URL with --public-url',
     )
   yield* checkPublicUrl(url)
 }

@@ -32,7 +32,7 @@ async function runRemote({ settings, args: [name = 'sif-library'], terminal }: C
   const record = await readServerRecord(dataFolder(settings))
   const url = settings.url ?? settings.publicUrl ?? record?.publicUrl ?? record?.url
   if (url === undefined)
-    throw new WorkError('serve has not run on this data folder yet: say where the registry is with --url')
+    throw new WorkError('serve does not run on this data folder: say where the registry is with --url')
 
   const files = clients.map((client) => join(folderOf(client, terminal), 'remote.yaml'))
   if (settings.write) for (const file of files) await checkRemote(file)
