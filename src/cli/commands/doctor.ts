@@ -56,8 +56,10 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
     // a look must not make a folder that was only mistyped
     const isThere = settings.storage !== undefined || existsSync(folder.directory)
     if (isThere && (yield* checkStorage(storage))) {
-      yield* withMetadata(settings, (metadata) => checkStorageMark(storage, metadata), { quiet: true })
-      yield* withMetadata(settings, (metadata) => checkImageBytes(storage, metadata), { quiet: true })
+      const belongs = async function* (metadata: MetadataStore): Findings {
+        if (yield* checkStorageMark(storage, metadata)) yield* checkImageBytes(storage, metadata)
+      }
+      yield* withMetadata(settings, belongs, { quiet: true })
       yield* checkPresigned(storage, await storageAuthority(settings))
       yield* checkLeftovers(storage, settings.uploadTime)
     }
