@@ -10,6 +10,7 @@ const linked = ['tools', 'tools/sqlite'].flatMap((folder) => {
 const config: KnipConfig = {
   entry: [
     'src/core/index.ts!',
+    'src/core/extension.ts!',
     'src/adapters/{express,koa,fastify,node,fetch}.ts!',
     'src/storage/blob/{index,memory,filesystem/index,s3/index}.ts!',
     'src/storage/metadata/{index,sqlite/index,postgres/index}.ts!',
@@ -31,6 +32,9 @@ const config: KnipConfig = {
     'openssl',
     'mount',
     'umount',
+    'losetup',
+    'mkfs.exfat',
+    'mount.exfat-fuse',
     'systemd-analyze',
     'biome',
     'tsc',

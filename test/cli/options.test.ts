@@ -138,6 +138,8 @@ describe('precedence', () => {
   it('takes every option of the table from the environment and from a file', () => {
     const samples: Record<string, unknown> = {
       port: 1,
+      listen: 'unix:/run/socket',
+      concurrency: 2,
       transfer: 'proxy',
       logLevel: 'warn',
       logFormat: 'json',

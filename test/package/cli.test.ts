@@ -291,19 +291,18 @@ describe('remote', () => {
     expect(parse(readFileSync(files[1] ?? '', 'utf8')).Active).toBe('sif-library')
   })
 
-  it('takes --url, then the public URL, then where serve listened; and says so when there is none', async () => {
+  it('takes --url, then the public URL, then where serve listens; and says so when there is none', async () => {
     const data = await temporaryFolder()
     const server = await serve(data, ['--public-url', 'https://library.example.org'])
-    await server.stop()
     const uri = async (...args: readonly string[]): Promise<string> =>
       parse(await succeed(['remote', '--user', 'admin', '--data', data, ...args])).Remotes['sif-library'].URI
     expect(await uri()).toBe('https://library.example.org')
     expect(await uri('--url', 'https://other.example.org:8443/')).toBe('https://other.example.org:8443')
-    rmSync(join(data, 'server.json'))
+    await server.stop()
     const { code, stderr } = await command(['remote', '--user', 'admin', '--data', data])
     expect([code, stderr]).toEqual([
       1,
-      'sif-library: serve has not run on this data folder yet: say where the registry is with --url\n',
+      'sif-library: serve does not run on this data folder: say where the registry is with --url\n',
     ])
   })
 })

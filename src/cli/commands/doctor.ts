@@ -59,8 +59,10 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
     // a look must not make a folder that was only mistyped
     const isThere = settings.storage !== undefined || existsSync(folder.directory)
     if (isThere && (yield* checkStorage(storage))) {
-      yield* withMetadata(settings, (metadata) => checkStorageMark(storage, metadata), { quiet: true })
-      yield* withMetadata(settings, (metadata) => checkImageBytes(storage, metadata), { quiet: true })
+      const belongs = async function* (metadata: MetadataStore): Findings {
+        if (yield* checkStorageMark(storage, metadata)) yield* checkImageBytes(storage, metadata)
+      }
+      yield* withMetadata(settings, belongs, { quiet: true })
       const record = await readServerRecord(folder).catch(() => undefined)
       const publicUrl = settings.publicUrl ?? record?.publicUrl ?? record?.url
       yield* checkPresigned(storage, { ca: await storageAuthority(settings), publicUrl })
@@ -75,7 +77,7 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
   const url = settings.publicUrl ?? record?.publicUrl ?? record?.url
   if (url === undefined)
     throw new UsageError(
-      '--check-public-url: serve has not run on this data folder yet, so name the URL with --public-url',
+      '--check-public-url: serve does not run on this data folder, so name the URL with --public-url',
     )
   yield* checkPublicUrl(url)
 }

@@ -60,7 +60,7 @@ async function findUrl(settings: Settings): Promise<string> {
   const record = await readServerRecord(dataFolder(settings))
   const url = settings.url ?? settings.publicUrl ?? record?.publicUrl ?? record?.url
   if (url === undefined)
-    throw new WorkError('serve has not run on this data folder yet: say where the registry is with --url')
+    throw new WorkError('serve does not run on this data folder: say where the registry is with --url')
   return url
 }
 

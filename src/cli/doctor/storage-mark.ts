@@ -3,7 +3,7 @@ import { compareStorageMarks, type StorageMarkState } from 'sif-library'
 import { isMetadataError, type MetadataStore } from 'sif-library/metadata'
 import type { StorageBackend } from 'sif-library/storage'
 import { failed } from './bytes.js'
-import type { Finding, Findings } from './finding.js'
+import type { Finding } from './finding.js'
 
 const check = 'storage belongs to the metadata store'
 const fix =
@@ -29,11 +29,18 @@ const findings: Readonly<Record<StorageMarkState, Finding>> = {
   },
 }
 
-export async function* checkStorageMark(storage: StorageBackend, metadata: MetadataStore): Findings {
+/** Ends with true when they do. */
+export async function* checkStorageMark(
+  storage: StorageBackend,
+  metadata: MetadataStore,
+): AsyncGenerator<Finding, boolean, undefined> {
   try {
-    yield findings[await compareStorageMarks({ storage, metadata })]
+    const finding = findings[await compareStorageMarks({ storage, metadata })]
+    yield finding
+    return finding.state === 'ok'
   } catch (error) {
     // a metadata store that does not answer was told of before
     if (!isMetadataError(error)) yield failed(check, error)
+    return false
   }
 }

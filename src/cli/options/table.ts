@@ -186,7 +186,7 @@ export const optionTable: OptionTable = {
     shown: 'all that the user may do',
   },
   expires: open(duration(), 'how long the token works', 'until it is revoked'),
-  url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder last listened'),
+  url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder listens'),
   write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
   create: off('make it, and what it lies in, where it is not there yet'),
   hideMissing: off('hide images without bytes also where a storage was accepted that has those of none: they are lost'),

@@ -64,14 +64,22 @@ const attempts = 3
  * registry, and StorageError where a storage cannot be listed.
  */
 export async function copyStorage(options: CopyStorageOptions): Promise<CopyStorageResult> {
-  const { from, to, dryRun = false, prune = false } = options
   const stop = new AbortController()
-  const { signal } = stop
   // one listener for each object under way
-  setMaxListeners(0, signal)
+  setMaxListeners(0, stop.signal)
   const onAbort = (): void => stop.abort()
   options.signal?.addEventListener('abort', onAbort, { once: true })
   if (options.signal?.aborted === true) stop.abort()
+  try {
+    return await copyUntil(stop, options)
+  } finally {
+    options.signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+async function copyUntil(stop: AbortController, options: CopyStorageOptions): Promise<CopyStorageResult> {
+  const { from, to, dryRun = false, prune = false } = options
+  const { signal } = stop
   const totals = { copied: 0, present: 0, damaged: 0, failed: 0, pruned: 0, bytes: 0, marked: false }
   const report = (item: CopiedItem): void => {
     totals[item.outcome] += 1
@@ -94,7 +102,6 @@ export async function copyStorage(options: CopyStorageOptions): Promise<CopyStor
     if (!dryRun) await copyOne(copy, { key: storageMarkKey, size: (await from.stat(storageMarkKey))?.size ?? 0 })
     totals.marked = !dryRun && totals.failed === 0 && (await readStorageMark(to)) === mark
   }
-  options.signal?.removeEventListener('abort', onAbort)
   return { ...totals, ...(missing !== undefined && { missing }) }
 }
 
