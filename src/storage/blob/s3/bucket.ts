@@ -69,8 +69,7 @@ export async function bucketExists(connection: S3Connection): Promise<boolean> {
   }
 }
 
-const isMissing = (error: unknown): boolean =>
-  isStorageError(error, 'not-found') || causeCode(error) === 'NoSuchBucket'
+const isMissing = (error: unknown): boolean => isStorageError(error, 'not-found') || causeCode(error) === 'NoSuchBucket'
 
 function causeCode(error: unknown): string | undefined {
   return isStorageError(error) ? (error.cause as { code?: string } | undefined)?.code : undefined
