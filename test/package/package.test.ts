@@ -113,7 +113,7 @@ test('every package of tools/package.json is used', async () => {
   )
   const texts = [...files, join(PACKAGE, 'knip.config.ts')].map((file) => readFileSync(file, 'utf8')).join('\n')
   // by their command
-  const commands = ['@arethetypeswrong/cli', '@biomejs/biome', 'publint', 'typedoc', 'typescript']
+  const commands = ['@arethetypeswrong/cli', '@biomejs/biome', 'publint', 'typedoc']
   const isUsed = (name: string): boolean =>
     commands.includes(name) || name === '@types/node' || texts.includes(`'${name}'`) || texts.includes(`'${name}/`)
   const unused = Object.keys(dependencies).filter((name) => {
