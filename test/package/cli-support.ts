@@ -52,6 +52,17 @@ export async function serve(
   return server
 }
 
+/** Starts a server of a host's own, which prints `listening on URL`. */
+export async function startHost(
+  file: string,
+  env: Readonly<Record<string, string>> = {},
+  cwd?: string,
+): Promise<ServerProcess> {
+  const server = await startProcess({ args: [file], env, ...(cwd === undefined ? {} : { cwd }) })
+  cleanups.push(() => server.kill())
+  return server
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: answers of any shape
 export type Json = any
 

@@ -188,6 +188,8 @@ describe('types', () => {
       ['esm.mts', 'node16', 'node16'],
       ['cjs.cts', 'node16', 'node16'],
       ['bundled.ts', 'esnext', 'bundler'],
+      // subpaths by typesVersions
+      ['old.ts', 'commonjs', 'node10'],
     ] as const) {
       await consumer.write(file, `${typedImports}\n${typed}`)
       const config = {

@@ -1,7 +1,7 @@
 /** What would be published: entry points, files, and what the usual checkers say. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { PACKAGE } from '../e2e/harness/paths.js'
 import { run } from '../e2e/harness/run.js'
@@ -15,6 +15,7 @@ interface Manifest {
     >
   >
   readonly bin: Readonly<Record<string, string>>
+  readonly typesVersions: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
   readonly dependencies: Readonly<Record<string, string>>
   readonly peerDependencies: Readonly<Record<string, string>>
   readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional: boolean }>>
@@ -42,6 +43,13 @@ test('entries.json, the exports of package.json and the tarball say the same', (
     })
     for (const ending of ['.js', '.cjs', '.d.ts', '.d.cts']) expect(packed.files).toContain(`dist/${file}${ending}`)
   }
+  expect(manifest.typesVersions['*']).toEqual(
+    Object.fromEntries(
+      Object.keys(entries)
+        .filter((door) => door !== '.')
+        .map((door) => [door.slice(2), [`./dist/${door.slice(2)}.d.ts`]]),
+    ),
+  )
   for (const [door, file] of Object.entries(manifest.exports))
     if (typeof file === 'string') expect(packed.files, door).toContain(file.slice(2))
   for (const file of Object.values(manifest.bin)) expect(packed.files).toContain(file.replace(/^\.\//, ''))
@@ -49,11 +57,27 @@ test('entries.json, the exports of package.json and the tarball say the same', (
 
 test('the tarball holds what is needed and nothing else', () => {
   const known =
-    /^(dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|dist\/cli\/THIRD-PARTY-NOTICES\.txt|package\.json|config\.schema\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+    /^(dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|dist\/cli\/THIRD-PARTY-NOTICES\.txt|(docs|examples|deploy)\/.+|package\.json|config\.schema\.json|[A-Z]+\.md|LICENSE)$/
   expect(packed.files.filter((file) => !known.test(file))).toEqual([])
-  expect(packed.files.filter((file) => /test\.|spec|fixture|example/i.test(file))).toEqual([])
+  expect(packed.files.filter((file) => /test\.|\bspec|fixture|node_modules/i.test(file))).toEqual([])
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) expect(packed.files).toContain(file)
   expect(packed.unpackedSize).toBeLessThan(5 * 1024 * 1024)
+})
+
+test('the documents of the tarball link to what is in it', async () => {
+  const documents = packed.files.filter((file) => file.endsWith('.md'))
+  expect(documents).toEqual(expect.arrayContaining(['README.md', 'docs/hosts.md', 'docs/operations.md']))
+  const broken: string[] = []
+  for (const document of documents) {
+    const text = (await readFile(join(PACKAGE, document), 'utf8')).replaceAll(/```.*?```/gs, '')
+    for (const [, target = ''] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue
+      const file = posix.join(posix.dirname(document), target).replace(/\/$/, '')
+      if (!packed.files.some((each) => each === file || each.startsWith(`${file}/`)))
+        broken.push(`${document}: ${target}`)
+    }
+  }
+  expect(broken).toEqual([])
 })
 
 test('the command can be run as it is', async () => {
@@ -89,7 +113,7 @@ test('every package of tools/package.json is used', async () => {
   )
   const texts = [...files, join(PACKAGE, 'knip.config.ts')].map((file) => readFileSync(file, 'utf8')).join('\n')
   // by their command
-  const commands = ['@arethetypeswrong/cli', '@biomejs/biome', 'publint', 'typedoc', 'typescript']
+  const commands = ['@arethetypeswrong/cli', '@biomejs/biome', 'publint', 'typedoc']
   const isUsed = (name: string): boolean =>
     commands.includes(name) || name === '@types/node' || texts.includes(`'${name}'`) || texts.includes(`'${name}/`)
   const unused = Object.keys(dependencies).filter((name) => {

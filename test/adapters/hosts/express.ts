@@ -88,7 +88,8 @@ const errorPage = (_error: unknown, _req: IncomingMessage, res: ServerResponse, 
   res.end(ERROR_PAGE)
 }
 
-function expressHost(name: string, make: typeof express): Host {
+/** `byOption` mounts with the option `prefix`, as hosts do that leave the mount in the URL. */
+function expressHost(name: string, make: typeof express, byOption = false): Host {
   return {
     name,
     parses: ['application/json'],
@@ -99,7 +100,7 @@ function expressHost(name: string, make: typeof express): Host {
       if (options.company) for (const middleware of company(log, { ...options, json: make.json })) app.use(middleware)
       app.use('/portal/echo', make.json(), echo)
       app.use('/portal/boom', boom)
-      if (options.prefix === '') app.use(libraryMiddleware(options.library))
+      if (byOption || options.prefix === '') app.use(libraryMiddleware(options.library, { prefix: options.prefix }))
       else app.use(options.prefix, libraryMiddleware(options.library))
       app.use(unknown)
       app.use(errorPage)
@@ -108,7 +109,11 @@ function expressHost(name: string, make: typeof express): Host {
   }
 }
 
-export const expressHosts: readonly Host[] = [expressHost('Express 5', express), expressHost('Express 4', express4)]
+export const expressHosts: readonly Host[] = [
+  expressHost('Express 5', express),
+  expressHost('Express 4', express4),
+  expressHost('Express 5 by its option', express, true),
+]
 
 export const connectHost: Host = {
   name: 'connect 3',

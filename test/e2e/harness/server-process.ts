@@ -20,6 +20,7 @@ export interface ServerCommand {
   readonly program?: string
   readonly args: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
 }
 
 function exited(child: ChildProcess): Promise<number | null> {
@@ -46,6 +47,7 @@ export function startProcess(command: ServerCommand): Promise<ServerProcess> {
     spawn(command.program ?? process.execPath, command.args, {
       env: { ...process.env, ...command.env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
     }),
   )
   const ended = new Promise<string>((resolve) =>

@@ -110,7 +110,12 @@ export function loadNodeSqlite(): SqliteLibrary | undefined {
 }
 
 export async function loadBetterSqlite(): Promise<SqliteLibrary> {
-  const { default: Database } = await import('better-sqlite3').catch((cause: unknown) => {
+  // A name that bundlers do not see: no bundle can hold the compiled part, and Node 22.13 and later do without the package.
+  const name: string = 'better-sqlite3'
+  const load: Promise<{ readonly default: typeof import('better-sqlite3') }> = import(
+    /* webpackIgnore: true */ /* @vite-ignore */ name
+  )
+  const { default: Database } = await load.catch((cause: unknown) => {
     throw missing(cause)
   })
   return (file) => {
