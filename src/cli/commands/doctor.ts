@@ -9,6 +9,7 @@ import { checkPresigned } from '../doctor/presigned.js'
 import { checkPublicUrl } from '../doctor/public-url.js'
 import { checkMetadata } from '../doctor/records.js'
 import { checkStorageMark } from '../doctor/storage-mark.js'
+import { checkUploadUrls } from '../doctor/upload-urls.js'
 import { UsageError, WorkError } from '../failure.js'
 import type { Settings } from '../options/table.js'
 import { printJson } from '../print.js'
@@ -59,6 +60,7 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
     const isThere = settings.storage !== undefined || existsSync(folder.directory)
     if (isThere && (yield* checkStorage(storage))) {
       yield* withMetadata(settings, (metadata) => checkStorageMark(storage, metadata), { quiet: true })
+      yield* checkUploadUrls(storage)
       yield* checkPresigned(storage, await storageAuthority(settings))
       yield* checkLeftovers(storage, settings.uploadTime)
     }
