@@ -353,7 +353,7 @@ describeOn(minio, 'on MinIO', (server) => {
       found: expect.stringMatching(/^3(599|60\d) s apart$/),
       fix: expect.stringContaining('NTP'),
     })
-    expect(finding(report, 'presigned part')).toMatchObject({
+    expect(finding(report, 'presigned GET')).toMatchObject({
       state: 'failed',
       found: expect.stringContaining('status 403'),
       cause: expect.stringContaining('clocks'),
@@ -494,7 +494,7 @@ describeOn(minio, 'on MinIO', (server) => {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
     const calls = lines.filter(({ msg }) => msg === 's3')
     const object = new URL(uploadUrl).pathname.slice('/doctor-bucket/'.length)
-    expect(calls.find((entry) => entry.object === object && entry.operation === 'presign PUT')).toMatchObject({
+    expect(calls.find((entry) => entry.object === object && entry.operation === 'presign PUT part')).toMatchObject({
       level: 20,
       ms: expect.any(Number),
       canonicalRequest: expect.stringMatching(

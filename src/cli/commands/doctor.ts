@@ -10,6 +10,7 @@ import { checkPresigned } from '../doctor/presigned.js'
 import { checkPublicUrl } from '../doctor/public-url.js'
 import { checkMetadata } from '../doctor/records.js'
 import { checkStorageMark } from '../doctor/storage-mark.js'
+import { checkUploadUrls } from '../doctor/upload-urls.js'
 import { UsageError, WorkError } from '../failure.js'
 import type { Settings } from '../options/table.js'
 import { printJson } from '../print.js'
@@ -65,6 +66,7 @@ async function* examine({ settings, terminal }: CommandContext): Findings {
       yield* withMetadata(settings, belongs, { quiet: true })
       const record = await readServerRecord(folder).catch(() => undefined)
       const publicUrl = settings.publicUrl ?? record?.publicUrl ?? record?.url
+      yield* checkUploadUrls(storage)
       yield* checkPresigned(storage, { ca: await storageAuthority(settings), publicUrl })
       yield* checkLeftovers(storage, settings.uploadTime)
     }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { MultipartCapability, PresignCapability, StorageBackend } from 'sif-library/storage'
 import type { S3Traits } from 'sif-library/storage/s3'
-import { failed, makeProbe, type Probe } from './bytes.js'
+import { chunksOf, failed, makeProbe, type Probe } from './bytes.js'
 import { explain } from './explanations.js'
 import type { Finding, Findings } from './finding.js'
 import { type ProbeAnswer, sendProbe } from './http-probe.js'
@@ -28,10 +28,14 @@ const hostOf = (url: string): string => new URL(url).origin
 const answered = ({ status, code }: ProbeAnswer): string =>
   code === undefined ? `status ${status}` : `status ${status} ${code}`
 
-/** Runs the whole life of an upload in parts. Nothing where the storage signs no URLs for parts. */
+/** Runs the whole life of an upload in parts, or, where uploads by URL are blocked, a read. Nothing where the storage signs no URLs for parts. */
 export async function* checkPresigned(storage: StorageBackend, surroundings: Pick<Site, 'ca' | 'publicUrl'>): Findings {
   const { presign, multipart } = storage
   if (presign?.part === undefined || multipart === undefined) return
+  if (presign.uploadsBlocked !== undefined) {
+    yield* checkRead(storage, { presign, ca: surroundings.ca })
+    return
+  }
   const site = { storage, presign, multipart, ...surroundings }
   const probe = makeProbe()
   const check = 'multipart upload: start'
@@ -55,6 +59,30 @@ export async function* checkPresigned(storage: StorageBackend, surroundings: Pic
     )
   }
   yield* abort(site)
+}
+
+/** Reads a blob as clients do; what the store says to a URL shows a wrong endpoint, key or clock. */
+async function* checkRead(storage: StorageBackend, { presign, ca }: Pick<Site, 'presign' | 'ca'>): Findings {
+  const { key, bytes, size, sha256 } = makeProbe()
+  let check = 'presigned GET'
+  try {
+    await storage.put(key, chunksOf(bytes), { size, sha256 })
+    try {
+      const { url } = await presign.get(key, { expiresSeconds })
+      const host = hostOf(url)
+      check = `presigned GET at ${host}`
+      const answer = await sendProbe(url, { method: 'GET', ca })
+      const apart = secondsApart(answer)
+      const reason = apart !== undefined && apart >= WARN_SECONDS ? 'RequestTimeTooSkewed' : answer.code
+      if (answer.status === 200) yield { check, state: 'ok', found: 'the same bucket' }
+      else yield { check, state: 'failed', found: answered(answer), ...explain(reason) }
+      yield* checkClock(answer, host)
+    } finally {
+      await storage.delete(key)
+    }
+  } catch (error) {
+    yield failed(check, error)
+  }
 }
 
 interface Upload {

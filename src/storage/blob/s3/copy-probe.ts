@@ -13,13 +13,18 @@ const RIGHT_SHA256 = 'ac73d980c53d41581d9f9c8f7884590f3c461a8194262147d8cec67906
 const EXPIRES_SECONDS = 300
 /** A public endpoint that this server cannot reach must not hold up its start. */
 const IDLE_MS = 10_000
+/** For an answer to a part whose body does not come: Ceph copies without waiting for it, others wait. */
+const WITHHELD_MS = 1500
+
+/** No to what was asked for, whatever is in the source. */
+const REFUSALS: ReadonlySet<number> = new Set([401, 403, 405, 501])
 
 /**
  * What becomes of a part whose sender adds `x-amz-copy-source`, which no signature covers.
  *
  * - `refused`: the store says no, and keeps nothing.
  * - `ignored`: the header is dropped on the way, and the part is what its sender signed and sent.
- * - `copied`: the part is a copy of another object.
+ * - `copied`: the part is a copy of another object, or the store began one and failed for a reason of its own (400, 404).
  * - `unclear`: no answer, or one that says nothing (5xx, 429).
  * - `unusable`: these URLs take no part at all, so nothing can be said.
  */
@@ -100,7 +105,7 @@ async function tryPart(context: S3Context, { signUrl, bound, copy }: Attempt): P
     headers: signed,
     expiresSeconds: EXPIRES_SECONDS,
   })
-  const send = (body: string, more: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+  const send = (body: string | undefined, more: Readonly<Record<string, string>> = {}): Promise<Answer> =>
     sendPart(context, { url, canonical, object: target.object, headers: { ...signed, ...more }, body })
   let joined = false
   try {
@@ -109,9 +114,13 @@ async function tryPart(context: S3Context, { signUrl, bound, copy }: Attempt): P
     const right = await send(RIGHT)
     if (right.status >= 300)
       return { copying: saysNothing(right) ? 'unclear' : 'unusable', answer: right.answer, holdsBytes }
-    const { status, answer } = await send(RIGHT, copy)
-    if (saysNothing({ status })) return { copying: 'unclear', answer, holdsBytes }
-    if (status >= 300) return { copying: 'refused', answer, holdsBytes }
+    // Ceph copies where no body comes, and says 400 where one does
+    const bare = await send(undefined, copy)
+    const { status, answer } = bare.status > 0 && bare.status < 300 ? bare : await send(RIGHT, copy)
+    if (status >= 300 || status === 0) {
+      if (saysNothing({ status })) return { copying: 'unclear', answer, holdsBytes }
+      return { copying: REFUSALS.has(status) ? 'refused' : 'copied', answer, holdsBytes }
+    }
     // a 200 may still carry an error, or mean that the header was dropped: the bytes tell
     const { Parts = [] } = await connection.call(
       { operation: 'ListParts', ...target, pace: 'prompt' },
@@ -164,7 +173,8 @@ async function sendPart(
     readonly canonical: () => string | undefined
     readonly object: string
     readonly headers: Readonly<Record<string, string>>
-    readonly body: string
+    /** undefined: it is announced and never sent. */
+    readonly body: string | undefined
   },
 ): Promise<Answer> {
   const started = performance.now()
@@ -173,9 +183,9 @@ async function sendPart(
     const { status, code } = await sendPlain(put.url, {
       method: 'PUT',
       headers: put.headers,
-      body: put.body,
+      ...(put.body === undefined ? { withhold: true } : { body: put.body }),
       ca: options.ca,
-      idleMs: Math.min(IDLE_MS, options.timeouts.requestSeconds * 1000),
+      idleMs: put.body === undefined ? WITHHELD_MS : Math.min(IDLE_MS, options.timeouts.requestSeconds * 1000),
     })
     const facts = code === undefined ? {} : { error: code }
     const refused = code === 'SignatureDoesNotMatch' ? { canonicalRequest: put.canonical() } : {}

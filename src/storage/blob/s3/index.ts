@@ -16,10 +16,11 @@ import { createPresign } from './presign.js'
 import { probeBinding } from './probe.js'
 import type { S3Traits } from './profiles.js'
 import { proveObject } from './proof.js'
+import { probeReach, type Reach } from './reach-probe.js'
 import { loadSha256 } from './sha256.js'
 import { createSigner, type SignUrl } from './signer.js'
 import { createTrials } from './trials.js'
-import { createUploadSigning } from './upload-signing.js'
+import { createUploadSigning, type UploadVerdict } from './upload-signing.js'
 
 export type { S3LogEntry } from './call-log.js'
 export type { S3Credentials, S3StorageOptions, S3Timeouts, S3Verify } from './options.js'
@@ -32,12 +33,19 @@ export {
   type S3Traits,
   s3Profiles,
 } from './profiles.js'
+export type { Reach } from './reach-probe.js'
+export type { UploadSigner, UploadVerdict } from './upload-signing.js'
 export { s3OptionsFromUrl } from './url.js'
 
 /** A StorageBackend over S3 with presigned URLs and multipart uploads. */
 export interface S3Storage extends StorageBackend {
   readonly multipart: MultipartCapability
   readonly presign: PresignCapability
+  /**
+   * What a holder of an upload URL could do with it, tried through the public endpoint; for `doctor`. `reach`: what its
+   * signer may do beyond uploads, undefined where it signs with our own credentials.
+   */
+  examineUploads(): Promise<{ readonly verdict: UploadVerdict; readonly reach: readonly Reach[] | undefined }>
   /** What was found by trying what the store can do, at `ready` or later. */
   readonly traits: S3Traits
 }
@@ -158,6 +166,11 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
         find,
       },
     }),
+    examineUploads: async () => {
+      const verdict = await uploads.find()
+      const isOwn = verdict.signedBy === 'credentials'
+      return { verdict, reach: isOwn ? undefined : await probeReach(context, await uploads.signer()) }
+    },
     prove: async (key, expected) => proveObject(context, at(key), expected),
 
     async sweepTemporary(olderThan, { isInUse } = {}) {

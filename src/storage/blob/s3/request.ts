@@ -7,6 +7,8 @@ export interface PlainRequest {
   /** Sent exactly so. */
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  /** The body that the headers announce is never sent: only an answer that does not wait for it comes. */
+  readonly withhold?: boolean
   /** PEM of an authority to trust beside those of Node. */
   readonly ca?: string | Uint8Array | undefined
   /** Milliseconds without a byte until it is given up. */
@@ -28,7 +30,10 @@ const MAX_BODY_BYTES = 65_536
  * Sends one request as a client of the store does: on a connection of its own, without the SDK, its signatures and its
  * retries. Rejects with the error of the network.
  */
-export function sendPlain(url: string, { method, headers, body, ca, idleMs }: PlainRequest): Promise<PlainAnswer> {
+export function sendPlain(
+  url: string,
+  { method, headers, body, withhold, ca, idleMs }: PlainRequest,
+): Promise<PlainAnswer> {
   const send = url.startsWith('https:') ? httpsRequest : httpRequest
   const trust = ca === undefined ? {} : { ca: [...rootCertificates, typeof ca === 'string' ? ca : Buffer.from(ca)] }
   return new Promise((resolve, reject) => {
@@ -40,19 +45,21 @@ export function sendPlain(url: string, { method, headers, body, ca, idleMs }: Pl
         if (text.length < MAX_BODY_BYTES) text += chunk.slice(0, MAX_BODY_BYTES - text.length)
       })
       response.once('error', reject)
-      response.once('end', () =>
+      response.once('end', () => {
+        if (withhold === true) request.destroy()
         resolve({
           status: response.statusCode ?? 0,
           headers: response.headers,
           body: text,
           code: /<Code>([A-Za-z0-9]{1,64})<\/Code>/.exec(text)?.[1],
-        }),
-      )
+        })
+      })
     })
     request.once('timeout', () =>
       request.destroy(Object.assign(new Error(`no answer within ${idleMs} ms`), { code: 'ETIMEDOUT' })),
     )
     request.once('error', reject)
-    request.end(body)
+    if (withhold === true) request.flushHeaders()
+    else request.end(body)
   })
 }
