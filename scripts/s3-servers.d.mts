@@ -33,8 +33,8 @@ export interface S3Daemon {
   pid(): number | undefined
   isAlive(): boolean
   start(): void
-  /** Default SIGTERM. */
-  end(signal?: NodeJS.Signals): Promise<void>
+  /** Default SIGTERM. Killed where it has not ended after `forceAfterMs` (5,000). */
+  end(signal?: NodeJS.Signals, options?: { readonly forceAfterMs?: number }): Promise<void>
   /** Stops it in the middle of what it does (SIGSTOP): it takes connections and never answers. */
   pause(): void
   resume(): void

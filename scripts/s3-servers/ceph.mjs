@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { findFreePort } from '../local-server.mjs'
 import { defineDaemon, makeKeys, run, startAll, waitForAnswer } from './daemon.mjs'
 import { needPrograms } from './debian.mjs'
@@ -84,7 +85,17 @@ export async function startCeph({ port: wanted, dnsName } = {}) {
     await run(programs.monmaptool, ['--create', '--clobber', '--addv', 'a', address, '--fsid', fsid, map], { env })
     await tool('ceph-mon', '--mkfs', '-i', 'a', '--monmap', map)
     mon.start()
-    await tool('ceph', '--connect-timeout', '60', 'osd', 'new', osdId, '0')
+    // at its very start the monitor refuses a command now and then (EPERM); `osd new` with the same UUID may be repeated
+    const makeOsd = () => tool('ceph', '--connect-timeout', '60', 'osd', 'new', osdId, '0')
+    for (let tries = 1; ; tries += 1) {
+      const failure = await makeOsd().then(
+        () => undefined,
+        (error) => error,
+      )
+      if (failure === undefined) break
+      if (tries === 10 || !mon.isAlive()) throw failure
+      await wait(500)
+    }
     await tool('ceph-osd', '-i', '0', '--mkfs', '--osd-uuid', osdId)
     await tool('ceph', 'osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=local')
     osd.start()

@@ -85,11 +85,11 @@ export function defineDaemon({ name, command, cwd, env, log }) {
       child.on('error', (error) => output.write(`${error.message}\n`))
       exited.then(() => output.end())
     },
-    async end(signal = 'SIGTERM') {
+    async end(signal = 'SIGTERM', { forceAfterMs = 5000 } = {}) {
       if (!isAlive()) return
       send(signal)
       send('SIGCONT') // a paused one ends too
-      const force = setTimeout(send, 5000, 'SIGKILL')
+      const force = setTimeout(send, forceAfterMs, 'SIGKILL')
       await exited
       clearTimeout(force)
     },

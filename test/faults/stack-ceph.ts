@@ -71,7 +71,7 @@ export async function cephStack({
   }
   // it is ended in order: its memory is the only copy of the bytes, and is written down then
   const restartOsd: StoreFault = async (random) => {
-    await osd.end()
+    await osd.end('SIGTERM', { forceAfterMs: 120_000 })
     await wait(random.between(0, 3000))
     osd.start()
     await wait(3000)
