@@ -187,7 +187,7 @@ const exampleImports: Rule = (source) => {
 
 /**
  * The rooms of src/core, and which others each may import. Every room may also import these files of the spine:
- * options, services, route, version and extension. A room that is not listed here is an offence.
+ * options, settings, services, route, version and extension. A room that is not listed here is an offence.
  */
 const rooms: Readonly<Record<string, readonly string[]>> = {
   http: [],
@@ -204,7 +204,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   upkeep: ['uploads', 'images', 'sidecars', 'blobs', 'hooks', 'model', 'http'],
   extensions: ['upkeep', 'blobs', 'hooks', 'auth', 'model', 'http'],
 }
-const openSpine = ['options', 'services', 'route', 'version', 'extension'].map((name) => `src/core/${name}.ts`)
+const openSpine = ['options', 'settings', 'services', 'route', 'version', 'extension'].map(
+  (name) => `src/core/${name}.ts`,
+)
 const roomOf = (path: string): string | undefined => /^src\/core\/([^/]+)\//.exec(path)?.[1]
 
 const roomImports: Rule = (source) => {

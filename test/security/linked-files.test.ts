@@ -4,8 +4,9 @@ import { lstat, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { dataFolder, loadSecret, readServerRecord, writePrivateFile } from '../../src/cli/data-folder.js'
+import { dataFolder, loadSecret, readServerRecord } from '../../src/cli/data-folder.js'
 import { resolveSettings } from '../../src/cli/options/resolve.js'
+import { writePrivateFile } from '../../src/cli/private-file.js'
 
 let data: string
 let elsewhere: string

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../../storage/blob/contract.js'
 import { isStorageError, StorageError } from '../../storage/blob/errors.js'
 import type { MetadataStore } from '../../storage/metadata/contract.js'
-import type { Settings } from '../options.js'
+import type { Settings } from '../settings.js'
 import { recordsPrefix } from './keys.js'
 import { getRange, putSmall } from './small-objects.js'
 

@@ -3,7 +3,7 @@ import { messageOf } from '../../foreign.js'
 import type { StorageBackend, StorageCheck } from '../../storage/blob/contract.js'
 import type { MetadataStore } from '../../storage/metadata/contract.js'
 import type { StorageMark } from '../blobs/storage-mark.js'
-import type { Settings } from '../options.js'
+import type { Settings } from '../settings.js'
 
 export interface Readiness {
   readonly metadata: boolean

@@ -4,7 +4,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { MetadataStore } from '../../storage/metadata/contract.js'
-import type { Settings } from '../options.js'
+import type { Settings } from '../settings.js'
 
 export interface DownloadCounts {
   count(containerId: string): void

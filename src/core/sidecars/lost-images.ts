@@ -4,7 +4,7 @@ import type { ImageRecord, MetadataStore } from '../../storage/metadata/contract
 import { digestOfKey } from '../blobs/keys.js'
 import type { BlobKeeper } from '../blobs/why-kept.js'
 import { containerPath } from '../model/references.js'
-import type { Settings } from '../options.js'
+import type { Settings } from '../settings.js'
 import { decodeSidecar, type ImageSidecar, readSidecar } from './document.js'
 import { listNewest, sidecarsOfImages } from './keys.js'
 

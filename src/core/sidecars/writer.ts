@@ -7,7 +7,7 @@ import type { StorageBackend } from '../../storage/blob/contract.js'
 import { isStorageError } from '../../storage/blob/errors.js'
 import type { MetadataStore, RecordChange } from '../../storage/metadata/contract.js'
 import type { StorageMark } from '../blobs/storage-mark.js'
-import type { Settings } from '../options.js'
+import type { Settings } from '../settings.js'
 import {
   currentSidecar,
   decodeSidecar,

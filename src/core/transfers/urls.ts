@@ -4,7 +4,7 @@ import type { UploadRecord } from '../../storage/metadata/contract.js'
 import { grantOf } from '../auth/grants.js'
 import type { Grant, Principal } from '../auth/policy.js'
 import type { LibraryRequest } from '../http/messages.js'
-import type { Settings } from '../options.js'
+import type { Settings } from '../settings.js'
 import { tokenArrives, tokenReach } from './redirects.js'
 import type { Capabilities } from './tokens.js'
 

@@ -15,7 +15,7 @@ beforeAll(async () => {
     library: { publicUrl: () => publicUrl },
   })
   publicUrl = made.registry.publicUrl
-  made.allowProxyPut()
+  made.allowPut()
   registry = made.registry
   await push(registry, 'alice/tools/bwa', Buffer.from('bytes of an image'))
 })
@@ -184,7 +184,7 @@ it('a principal that came without a token is kept off the host that it shares wi
       },
     },
   })
-  made.allowProxyPut()
+  made.allowPut()
   await push(made.registry, 'alice/tools/bwa', Buffer.from('bytes of an image'))
   const locate = async (store: string, headers: Record<string, string>): Promise<string> => {
     target = store

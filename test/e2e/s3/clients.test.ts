@@ -93,13 +93,13 @@ const matrices = [
     // Ceph refuses a token beside a signed URL, and old clients bring theirs to the same host name
     name: 'Ceph, on the host name of the registry',
     server: ceph,
-    hosts: (server: RunningS3Server) => [serve(server, true)],
+    hosts: (server: RunningS3Server) => [serve(server, { bindsPayload: true, takesUploads: false })],
     generations: generationsOf('scs-0.2.2', 'scs-0.5.5', 'scs-1.0.2', 'scs-1.2.0', 'scs-1.3.3'),
   },
   {
     name: 'Swift',
     server: swift,
-    hosts: (server: RunningS3Server) => [serve(server, false)],
+    hosts: (server: RunningS3Server) => [serve(server, { bindsPayload: false })],
     generations: GENERATIONS,
   },
 ]

@@ -34,17 +34,23 @@ async function startProxy(endpoint: string): Promise<string> {
 }
 
 describeOn(minio, 'publicEndpoint with a path', (server) => {
-  test.each(['/store', '/store/'])('%s: PUT, parts and GET go through the proxy', async (path) => {
+  test.each(['/store', '/store/'])('%s: parts and GET go through the proxy', async (path) => {
     const origin = await startProxy(server.endpoint)
     const storage = storageOn(server, { publicEndpoint: `${origin}${path}` })
     await storage.ready?.()
     const small = testBytes(5000)
     const key = `blobs/sha256/ab/${small.sha256}/${path.length}`
-    const put = await storage.presign.put(key, { ...small, expiresSeconds: 60 })
+    const { multipart, presign } = storage
+    const { uploadId } = await multipart.create(key, { size: small.size, partSize: small.size, sha256: small.sha256 })
+    const part = { key, uploadId, partNumber: 1, size: small.size, sha256: small.sha256, expiresSeconds: 60 }
+    const put = await presign.part?.(part)
+    if (put === undefined) throw new Error('the store signs no URLs of parts')
     expect(put.url.startsWith(`${origin}/store/images/`) || put.url.startsWith(`${origin}/store/`)).toBe(true)
     expect(put.url).not.toContain('//store//')
-    expect((await fetch(put.url, { method: 'PUT', body: small.bytes, headers: put.headers })).status).toBe(200)
-    await storage.presign.finish(key, small)
+    const sent = await fetch(put.url, { method: 'PUT', body: small.bytes, headers: put.headers })
+    expect(sent.status).toBe(200)
+    const etag = (sent.headers.get('etag') ?? '').replaceAll('"', '')
+    await multipart.complete({ ...small, key, uploadId, parts: [{ partNumber: 1, etag }] })
     const get = await storage.presign.get(key, { expiresSeconds: 60 })
     const read = await fetch(get.url)
     expect(read.status).toBe(200)

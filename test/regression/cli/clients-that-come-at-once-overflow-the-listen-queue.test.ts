@@ -22,7 +22,10 @@ describeWhen(missing, 'the listen queue')('the listen queue', () => {
     const most = backlogOf((plain.address() as AddressInfo).port)
     plain.close()
     expect(most).toBeGreaterThan(0)
-    const server = await createWebServer(resolveSettings({ flags: { port: '0' }, environment: {} }), () => {})
+    const server = await createWebServer(resolveSettings({ flags: { port: '0' }, environment: {} }), {
+      app: () => {},
+      logger: { warn: () => {} },
+    })
     try {
       expect(backlogOf(await server.listen())).toBe(Math.min(most, 65_535))
     } finally {
