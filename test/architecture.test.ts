@@ -53,12 +53,27 @@ function isTypeOnly(node: ts.ImportDeclaration | ts.ExportDeclaration): boolean 
   )
 }
 
+/** The text of a constant of the file: a name that bundlers must not see is written so. */
+function textOfConstant(file: ts.SourceFile, name: string): string | undefined {
+  let text: string | undefined
+  walk(file, (node) => {
+    if (!ts.isVariableDeclaration(node) || node.name.getText(file) !== name) return
+    if (node.initializer !== undefined && ts.isStringLiteralLike(node.initializer)) text = node.initializer.text
+  })
+  return text
+}
+
 /** Every import, export from, dynamic import, import type and require. */
 function importsOf(source: SourceText): Import[] {
   const file = parse(source)
   const found: Import[] = []
   const add = (specifier: ts.Node | undefined, typeOnly: boolean): void => {
     if (specifier === undefined) return
+    const named = ts.isIdentifier(specifier) ? textOfConstant(file, specifier.text) : undefined
+    if (named !== undefined) {
+      found.push({ from: source.path, target: named, typeOnly, line: lineOf(file, specifier) })
+      return
+    }
     if (!ts.isStringLiteralLike(specifier)) {
       found.push({ from: source.path, target: '(computed)', typeOnly, line: lineOf(file, specifier) })
       return
@@ -469,6 +484,7 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
   ['coreImports', 'src/core/x.ts', "const pg = require('pg')", 1],
   ['coreImports', 'src/core/x.ts', "type Pool = import('pg').Pool", 1],
   ['coreImports', 'src/core/x.ts', 'const m = await import(name)', 1],
+  ['coreImports', 'src/core/x.ts', "const name = 'pg'\nconst m = await import(name)", 2],
   [
     'coreImports',
     'src/core/images/x.ts',

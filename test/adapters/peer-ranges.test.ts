@@ -3,9 +3,18 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
+import tools from '../../tools/package.json' with { type: 'json' }
+import sqliteTools from '../../tools/sqlite/package.json' with { type: 'json' }
 
 const peers: Readonly<Record<string, string>> = manifest.peerDependencies
-const devDependencies: Readonly<Record<string, string>> = manifest.devDependencies
+/** The checkout's own, and those that only tests need. */
+const devDependencies: Readonly<Record<string, string>> = {
+  ...manifest.devDependencies,
+  ...tools.dependencies,
+  ...sqliteTools.dependencies,
+}
+/** Libraries of the command, which the build puts inside of it. */
+const bundled = ['commander', 'pino', 'yaml']
 
 /** Exact versions of a package that the tests have, also under another name (`npm:NAME@VERSION`). */
 function versionsOf(name: string): string[] {
@@ -66,7 +75,13 @@ test('what the code imports when it runs is a dependency or a peer, and every pe
   const namesIn = (pattern: RegExp): Set<string> => new Set([...text.matchAll(pattern)].map(([, name = '']) => name))
   const all = namesIn(/(?:from|import\()\s*'((?:@[\w-]+\/)?[\w-]+)/g)
   const running = namesIn(/^(?:import(?! type)[^\n]*from|.*\bimport\()\s*'((?:@[\w-]+\/)?[\w-]+)(?=['/])/gm)
-  const known = new Set([manifest.name, 'node', ...Object.keys(manifest.dependencies), ...Object.keys(peers)])
+  const known = new Set([
+    manifest.name,
+    'node',
+    ...bundled,
+    ...Object.keys(manifest.dependencies),
+    ...Object.keys(peers),
+  ])
   expect([...running].filter((name) => !known.has(name))).toEqual([])
   expect(Object.keys(peers).filter((name) => !all.has(name))).toEqual([])
 })

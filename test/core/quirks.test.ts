@@ -378,7 +378,7 @@ quirk('Q28 size is the bytes, as a plain integer above 0', async () => {
 quirk('Q29 a ranged GET is 206 with the bytes that were asked for, over the whole life of the URL', async () => {
   await push(registry, reference, bytes)
   const url = (await registry.call('GET', `/v1/imagefile/${reference}:latest`)).headers.location ?? ''
-  registry.advance(23 * 3600_000)
+  registry.advance(59 * 60_000)
   const answer = await registry.call('GET', url, { headers: { range: 'bytes=10-19' } })
   expect([answer.status, answer.bytes.equals(bytes.subarray(10, 20))]).toEqual([206, true])
 })

@@ -562,6 +562,6 @@ export class Model {
       throw new Error(`left in the storage: ${JSON.stringify(upload)}`)
     // a second one finds nothing to do
     const again = await library.sweep({ graceSeconds: 0 })
-    expect(again).toEqual({ uploads: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 })
+    expect(again).toEqual({ uploads: 0, images: 0, blobs: 0, orphans: 0, temporary: 0, kept: 0, bytes: 0 })
   }
 }

@@ -10,6 +10,8 @@ import { type Consumer, install, pack, readJson } from './packed.js'
 const peers = ['@aws-sdk/client-s3', '@smithy/protocol-http', '@smithy/signature-v4', 'pg']
 const webpackVersion = '5.113.0'
 
+const hasSqlite = process.getBuiltinModule?.('node:sqlite') !== undefined
+
 let consumer: Consumer
 let doors: string[]
 
@@ -58,7 +60,7 @@ beforeAll(async () => {
 
 /** Runs a bundle; on a Node without SQLite the compiled package stands beside it, as no bundle can hold it. */
 async function runBundle(file: string): Promise<string> {
-  if (process.getBuiltinModule?.('node:sqlite') === undefined) {
+  if (!hasSqlite) {
     const link = join(consumer.folder, 'out/node_modules/better-sqlite3')
     await mkdir(join(link, '..'), { recursive: true })
     await symlink(join(PACKAGE, 'node_modules/better-sqlite3'), link).catch(() => {})
@@ -90,6 +92,8 @@ describe.each(['esm.mjs', 'cjs.cjs'])('%s', (entry) => {
     // as CommonJS it has no way to say that better-sqlite3 is left alone on purpose
     const known = entry === 'cjs.cjs' ? [expect.stringMatching(/metadata\/sqlite\.cjs: Critical dependency/)] : []
     expect(warnings.filter((each) => /sif-library/.test(each))).toEqual(known)
+    // docs/hosts.md names this one limit
+    if (entry === 'cjs.cjs' && !hasSqlite) return
     expect(await runBundle(`out/${out}`)).toContain('all doors bundled')
   })
 })

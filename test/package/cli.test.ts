@@ -432,6 +432,15 @@ describe('sweep and verify', () => {
     ])
   })
 
+  it('an S3 store brings no warning of its SDK in front of the result', async () => {
+    const data = await temporaryFolder()
+    const storage = 's3://images?endpoint=http://127.0.0.1:9'
+    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', AWS_REGION: 'us-east-1' }
+    const { code, stderr } = await command(['doctor', '--data', data, '--storage', storage], { env })
+    expect(code).toBe(1)
+    expect(stderr).not.toMatch(/Warning/)
+  })
+
   /** From now on the database fails at this. */
   const breakDatabase = async (data: string, at: string): Promise<void> => {
     const database = await openSqliteFile(join(data, 'registry.db'))

@@ -5,9 +5,11 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { cleanUpAfterEach, clientOf, startHost } from './cli-support.js'
 import { type Consumer, install, pack } from './packed.js'
 
-const nest = '12.5.1'
 const packages = [
-  ...['core', 'common', 'platform-express', 'platform-fastify'].map((name) => `@nestjs/${name}@${nest}`),
+  '@nestjs/core@12.5.1',
+  '@nestjs/common@12.5.1',
+  '@nestjs/platform-express@12.5.1',
+  '@nestjs/platform-fastify@12.5.0',
   'reflect-metadata@0.2.2',
   'rxjs@7.8.2',
 ]

@@ -158,7 +158,9 @@ export async function createTestRegistry(options: TestRegistryOptions = {}): Pro
   await library.ready()
   const tokens: Partial<Record<TestUser, string>> = {}
   for (const name of users) {
-    await library.accounts.addUser({ name, admin: name === 'admin', groups: name === 'bob' ? ['lab'] : [] })
+    // over a store that reindex filled, their entities are there already
+    const user = { name, admin: name === 'admin', groups: name === 'bob' ? ['lab'] : [] }
+    await library.accounts.addUser({ ...user, takeOver: true })
     tokens[name] = (await library.accounts.createToken({ user: name })).token
   }
   // those of its own making

@@ -1,4 +1,4 @@
-import assert from 'node:assert/strict'
+import { assert } from '../assert.js'
 import type { MetadataGroup } from './context.js'
 
 export const documentTests: MetadataGroup = {

@@ -1,5 +1,5 @@
-import assert from 'node:assert/strict'
 import type { MetadataLimit } from '../../storage/metadata/errors.js'
+import { assert } from '../assert.js'
 import type { MetadataContext, MetadataGroup, Place } from './context.js'
 
 const reached = (limit: MetadataLimit) => ({ name: 'MetadataError', code: 'limit-exceeded', limit })

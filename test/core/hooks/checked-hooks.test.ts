@@ -109,7 +109,7 @@ describe('options', () => {
     [{ publicURL: 'x' }, 'unknown option publicURL'],
     [
       { auth: { authenticat: () => null } },
-      'unknown option auth.authenticat: there are authenticate, authorize, anonymousWrites, visible',
+      'unknown option auth.authenticat: there are authenticate, authorize, anonymousWrites, recall, visible',
     ],
     [{ hooks: { beforeUpload: () => {} } }, 'unknown option hooks.beforeUpload'],
     [{ on: { 'image.publish': () => {} } }, 'unknown option on.image.publish'],

@@ -2,20 +2,8 @@ import { link, lstat, mkdir, open, rm, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isStorageError } from '../errors.js'
 import { failure, isAbsent, systemCall, systemCode } from './errors.js'
-import type { Layout } from './layout.js'
 import { assertNoBlobAbove, publishByRename } from './publish-by-rename.js'
-
-/** `full`: a write that resolved survives a power failure. `none`: it survives the end of the process, and the operating system decides about the rest. */
-export type Durability = 'full' | 'none'
-
-export interface PublishOptions {
-  readonly key: string
-  /** The finished file, outside of `keys`. What is left of it, the caller removes; where publishing failed, it is there as it was. */
-  readonly source: string
-  readonly target: string
-  readonly layout: Layout
-  readonly durability: Durability
-}
+import type { PublishOptions } from './publish-options.js'
 
 /**
  * What file systems say that make no hard links (exFAT, vfat, many SMB shares), or none between two folders (BeeGFS before 8, AFS) or two mounts. Other errors are those of
