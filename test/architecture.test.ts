@@ -424,6 +424,24 @@ describe('the house', () => {
     expect(Object.keys(rooms).filter((room) => !found.has(room))).toEqual([])
   })
 
+  it('is what docs/architecture.md shows', () => {
+    const text = readFileSync('docs/architecture.md', 'utf8')
+    const rows = [...text.matchAll(/^\| `([a-z]+)` \|(.*)\|$/gm)].map(([, room = '', others = '']) => [
+      room,
+      [...others.matchAll(/`([a-z]+)`/g)].map(([, other]) => other),
+    ])
+    expect(Object.fromEntries(rows)).toEqual(rooms)
+    const tree = [...text.matchAll(/^ {4}([a-z-]+(?:\/|\.ts))/gm)].map(([, name = '']) => name)
+    const inCore = tree.slice(0, tree.indexOf('blob/'))
+    // limits.ts and settings.ts stand in the line of options.ts, and version.ts is made by the build
+    const others = ['limits.ts', 'settings.ts', 'version.ts']
+    expect([...inCore, ...others].sort()).toEqual(
+      readdirSync('src/core', { withFileTypes: true })
+        .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+        .sort(),
+    )
+  })
+
   it('has no storey that no rule looks at', () => {
     const folders = new Set(
       filesOf('src').map(({ path }) =>

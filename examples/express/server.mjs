@@ -17,7 +17,7 @@ const server = app.listen(port, '127.0.0.1', () =>
 server.requestTimeout = 0
 
 // every hour: ends uploads that their clients left, deletes bytes that no image refers to any more
-setInterval(() => library.sweep().catch(console.error), 3_600_000).unref()
+library.startUpkeep()
 
 process.once('SIGTERM', () => {
   server.close(() => library.close())

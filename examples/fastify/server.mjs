@@ -15,5 +15,5 @@ if ((await library.accounts.findUser('alice')) === undefined) {
 }
 await app.listen({ port, host: '127.0.0.1' })
 // every hour: ends uploads that their clients left, deletes bytes that no image refers to any more
-setInterval(() => library.sweep().catch(console.error), 3_600_000).unref()
+library.startUpkeep()
 process.once('SIGTERM', () => app.close())

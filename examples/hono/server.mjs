@@ -15,7 +15,7 @@ const server = serve({ fetch: app.fetch, port, hostname: '127.0.0.1', serverOpti
 )
 
 // every hour: ends uploads that their clients left, deletes bytes that no image refers to any more
-setInterval(() => library.sweep().catch(console.error), 3_600_000).unref()
+library.startUpkeep()
 
 process.once('SIGTERM', () => {
   server.close(() => library.close())

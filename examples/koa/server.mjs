@@ -35,7 +35,7 @@ const server = createServer({ requestTimeout: 0 }, app.callback()).listen(port, 
 )
 
 // every hour: ends uploads that their clients left, deletes bytes that no image refers to any more
-setInterval(() => library.sweep().catch(console.error), 3_600_000).unref()
+library.startUpkeep()
 
 process.once('SIGTERM', () => {
   server.close(() => library.close())

@@ -14,7 +14,7 @@ import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
 import { addListeners, createEmitter } from './hooks/events.js'
 import type { EventFacts, LibraryEventName, LibraryListener } from './hooks/hooks.js'
 import { createBodyBudget } from './http/body-budget.js'
-import { isLibraryError } from './http/errors.js'
+import { isLibraryError, retrySoon } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
 import { type HandedBody, handOut, inPieces } from './http/response-body.js'
 import { errorResponse } from './http/responses.js'
@@ -228,7 +228,7 @@ export function createLibrary(options: LibraryOptions): Library {
         await handed[Symbol.asyncIterator]().return?.()
         return errorResponse(503, 'the registry sends too many answers at once: try again', {
           ...(requestId !== undefined && { 'x-request-id': requestId }),
-          'retry-after': '5',
+          ...retrySoon,
         })
       }
       return { ...response, body: handed }

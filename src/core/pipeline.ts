@@ -1,9 +1,8 @@
 /** One request: match, authenticate, decode, authorize, handle. Every throw ends in the one `catch` here. */
 import { randomUUID } from 'node:crypto'
-import { isStorageError } from '../storage/blob/errors.js'
-import { isMetadataError, type MetadataError, type MetadataLimit } from '../storage/metadata/errors.js'
 import { authorize, refuseAnonymousWrite } from './auth/access.js'
-import { isLibraryError, LibraryError } from './http/errors.js'
+import { toLibraryError } from './http/error-mapping.js'
+import { LibraryError, retrySoon } from './http/errors.js'
 import { readJsonBody } from './http/json-body.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
 import { readHeader } from './http/messages.js'
@@ -22,79 +21,6 @@ function requestIdOf(request: LibraryRequest): string {
   return randomUUID()
 }
 
-/** What to do about a number that is reached. */
-const waysOut: Readonly<Record<MetadataLimit, string>> = {
-  records: 'it may hold no more: delete images, or ask the operator of the registry',
-  tags: 'it may have no more: delete some first',
-  'pending-images': 'push them, delete them, or wait until the registry removes them',
-  'uploads-of-principal': 'finish or abort some, or wait until they expire',
-  'uploads-of-image': 'wait until one of them ends',
-}
-
-function limitError(error: MetadataError): LibraryError {
-  const { limit = 'records' } = error
-  const message = `${error.message}: ${waysOut[limit]}`
-  return limit === 'records' || limit === 'tags'
-    ? new LibraryError('quota-exceeded', message, { cause: error })
-    : new LibraryError('too-many', message, { cause: error, headers: { 'retry-after': '60' } })
-}
-
-/** Maps whatever was thrown to the error that the client reads. The text of unknown errors stays in the log. */
-export function toLibraryError(error: unknown, requestId: string): LibraryError {
-  if (isLibraryError(error)) return error
-  if (isStorageError(error)) {
-    const cause = { cause: error }
-    switch (error.code) {
-      case 'size-mismatch':
-        return new LibraryError('size-mismatch', 'more or fewer bytes came than were announced', cause)
-      case 'digest-mismatch':
-        return new LibraryError(
-          'digest-mismatch',
-          'the bytes do not have the announced SHA-256: they were damaged on the way, send them again',
-          cause,
-        )
-      case 'upload-exhausted':
-        return new LibraryError('gone', 'the parts of the upload were sent too often: push again', cause)
-      case 'upload-not-found':
-        return new LibraryError('gone', 'the upload is gone: push again', cause)
-      // only of an upload, whose completion stood still for so long that a sweep took it for left by a crash: a pull says so itself
-      case 'not-found':
-        return new LibraryError('gone', 'the bytes of the upload are gone: push again', cause)
-      case 'invalid-range':
-        return new LibraryError('invalid-range', undefined, cause)
-      case 'no-space':
-        return new LibraryError('insufficient-storage', undefined, cause)
-      case 'aborted':
-        // a backend wraps whatever the body threw: our own idle time-out comes back this way
-        return isLibraryError(error.cause) ? error.cause : new LibraryError('client-closed', undefined, cause)
-      case 'unavailable':
-        return new LibraryError('unavailable', undefined, { ...cause, headers: { 'retry-after': '5' } })
-      default:
-        return new LibraryError('internal', `the storage failed (request ${requestId})`, cause)
-    }
-  }
-  if (isMetadataError(error)) {
-    const cause = { cause: error }
-    switch (error.code) {
-      case 'quota-exceeded':
-        return new LibraryError('quota-exceeded', error.message, cause)
-      case 'limit-exceeded':
-        return limitError(error)
-      case 'name-held':
-        return new LibraryError('conflict', error.message, cause)
-      case 'parent-missing':
-      case 'image-missing':
-        return new LibraryError('conflict', 'it was deleted in the meantime: push again', cause)
-      case 'unavailable':
-      case 'closed':
-        return new LibraryError('unavailable', undefined, { ...cause, headers: { 'retry-after': '5' } })
-      default:
-        return new LibraryError('internal', `the metadata store failed (request ${requestId})`, cause)
-    }
-  }
-  return new LibraryError('internal', `an internal fault (request ${requestId})`, { cause: error })
-}
-
 /** Milliseconds that a request waits for the first start of the stores, which goes on without it. */
 const prepareMs = 8000
 
@@ -108,7 +34,7 @@ async function prepare(services: Services, patienceMs: number): Promise<void> {
   } catch (error) {
     throw new LibraryError('unavailable', 'the registry is not ready: its storage or metadata store does not answer', {
       cause: error,
-      headers: { 'retry-after': '5' },
+      headers: retrySoon,
     })
   }
 }
@@ -231,7 +157,7 @@ export async function handleRequest(
     if (match === undefined) return undefined
     row = match.row
     if (services.isClosing())
-      throw new LibraryError('unavailable', 'the registry is shutting down', { headers: { 'retry-after': '5' } })
+      throw new LibraryError('unavailable', 'the registry is shutting down', { headers: retrySoon })
     context = begin(services, match, request, requestId)
     const answer = await run(row, context)
     response = request.method === 'HEAD' ? withoutBody(answer) : answer

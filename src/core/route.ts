@@ -1,5 +1,5 @@
 /** The shape of a row of the route table. The table runs the server, and documents it: `openapi.ts` and the tests read the same rows. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Located } from './auth/access.js'
 import type { Action, Principal, Resource } from './auth/policy.js'
 import type { LibraryError } from './http/errors.js'
@@ -100,3 +100,20 @@ export interface RouteRow<B = unknown, R = unknown> {
 export function defineRoute<B, R>(row: RouteRow<B, R>): RouteRow {
   return row as unknown as RouteRow
 }
+
+const data = (schema: z.ZodType): z.ZodType => z.object({ data: schema })
+
+/** `success` of a row that answers 200: with `{"data": …}`, or with what is no JSON. */
+export const ok = (schema: z.ZodType | 'bytes' | 'text' | 'empty'): RouteRow['success'] => ({
+  status: 200,
+  schema: typeof schema === 'string' ? schema : data(schema),
+})
+
+/** `success` of a row that makes something (201), or finds it there (200). */
+export const created = (schema: z.ZodType): RouteRow['success'] => ({ status: 201, also: [200], schema: data(schema) })
+
+/** `body` of the library's own rows: clients in Go write keys in any case. */
+export const anyCase = <B>(schema: z.ZodType<B>): { readonly schema: z.ZodType<B>; readonly keys: 'any-case' } => ({
+  schema,
+  keys: 'any-case',
+})

@@ -1,5 +1,5 @@
 /** Bounds the JSON bodies that are being read, over all connections: their number and their bytes in memory. */
-import { LibraryError } from './errors.js'
+import { LibraryError, retrySoon } from './errors.js'
 
 export interface BodyBudget {
   /** Counts one more body of this sender. Throws `unavailable`. */
@@ -22,7 +22,7 @@ interface Share {
 const senders = 4
 
 const busy = (message: string): LibraryError =>
-  new LibraryError('unavailable', `${message}: try again`, { headers: { 'retry-after': '5' } })
+  new LibraryError('unavailable', `${message}: try again`, { headers: retrySoon })
 
 export function createBodyBudget(limits: { readonly maxBodies: number; readonly maxBytes: number }): BodyBudget {
   const { maxBodies, maxBytes } = limits

@@ -79,6 +79,9 @@ export class LibraryError extends Error {
   }
 }
 
+/** Headers of an answer to something that will work again in a moment: when to try again, in seconds. */
+export const retrySoon: Readonly<Record<string, string>> = { 'retry-after': '5' }
+
 /** True for a LibraryError of any copy of this package; with `code`, only for that code. */
 export function isLibraryError(error: unknown, code?: LibraryErrorCode): error is LibraryError {
   const found = textIn(error, 'name') === 'LibraryError' ? textIn(error, 'code') : undefined

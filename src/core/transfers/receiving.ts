@@ -1,5 +1,5 @@
 /** Bounds how often the bytes of one upload, or of one part, come at the same time: each time takes room in the storage that no quota counts. */
-import { LibraryError } from '../http/errors.js'
+import { LibraryError, retrySoon } from '../http/errors.js'
 
 /** One that was broken off and one that tries again, and as many to spare. */
 const maxAtOnce = 4
@@ -20,7 +20,7 @@ export function createReceiving(): Receiving {
       const count = underWay.get(name) ?? 0
       if (count >= maxAtOnce)
         throw new LibraryError('too-many', 'these bytes are being sent several times already: wait until one ends', {
-          headers: { 'retry-after': '5' },
+          headers: retrySoon,
         })
       underWay.set(name, count + 1)
       try {
