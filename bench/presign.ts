@@ -5,13 +5,14 @@
  *   npm run bench:presign
  */
 import { createHash, createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { S3Client, UploadPartCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { Bench } from 'tinybench'
 import { s3Storage } from '../src/storage/blob/s3/index.js'
 
 const credentials = { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' }
-const endpoint = 'https://s3.example.org'
 const region = 'us-east-1'
 const bucket = 'sif-library'
 const key = `blobs/sha256/ab/${'ab'.repeat(32)}/0192f7a0c1d27d3e`
@@ -22,6 +23,25 @@ const part = {
   sha256: 'c5'.repeat(32),
   expiresSeconds: 300,
 }
+
+/**
+ * A store that takes parts and refuses copies: before the first URL the backend tries whether it does. It opens no
+ * sessions, so ours signs with the same key as the others.
+ */
+const store = createServer((request, response) => {
+  request.resume().on('end', () => {
+    const { searchParams } = new URL(request.url ?? '', 'http://store')
+    if (request.method === 'PUT') {
+      const isCopy = request.headers['x-amz-copy-source'] !== undefined
+      response.writeHead(isCopy ? 403 : 200, { etag: '"00000000000000000000000000000000"' }).end()
+    } else if (request.method === 'POST' && searchParams.has('uploads')) {
+      const xml = '<InitiateMultipartUploadResult><UploadId>trial</UploadId></InitiateMultipartUploadResult>'
+      response.writeHead(200, { 'content-type': 'application/xml' }).end(xml)
+    } else response.writeHead(request.method === 'DELETE' ? 204 : 403).end()
+  })
+})
+await new Promise<void>((resolve) => store.listen(0, '127.0.0.1', resolve))
+const endpoint = `http://127.0.0.1:${(store.address() as AddressInfo).port}`
 
 const storage = s3Storage({ bucket, endpoint, region, credentials, bindPayload: true })
 const client = new S3Client({
@@ -106,5 +126,8 @@ const result = {
   timesTheFloor: Number((at('ours') / at('floor')).toFixed(1)),
   goals: { fasterThanGetSignedUrl: 8, timesTheFloor: 5 },
 }
+await storage.close?.()
+store.closeAllConnections()
+store.close()
 process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
 process.exitCode = result.fasterThanGetSignedUrl >= result.goals.fasterThanGetSignedUrl ? 0 : 1

@@ -18,7 +18,7 @@ export interface StartS3Options {
 }
 
 export class S3ServerMissing extends Error {}
-export type S3ServerName = 'minio' | 'versitygw' | 's3proxy' | 'ceph' | 'swift'
+export type S3ServerName = 'minio' | 'mc' | 'versitygw' | 's3proxy' | 'ceph' | 'swift'
 /** Makes sure that a server is on this machine and returns its program; throws S3ServerMissing. */
 export function installS3Server(name: S3ServerName): Promise<string>
 export function startMinio(

@@ -34,6 +34,12 @@ const SERVERS = {
     module: 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c',
     needs: ['go'],
   },
+  // MinIO's client, with which administrators make users
+  mc: {
+    file: 'mc-v0.0.0-20250313080218-cf909e1063a9',
+    module: 'github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9',
+    needs: ['go'],
+  },
   versitygw: { file: 'versitygw-v1.8.0', module: 'github.com/versity/versitygw/cmd/versitygw@v1.8.0', needs: ['go'] },
   s3proxy: {
     file: 's3proxy-4.1.0-jar-with-dependencies.jar',

@@ -1,12 +1,20 @@
 /** deploy/nginx.conf and deploy/compose.yml: real clients through a real nginx in front of registry and MinIO; the environment of the containers against the options. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { type RunningS3Server, startMinio } from '../../scripts/s3-servers.mjs'
+import { installS3Server, type RunningS3Server, S3ServerMissing, startMinio } from '../../scripts/s3-servers.mjs'
 import { optionKeys, optionVariable } from '../../src/cli/options/table.js'
 import { s3OptionsFromUrl } from '../../src/storage/blob/s3/url.js'
 import { describeWhen } from './harness/availability.js'
@@ -16,9 +24,12 @@ import { goMissing } from './harness/go.js'
 import { hashFile, type ImageFolder, makeImageFolder } from './harness/images.js'
 import { checkNginx, type Nginx, nginxMissing, startNginx } from './harness/nginx.js'
 import { PACKAGE } from './harness/paths.js'
-import { startServeOn } from './harness/s3-registry.js'
+import { makePushCalls, type PushCalls, putHeaders } from './harness/push-calls.js'
+import { runOk } from './harness/run.js'
+import { BUCKET, startServeOn } from './harness/s3-registry.js'
 import { freePort, type ServeRegistry } from './harness/server.js'
-import { startOrSkip } from './s3/servers.js'
+import { rawRequest, type RawAnswer as StoreAnswer } from './s3/requests.js'
+import { MiB, startOrSkip, testBytes } from './s3/servers.js'
 
 const deployed = (name: string): Promise<string> => readFile(join(PACKAGE, 'deploy', name), 'utf8')
 
@@ -53,6 +64,21 @@ interface RawAnswer {
   readonly text: string
 }
 
+interface PutAt {
+  readonly bytes: Uint8Array
+  readonly headers: Readonly<Record<string, string>>
+  readonly ca: string
+  readonly past?: RunningS3Server
+}
+
+/** A PUT of an upload URL of nginx, with its `Host`, sent there or past it to the store. */
+function putAt(url: string, { bytes, headers, ca, past }: PutAt): Promise<StoreAnswer> {
+  const { host, pathname, search } = new URL(url)
+  const at = past === undefined ? url : `${past.endpoint}${pathname}${search}`
+  const all = { ...putHeaders(url, bytes), host, ...headers }
+  return rawRequest(at, { method: 'PUT', headers: all, body: bytes, ...(past === undefined && { ca }) })
+}
+
 /** A GET with the path exactly as given. */
 function rawGet(at: { readonly port: number; readonly path: string; readonly ca: string }): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
@@ -70,7 +96,13 @@ function rawGet(at: { readonly port: number; readonly path: string; readonly ca:
 
 const minio: RunningS3Server | undefined =
   nginxMissing() === undefined ? await startOrSkip('MinIO', startMinio) : undefined
+/** The client of MinIO with which compose.yml makes the registry's user. */
+const mc = minio === undefined ? undefined : await installS3Server('mc').catch(missingIsSkipped)
 afterAll(() => minio?.stop())
+
+function missingIsSkipped(error: unknown): undefined {
+  if (!(error instanceof S3ServerMissing)) throw error
+}
 
 describeWhen(
   nginxMissing() ?? opensslMissing() ?? (minio === undefined ? 'MinIO is not on this machine' : undefined),
@@ -178,6 +210,70 @@ describeWhen(
     },
   )
 
+  describe('x-amz-copy-source, which no signature covers', () => {
+    const SECRET = 'what the registry must never show'
+    let guarded: ServeRegistry
+    let alice: PushCalls
+
+    beforeAll(async () => {
+      const server = minio as RunningS3Server
+      // upload URLs that are signed with the root key, so that nothing but nginx stands between header and store
+      guarded = await startServeOn(server, {
+        prefix: 'guarded',
+        publicEndpoint: `https://${place.storeName}:${place.ports.tls}`,
+        args: ['--part-size', '5MiB'],
+        env: {
+          SIF_LIBRARY_UPLOAD_ACCESS_KEY_ID: server.accessKeyId,
+          SIF_LIBRARY_UPLOAD_SECRET_ACCESS_KEY: server.secretAccessKey,
+          // it tries the way of the clients at its start
+          NODE_EXTRA_CA_CERTS: certificates.ca,
+        },
+      })
+      alice = makePushCalls(guarded, await guarded.tokenOf('alice'))
+      const { endpoint, region, accessKeyId, secretAccessKey } = server
+      const s3 = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
+      await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'foreign/secret', Body: SECRET }))
+      s3.destroy()
+    })
+    afterAll(() => guarded?.stop())
+    const copy = { 'x-amz-copy-source': `/${BUCKET}/foreign/secret` }
+
+    it('puts no other bytes under a hash: it never reaches the store', async () => {
+      const claimed = Buffer.from(SECRET.replaceAll(/[a-z]/g, 'x'))
+      const id = await alice.makeImage('alice/guarded/a', claimed)
+      const url = await alice.startSingle(id, claimed)
+      expect(new URL(url).origin).toBe(`https://${place.storeName}:${place.ports.tls}`)
+      expect(new URL(url).searchParams.has('X-Amz-Security-Token')).toBe(false)
+      // past nginx the store would copy
+      const past = await putAt(url, { bytes: claimed, headers: copy, ca, past: minio as RunningS3Server })
+      expect([past.status, past.body.toString()]).toEqual([200, expect.stringContaining('CopyPartResult')])
+      for (const header of ['x-amz-copy-source', 'X-Amz-Copy-Source', 'X-AMZ-COPY-SOURCE']) {
+        const sent = await putAt(url, { bytes: claimed, headers: { [header]: copy['x-amz-copy-source'] }, ca })
+        expect([sent.status, sent.body.toString()]).toEqual([200, ''])
+      }
+      expect((await alice.completeSingle(id)).status).toBe(200)
+      const status = await guarded.operate(['verify', '--all', '--json'])
+      expect(JSON.parse(status)).toMatchObject({ damaged: 0 })
+    })
+
+    it('reads nothing into a part, whole or by range', async () => {
+      const whole = Buffer.alloc(5 * MiB + SECRET.length)
+      const id = await alice.makeImage('alice/guarded/c', whole)
+      const { uploadID, options } = await alice.startMultipart(id, whole.length)
+      const bytes = whole.subarray(5 * MiB)
+      const hash = options.s3compliant === 'true'
+      const url = await alice.partUrl(id, { uploadID, partNumber: 2, bytes, hash })
+      const own = createHash('md5').update(bytes).digest('hex')
+      const ranges: readonly Readonly<Record<string, string>>[] = [{}, { 'x-amz-copy-source-range': 'bytes=0-0' }]
+      for (const range of ranges) {
+        const past = await putAt(url, { bytes, headers: { ...copy, ...range }, ca, past: minio as RunningS3Server })
+        expect(past.body.toString()).toContain('CopyPartResult')
+        const sent = await putAt(url, { bytes, headers: { ...copy, ...range }, ca })
+        expect([sent.status, sent.headers.etag, sent.body.toString()]).toEqual([200, `"${own}"`, ''])
+      }
+    })
+  })
+
   it('answers a flood from one address with 429 that clients show', async () => {
     const ports = { ...place.ports, tls: await freePort(), plain: await freePort() }
     // slower limits than those of the file, so that a slow machine reaches them too
@@ -230,7 +326,8 @@ interface Compose {
 interface ComposeService {
   readonly environment: Readonly<Record<string, string>>
   readonly volumes: readonly string[]
-  readonly ports: readonly string[]
+  readonly ports?: readonly string[]
+  readonly entrypoint?: readonly string[]
   readonly build?: { readonly context: string; readonly dockerfile: string }
   readonly depends_on?: Readonly<Record<string, unknown>>
   readonly image?: string
@@ -246,6 +343,8 @@ describe('deploy/compose.yml', () => {
     MINIO_URL: 'https://s3.example',
     MINIO_ROOT_USER: 'user',
     MINIO_ROOT_PASSWORD: 'password',
+    MINIO_REGISTRY_USER: 'registry',
+    MINIO_REGISTRY_PASSWORD: 'its-password',
   }
   /** `${NAME:?message}`, as compose fills it in. */
   const fill = (text: string): string =>
@@ -262,6 +361,9 @@ describe('deploy/compose.yml', () => {
     const environment = compose.services.registry?.environment ?? {}
     const known = [...optionKeys.map(optionVariable), 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']
     for (const name of Object.keys(environment)) expect(known).toContain(name)
+    // never the root user
+    expect(environment).toMatchObject({ AWS_ACCESS_KEY_ID: 'registry', AWS_SECRET_ACCESS_KEY: 'its-password' })
+    expect(Object.values(environment)).not.toContain('password')
     expect(s3OptionsFromUrl(environment.SIF_LIBRARY_STORAGE ?? '')).toEqual({
       bucket: 'images',
       endpoint: 'http://minio:9000',
@@ -273,10 +375,14 @@ describe('deploy/compose.yml', () => {
 
   it('names services, volumes and files that exist, and opens ports to this machine only', async () => {
     const { services, volumes } = compose
-    expect(Object.keys(services)).toEqual(['registry', 'minio'])
+    expect(Object.keys(services)).toEqual(['registry', 'minio-user', 'minio'])
     for (const service of Object.values(services)) {
-      for (const volume of service.volumes) expect(Object.keys(volumes)).toContain(volume.split(':')[0])
-      for (const port of service.ports) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
+      for (const volume of service.volumes) {
+        const [source = '', , mode] = volume.split(':')
+        if (!source.startsWith('./')) expect(Object.keys(volumes)).toContain(source)
+        else expect([mode, await deployed(source)]).toEqual(['ro', expect.stringMatching(/^#!/)])
+      }
+      for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/)
       for (const other of Object.keys(service.depends_on ?? {})) expect(Object.keys(services)).toContain(other)
     }
     for (const [name, service] of Object.entries(services)) {
@@ -291,5 +397,76 @@ describe('deploy/compose.yml', () => {
     }
     const { context, dockerfile } = services.registry?.build ?? { context: '', dockerfile: '' }
     expect(await readFile(join(PACKAGE, 'deploy', context, dockerfile), 'utf8')).toContain('ENTRYPOINT')
+  })
+
+  describeWhen(
+    mc === undefined || minio === undefined ? 'MinIO or its client mc is not on this machine' : undefined,
+    'the user that it makes in MinIO',
+  )('the user that it makes in MinIO', () => {
+    const registryKey = { accessKeyId: 'registry', secretAccessKey: 'a: pass/word@%' }
+    let home: string
+
+    /** The step of compose.yml, as its container runs it. */
+    const makeUser = async (key: typeof registryKey): Promise<void> => {
+      const { environment, entrypoint = [], volumes } = compose.services['minio-user'] as ComposeService
+      const [source = '', target = ''] = volumes[0]?.split(':') ?? []
+      expect(entrypoint).toEqual(['/bin/sh', target])
+      const { accessKeyId, secretAccessKey, endpoint } = minio as RunningS3Server
+      const given: Readonly<Record<string, string>> = {
+        MINIO_URL: endpoint,
+        MINIO_ROOT_USER: accessKeyId,
+        MINIO_ROOT_PASSWORD: secretAccessKey,
+        MINIO_REGISTRY_USER: key.accessKeyId,
+        MINIO_REGISTRY_PASSWORD: key.secretAccessKey,
+        MC_CONFIG_DIR: join(home, '.mc'),
+      }
+      expect(Object.keys(given)).toEqual(Object.keys(environment))
+      const PATH = `${home}${delimiter}${process.env.PATH}`
+      await runOk('/bin/sh', { args: [join(PACKAGE, 'deploy', source)], env: { ...given, HOME: home, PATH } })
+    }
+
+    beforeAll(async () => {
+      home = await mkdtemp(join(tmpdir(), 'sif-library-mc-'))
+      await symlink(mc ?? '', join(home, 'mc'))
+    })
+    afterAll(() => rm(home, { recursive: true, force: true }))
+
+    it('is enough for the registry, which signs uploads with a session of it', async () => {
+      await makeUser({ ...registryKey, secretAccessKey: 'an older password' })
+      // and again, as at every start
+      await makeUser(registryKey)
+      const server = { ...(minio as RunningS3Server), ...registryKey }
+      const registry = await startServeOn(server)
+      try {
+        const alice = makePushCalls(registry, await registry.tokenOf('alice'))
+        const bytes = testBytes(1000).bytes
+        const id = await alice.makeImage('alice/least/image', bytes)
+        const url = await alice.startSingle(id, bytes)
+        expect(new URL(url).searchParams.has('X-Amz-Security-Token')).toBe(true)
+        expect((await rawRequest(url, { method: 'PUT', headers: putHeaders(url, bytes), body: bytes })).status).toBe(
+          200,
+        )
+        expect((await alice.completeSingle(id)).status).toBe(200)
+        expect((await alice.pull('alice/least/image', bytes)).status).toBe(200)
+      } finally {
+        await registry.stop()
+      }
+    })
+
+    it('may do nothing elsewhere', async () => {
+      const { endpoint, region } = minio as RunningS3Server
+      const s3 = new S3Client({ endpoint, region, forcePathStyle: true, credentials: registryKey })
+      const refused = { $metadata: expect.objectContaining({ httpStatusCode: 403 }) }
+      await expect(s3.send(new CreateBucketCommand({ Bucket: 'another' }))).rejects.toMatchObject(refused)
+      await expect(s3.send(new PutBucketPolicyCommand({ Bucket: BUCKET, Policy: '{}' }))).rejects.toMatchObject(refused)
+      await expect(s3.send(new DeleteBucketCommand({ Bucket: BUCKET }))).rejects.toMatchObject(refused)
+      s3.destroy()
+    })
+
+    it('has the policy of the guide', async () => {
+      const policyIn = (text: string): unknown => JSON.parse(/\{\n {2}"Version"[\s\S]*?\n\}/.exec(text)?.[0] ?? '')
+      const guide = await readFile(join(PACKAGE, 'docs/stores/minio.md'), 'utf8')
+      expect(policyIn((await deployed('minio-user.sh')).replaceAll('$bucket', 'images'))).toEqual(policyIn(guide))
+    })
   })
 })

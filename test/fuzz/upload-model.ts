@@ -19,6 +19,8 @@ interface ModelImage {
   readonly id: string
   readonly container: number
   readonly content: number
+  /** When it was made, in milliseconds of the model's clock. */
+  readonly madeAt: number
   published: boolean
 }
 
@@ -247,7 +249,7 @@ export class Model {
     if (adopts && !this.#fits(content)) return void this.#check(operation, answer, 403)
     this.#check(operation, answer, known === undefined ? 201 : 200)
     const { id, uploaded } = answer.json.data
-    const image = known ?? { id, container, content, published: false }
+    const image = known ?? { id, container, content, madeAt: this.clock.now, published: false }
     expect(id).toBe(image.id)
     this.images.set(`${container}/${content}`, image)
     image.published ||= elsewhere
@@ -511,6 +513,14 @@ export class Model {
       if (upload.state !== 'open' || upload.expiresAt >= this.clock.now) continue
       upload.state = 'ended'
       this.#meet('swept while open')
+    }
+    // what never got bytes goes, and nothing sooner than after the time of an upload and the grace
+    const before = this.clock.now - (graceSeconds + uploadSeconds) * 1000
+    for (const [key, image] of this.images) {
+      if (image.published || (await this.registry.metadata.images.find(image.id)) !== undefined) continue
+      expect(image.madeAt).toBeLessThan(before)
+      this.images.delete(key)
+      this.#meet('swept before it was uploaded')
     }
   }
 

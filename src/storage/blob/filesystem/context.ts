@@ -4,7 +4,7 @@ import type { StorageLimits } from '../contract.js'
 import type { Layout } from './layout.js'
 import { PartsDigest } from './part-digest.js'
 import { PartLocks } from './part-locks.js'
-import type { Durability } from './publish-options.js'
+import type { Durability } from './publication.js'
 
 export interface MultipartContext {
   readonly layout: Layout

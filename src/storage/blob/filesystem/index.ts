@@ -10,8 +10,8 @@ import { bytesIn, keyPath, makeLayout, removeTemporary, temporaryPath } from './
 import { listFiles } from './list.js'
 import { checkFolders, prepareFolders, sweepTemporary } from './maintenance.js'
 import { filesystemMultipart } from './multipart.js'
+import type { Durability } from './publication.js'
 import { publishFile, removeEmptyFolders } from './publish.js'
-import type { Durability } from './publish-options.js'
 import { readOpenFile } from './read.js'
 import { writeBody } from './write.js'
 

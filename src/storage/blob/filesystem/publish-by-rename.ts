@@ -11,7 +11,7 @@ import { copyFile, lstat, mkdir, open, readFile, rename, rmdir, writeFile } from
 import { dirname, join, relative } from 'node:path'
 import { failure, isAbsent, systemCode } from './errors.js'
 import { bytesIn, isTemporaryName, type Layout, removeTemporary, temporaryBeside, temporaryPath } from './layout.js'
-import type { PublishOptions } from './publish-options.js'
+import type { PublishOptions } from './publication.js'
 
 const NOTE = '.note'
 

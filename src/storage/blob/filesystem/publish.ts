@@ -2,8 +2,8 @@ import { link, lstat, mkdir, open, rm, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isStorageError } from '../errors.js'
 import { failure, isAbsent, systemCall, systemCode } from './errors.js'
+import type { PublishOptions } from './publication.js'
 import { assertNoBlobAbove, publishByRename } from './publish-by-rename.js'
-import type { PublishOptions } from './publish-options.js'
 
 /**
  * What file systems say that make no hard links (exFAT, vfat, many SMB shares), or none between two folders (BeeGFS before 8, AFS) or two mounts. Other errors are those of

@@ -13,8 +13,11 @@ const RIGHT_SHA256 = 'ac73d980c53d41581d9f9c8f7884590f3c461a8194262147d8cec67906
 const EXPIRES_SECONDS = 300
 /** A public endpoint that this server cannot reach must not hold up its start. */
 const IDLE_MS = 10_000
-/** For an answer to a part whose body does not come: Ceph copies without waiting for it, others wait. */
-const WITHHELD_MS = 1500
+/**
+ * For an answer to a part whose body does not come: Ceph copies without waiting for it, others wait. One that takes
+ * longer is asked with the body next, and what it says to that is no refusal either.
+ */
+const WITHHELD_MS = 500
 
 /** No to what was asked for, whatever is in the source. */
 const REFUSALS: ReadonlySet<number> = new Set([401, 403, 405, 501])
@@ -55,14 +58,17 @@ export async function probeCopying(
     ),
   )
   try {
-    let last: CopyProbe | undefined
     // apart: a store may refuse a range for its own reasons
-    for (const range of [undefined, `bytes=0-${OTHER.length - 1}`]) {
-      const found = await tryPart(context, { signUrl, bound, copy: copyHeaders(context, source, range) })
-      if (found.copying !== 'refused' && found.copying !== 'ignored') return found
-      last = last?.copying === 'ignored' ? { ...last, holdsBytes: last.holdsBytes && found.holdsBytes } : found
-    }
-    return last ?? { copying: 'unclear', answer: 'nothing was tried', holdsBytes: false }
+    const tries = [undefined, `bytes=0-${OTHER.length - 1}`].map((range) =>
+      tryPart(context, { signUrl, bound, copy: copyHeaders(context, source, range) }),
+    )
+    // the source stays until both have ended
+    await Promise.allSettled(tries)
+    const found = await Promise.all(tries)
+    const telling = ({ copying }: CopyProbe): boolean => copying !== 'refused' && copying !== 'ignored'
+    const worst = found.find(telling) ?? found.find(({ copying }) => copying === 'ignored') ?? found[0]
+    if (worst === undefined) return { copying: 'unclear', answer: 'nothing was tried', holdsBytes: false }
+    return { ...worst, holdsBytes: found.every(({ holdsBytes }) => holdsBytes) }
   } finally {
     await deleteObject(context, source).catch(() => {})
   }

@@ -1,4 +1,3 @@
-/** What publishing a file needs to know. */
 import type { Layout } from './layout.js'
 
 /** `full`: a write that resolved survives a power failure. `none`: it survives the end of the process, and the operating system decides about the rest. */
