@@ -33,6 +33,8 @@ const config: KnipConfig = {
     'mount',
     'umount',
     'losetup',
+    'mkfifo',
+    'ss',
     'mkfs.exfat',
     'mount.exfat-fuse',
     'systemd-analyze',
