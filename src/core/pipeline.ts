@@ -40,9 +40,9 @@ async function prepare(services: Services, patienceMs: number): Promise<void> {
 }
 
 /** One object goes through all stages and is filled on the way: copying it at each stage was a third of the cost of a small request. */
-type Filling = { -readonly [Key in keyof RouteContext<unknown, unknown>]: RouteContext<unknown, unknown>[Key] }
+type MutableContext = { -readonly [Key in keyof RouteContext<unknown, unknown>]: RouteContext<unknown, unknown>[Key] }
 
-function begin(services: Services, match: Match<RouteRow>, request: LibraryRequest, requestId: string): Filling {
+function begin(services: Services, match: Match<RouteRow>, request: LibraryRequest, requestId: string): MutableContext {
   return {
     services,
     request,
@@ -57,7 +57,7 @@ function begin(services: Services, match: Match<RouteRow>, request: LibraryReque
   }
 }
 
-async function run(row: RouteRow, context: Filling): Promise<LibraryResponse> {
+async function run(row: RouteRow, context: MutableContext): Promise<LibraryResponse> {
   const { services, request } = context
   const { access } = row
   if (row.standalone === undefined && !services.isReady()) await prepare(services, row.prepareMs ?? prepareMs)
@@ -101,7 +101,7 @@ function renderError(row: RouteRow | undefined, error: LibraryError, request: Li
 const staleMs = 1000
 
 /** Finds the resource and asks whether this may be done to it. */
-async function admit(access: Exclude<RouteRow['access'], string>, context: Filling): Promise<void> {
+async function admit(access: Exclude<RouteRow['access'], string>, context: MutableContext): Promise<void> {
   const { services, principal, request } = context
   const found = await access.locate(context)
   context.resource = found?.resource
@@ -111,7 +111,7 @@ async function admit(access: Exclude<RouteRow['access'], string>, context: Filli
 /** In bytes: what names and describes one thing, with every character of its description escaped. */
 const shortBody = 128 * 1024
 
-function readBody(body: Exclude<RouteRow['body'], string>, context: Filling): Promise<unknown> {
+function readBody(body: Exclude<RouteRow['body'], string>, context: MutableContext): Promise<unknown> {
   const { services, request, principal } = context
   const { maxJsonBytes, idleSeconds } = services.settings.limits
   return readJsonBody(request, {
@@ -150,7 +150,7 @@ export async function handleRequest(
   const startedAt = clock()
   const requestId = requestIdOf(request)
   let row: RouteRow | undefined
-  let context: Filling | undefined
+  let context: MutableContext | undefined
   let response: LibraryResponse
   try {
     const match = router(request.method, request.path)

@@ -82,17 +82,17 @@ export interface Option<T> {
 type OptionTable = { readonly [K in OptionKey]: Option<Settings[K]> }
 
 /** An option without a default. */
-const open = <T extends {}>(kind: Kind<T>, help: string, shown?: string): Option<T | undefined> => ({
+const optional = <T extends {}>(kind: Kind<T>, help: string, shown?: string): Option<T | undefined> => ({
   kind,
   help,
   fallback: undefined,
   ...(shown === undefined ? {} : { shown }),
 })
 
-const off = (help: string): Option<boolean> => ({ kind: flag(), help, fallback: false })
+const switchedOff = (help: string): Option<boolean> => ({ kind: flag(), help, fallback: false })
 
 /** A kind with a default, which is written as on the command line. */
-const preset = <T extends {}>(kind: Kind<T>, help: string, shown: string): Option<T> => ({
+const withDefault = <T extends {}>(kind: Kind<T>, help: string, shown: string): Option<T> => ({
   kind,
   help,
   fallback: kind.read(shown),
@@ -100,111 +100,119 @@ const preset = <T extends {}>(kind: Kind<T>, help: string, shown: string): Optio
 })
 
 export const optionTable: OptionTable = {
-  config: open(
+  config: optional(
     text('FILE'),
     'configuration file, JSON or YAML; its keys are the option names without the dashes in front',
   ),
-  data: preset(text('DIR'), 'data folder: registry.db, blobs/, secret, admin-token', './sif-library-data'),
-  storage: open(
+  data: withDefault(text('DIR'), 'data folder: registry.db, blobs/, secret, admin-token', './sif-library-data'),
+  storage: optional(
     text('URL'),
     'where the bytes lie: filesystem:DIR or s3://BUCKET[/PREFIX][?endpoint=URL&…]',
     'filesystem:DATA/blobs',
   ),
-  metadata: open(text('URL'), 'where the records lie: sqlite:FILE or postgres://…', 'sqlite:DATA/registry.db'),
-  host: preset(address(), 'address to listen on; 0.0.0.0 or :: for all', '127.0.0.1'),
-  port: preset(port(), 'port to listen on; 0 for a free one', '8080'),
-  maxConnections: open(
+  metadata: optional(text('URL'), 'where the records lie: sqlite:FILE or postgres://…', 'sqlite:DATA/registry.db'),
+  host: withDefault(address(), 'address to listen on; 0.0.0.0 or :: for all', '127.0.0.1'),
+  port: withDefault(port(), 'port to listen on; 0 for a free one', '8080'),
+  maxConnections: optional(
     count(),
     'connections at once; at the limit idle ones make room, and health checks are still answered',
     'a third of the files that the process may open, less some for itself; at most 16384',
   ),
-  listen: open(
+  listen: optional(
     unixSocket(),
     'listen on a socket instead of host and port, for a proxy on this machine; its mode is 0660, and --public-url is needed',
   ),
-  publicUrl: open(url(), 'where clients reach the server; may have a path', 'the address listened on'),
-  tlsCert: open(text('FILE'), 'certificate chain, PEM; makes the server speak https. Read again on SIGHUP'),
-  tlsKey: open(text('FILE'), 'private key of the certificate, PEM'),
-  secretFile: open(
+  publicUrl: optional(url(), 'where clients reach the server; may have a path', 'the address listened on'),
+  tlsCert: optional(text('FILE'), 'certificate chain, PEM; makes the server speak https. Read again on SIGHUP'),
+  tlsKey: optional(text('FILE'), 'private key of the certificate, PEM'),
+  secretFile: optional(
     text('FILE'),
     'file with the secret that signs transfer URLs; SIF_LIBRARY_SECRET wins over it',
     'DATA/secret',
   ),
-  transfer: preset(
+  transfer: withDefault(
     choice(['auto', 'proxy']),
     'proxy: all image bytes pass through this server, also where the storage could hand out URLs of its own',
     'auto',
   ),
-  noMultipart: off('refuse uploads in parts; clients then send one PUT'),
-  defaultPrivate: off('new entities start private'),
-  requireSif: off('refuse what is no SIF file'),
-  acceptStorage: off(
+  noMultipart: switchedOff('refuse uploads in parts; clients then send one PUT'),
+  defaultPrivate: switchedOff('new entities start private'),
+  requireSif: switchedOff('refuse what is no SIF file'),
+  acceptStorage: switchedOff(
     'take this storage for that of the registry: its bytes are lost, or lie there already (copy-storage brings them along)',
   ),
-  maxImageSize: open(size({ positive: true }), 'largest image', '5TiB, or what the storage takes'),
-  maxEntitySize: open(size(), 'quota of entities that have none of their own', 'unlimited'),
-  maxPrincipalUploads: preset(count(), 'uploads that one user may have under way', '1000'),
-  maxImageUploads: preset(count(), 'uploads of one image under way', '100'),
-  maxPendingImages: preset(count(), 'images that one user has made and never uploaded', '1000'),
-  maxEntityRecords: preset(count(), 'collections, containers and images of one entity together', '250000'),
-  maxContainerTags: preset(count(), 'tags of one container, of all architectures together', '10000'),
-  partSize: preset(
+  maxImageSize: optional(size({ positive: true }), 'largest image', '5TiB, or what the storage takes'),
+  maxEntitySize: optional(size(), 'quota of entities that have none of their own', 'unlimited'),
+  maxPrincipalUploads: withDefault(count(), 'uploads that one user may have under way', '1000'),
+  maxImageUploads: withDefault(count(), 'uploads of one image under way', '100'),
+  maxPendingImages: withDefault(count(), 'images that one user has made and never uploaded', '1000'),
+  maxEntityRecords: withDefault(count(), 'collections, containers and images of one entity together', '250000'),
+  maxContainerTags: withDefault(count(), 'tags of one container, of all architectures together', '10000'),
+  partSize: withDefault(
     size({ positive: true }),
     'size of the parts of an upload; larger where the storage or 10,000 parts ask for it',
     '64MiB',
   ),
-  defaultEntity: preset(text('NAME'), 'entity of references that name none', 'library'),
-  defaultCollection: preset(text('NAME'), 'collection of references that name none', 'default'),
-  keyserver: open(url(), 'keyserver that clients are told of', 'none: clients warn and go on'),
-  tokenPage: open(url(), 'page where a user gets a token; remote login prints a link that leads there'),
-  grace: preset(duration(), 'how long a blob stays that no image refers to', '24h'),
-  uploadTime: preset(
+  defaultEntity: withDefault(text('NAME'), 'entity of references that name none', 'library'),
+  defaultCollection: withDefault(text('NAME'), 'collection of references that name none', 'default'),
+  keyserver: optional(url(), 'keyserver that clients are told of', 'none: clients warn and go on'),
+  tokenPage: optional(url(), 'page where a user gets a token; remote login prints a link that leads there'),
+  grace: withDefault(duration(), 'how long a blob stays that no image refers to', '24h'),
+  uploadTime: withDefault(
     duration({ positive: true }),
     'when an unfinished upload without a sign of life counts as stale',
     '24h',
   ),
-  pullTime: preset(
+  pullTime: withDefault(
     duration({ positive: true }),
     'how long a pull URL lives, and a second more for each 256 KiB of the image; a day at the most',
     '1h',
   ),
-  noSweep: off('do not sweep every hour'),
-  logLevel: preset(choice(['debug', 'info', 'warn', 'error', 'silent']), 'what goes to the log on stderr', 'info'),
-  logFormat: open(choice(['json', 'pretty']), 'form of the log', 'pretty on a terminal, otherwise json'),
-  json: off('print JSON for programs'),
-  admin: off('the user may do everything'),
-  noAdmin: off('the user may do no more than other users'),
+  noSweep: switchedOff('do not sweep every hour'),
+  logLevel: withDefault(choice(['debug', 'info', 'warn', 'error', 'silent']), 'what goes to the log on stderr', 'info'),
+  logFormat: optional(choice(['json', 'pretty']), 'form of the log', 'pretty on a terminal, otherwise json'),
+  json: switchedOff('print JSON for programs'),
+  admin: switchedOff('the user may do everything'),
+  noAdmin: switchedOff('the user may do no more than other users'),
   group: { kind: list('NAME'), help: 'entity that the user may push to beside their own; repeatable', fallback: [] },
-  takeOver: off('the user gets what is there under the name, and may push to groups that are the names of users'),
+  takeOver: switchedOff(
+    'the user gets what is there under the name, and may push to groups that are the names of users',
+  ),
   removeGroup: { kind: list('NAME'), help: 'entity that the user may push to no more; repeatable', fallback: [] },
-  user: open(text('NAME'), 'name of the user'),
-  label: open(text('TEXT'), 'what the token is for, for people'),
+  user: optional(text('NAME'), 'name of the user'),
+  label: optional(text('TEXT'), 'what the token is for, for people'),
   scope: {
     kind: list('ACTION[:PATH]'),
     help: 'what the token is good for: pull, push, delete or admin, everywhere or below a path such as push:alice/tools; repeatable',
     fallback: [],
     shown: 'all that the user may do',
   },
-  expires: open(duration(), 'how long the token works', 'until it is revoked'),
-  url: open(url(), 'URL of the registry', 'its public URL, or where serve on this data folder listens'),
-  write: off('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
-  create: off('make it, and what it lies in, where it is not there yet'),
-  hideMissing: off('hide images without bytes also where a storage was accepted that has those of none: they are lost'),
-  recheck: off('read also what the target has already, and compare its SHA-256'),
-  prune: off('delete sidecars of the target that the source no longer has: of what was deleted after an earlier copy'),
-  concurrency: preset(count(256), 'objects that are copied at the same time', '4'),
-  withToken: off('make a token for the printed entry; it takes the place of the one that was made with the same label'),
-  dryRun: off('change nothing, only say what would be done and why'),
-  explain: open(
+  expires: optional(duration(), 'how long the token works', 'until it is revoked'),
+  url: optional(url(), 'URL of the registry', 'its public URL, or where serve on this data folder listens'),
+  write: switchedOff('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
+  create: switchedOff('make it, and what it lies in, where it is not there yet'),
+  hideMissing: switchedOff(
+    'hide images without bytes also where a storage was accepted that has those of none: they are lost',
+  ),
+  recheck: switchedOff('read also what the target has already, and compare its SHA-256'),
+  prune: switchedOff(
+    'delete sidecars of the target that the source no longer has: of what was deleted after an earlier copy',
+  ),
+  concurrency: withDefault(count(256), 'objects that are copied at the same time', '4'),
+  withToken: switchedOff(
+    'make a token for the printed entry; it takes the place of the one that was made with the same label',
+  ),
+  dryRun: switchedOff('change nothing, only say what would be done and why'),
+  explain: optional(
     text('KEY'),
     'say why one blob stays, or when it goes, and change nothing; a storage key, or an upload id, image id or hash',
   ),
-  checkPublicUrl: off('ask the public URL for its discovery file'),
-  all: off(
+  checkPublicUrl: switchedOff('ask the public URL for its discovery file'),
+  all: switchedOff(
     'verify: every image, otherwise those that are not proven yet or were found damaged; token revoke: every token of --user',
   ),
-  rate: open(size({ positive: true }), 'bytes read per second at the most, such as 50MB', 'unlimited'),
-  after: open(text('ID'), 'go on after this image, which a verify that was stopped has named'),
+  rate: optional(size({ positive: true }), 'bytes read per second at the most, such as 50MB', 'unlimited'),
+  after: optional(text('ID'), 'go on after this image, which a verify that was stopped has named'),
 }
 
 export const optionKeys: readonly OptionKey[] = Object.keys(optionTable) as OptionKey[]

@@ -44,18 +44,20 @@ function checkVisibility(result: unknown): Visibility {
 }
 
 /** Stays synchronous where the hook is. */
-function then<T>(result: unknown, check: (settled: unknown) => T): T | Promise<T> {
+function checkSettled<T>(result: unknown, check: (settled: unknown) => T): T | Promise<T> {
   const isPromise = typeof result === 'object' && result !== null && 'then' in result
   return isPromise ? Promise.resolve(result).then(check) : check(result)
 }
 
 export function checkedAuth(auth: AuthHooks): AuthHooks {
   return {
-    ...(auth.authenticate && { authenticate: (request) => then(auth.authenticate?.(request), checkAuthenticated) }),
-    ...(auth.authorize && { authorize: (question) => then(auth.authorize?.(question), checkAnswer) }),
+    ...(auth.authenticate && {
+      authenticate: (request) => checkSettled(auth.authenticate?.(request), checkAuthenticated),
+    }),
+    ...(auth.authorize && { authorize: (question) => checkSettled(auth.authorize?.(question), checkAnswer) }),
     ...(auth.anonymousWrites !== undefined && { anonymousWrites: auth.anonymousWrites }),
-    ...(auth.recall && { recall: (grant) => then(auth.recall?.(grant), checkRecalled) }),
-    ...(auth.visible && { visible: (question) => then(auth.visible?.(question), checkVisibility) }),
+    ...(auth.recall && { recall: (grant) => checkSettled(auth.recall?.(grant), checkRecalled) }),
+    ...(auth.visible && { visible: (question) => checkSettled(auth.visible?.(question), checkVisibility) }),
   }
 }
 

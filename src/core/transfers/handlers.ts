@@ -16,7 +16,7 @@ import { emptyResponse, errorResponse } from '../http/responses.js'
 import { isVisible } from '../model/objects.js'
 import type { RouteContext } from '../route.js'
 import type { Services } from '../services.js'
-import { assertOpen, whileAlive } from '../uploads/complete.js'
+import { assertOpen, withHeartbeat } from '../uploads/complete.js'
 import { type Capability, refused } from './tokens.js'
 
 type GetCapability = Extract<Capability, { purpose: 'get' }>
@@ -181,7 +181,7 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   const { uploadId } = capability
   const partNumber = capability.purpose === 'part' ? capability.partNumber : undefined
   const etag = await services.receiving.run({ uploadId, partNumber }, () =>
-    whileAlive(services, upload, () =>
+    withHeartbeat(services, upload, () =>
       capability.purpose === 'put'
         ? receiveSingle(context, capability, stream)
         : receivePart(context, { capability, stream, ref: upload }),

@@ -21,7 +21,7 @@ export interface SweepOptions {
   readonly onItem?: (item: SweptItem) => void
   /** Told how far it is, after each few hundred files of the storage: their listing is what takes its time. */
   readonly onProgress?: (progress: SweepProgress) => void
-  /** Ends it after the thing that it is at. */
+  /** Stops after the current item. */
   readonly signal?: AbortSignal
 }
 
@@ -64,9 +64,9 @@ interface Sweep {
   /** So many more files were looked at. */
   readonly onLooked: (files: number) => void
   /** What has been so since then stays. */
-  readonly before: number
+  readonly graceCutoff: number
   /** What no record protects may belong to a request that is running: without a grace it still gets the time of a stuck upload. */
-  readonly unrecordedBefore: number
+  readonly unrecordedCutoff: number
   readonly isOver: () => boolean
 }
 
@@ -111,9 +111,9 @@ async function expire(services: Services, upload: UploadRecord): Promise<boolean
 }
 
 /** Images whose push was never finished: as long as the grace and the time of an upload nobody needs to go on with one. */
-async function sweepAbandoned({ services, before: cutoff, dryRun, report, isOver }: Sweep): Promise<void> {
+async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }: Sweep): Promise<void> {
   const { images } = services.metadata
-  const before = cutoff - services.settings.limits.uploadSeconds * 1000
+  const before = graceCutoff - services.settings.limits.uploadSeconds * 1000
   for (let after: string | undefined; ; ) {
     const found = await images.findAbandoned({ before, limit: page, ...(after !== undefined && { after }) })
     after = found.at(-1)?.image.id
@@ -160,10 +160,14 @@ async function tryToRemove(services: Services, key: string, remove: () => Promis
   }
 }
 
-async function sweepBlobs({ services, before, dryRun, report, onKept, isOver }: Sweep): Promise<void> {
+async function sweepBlobs({ services, graceCutoff, dryRun, report, onKept, isOver }: Sweep): Promise<void> {
   const { metadata, storage } = services
   for (let last: BlobRecord | undefined; ; ) {
-    const found = await metadata.blobs.findUnreferenced({ before, limit: page, ...(last && { after: last }) })
+    const found = await metadata.blobs.findUnreferenced({
+      before: graceCutoff,
+      limit: page,
+      ...(last && { after: last }),
+    })
     last = found.at(-1)
     if (last === undefined) return
     for (const blob of found) {
@@ -187,9 +191,9 @@ async function sweepBlobs({ services, before, dryRun, report, onKept, isOver }: 
   }
 }
 
-async function sweepOrphans({ services, before, dryRun, report, onKept, onLooked, isOver }: Sweep): Promise<void> {
+async function sweepOrphans({ services, graceCutoff, dryRun, report, onKept, onLooked, isOver }: Sweep): Promise<void> {
   const { storage } = services
-  for await (const { key, size } of listUnknownBlobs(services, { prefix: blobPrefix, before, onLooked })) {
+  for await (const { key, size } of listUnknownBlobs(services, { prefix: blobPrefix, before: graceCutoff, onLooked })) {
     if (isOver()) return
     const kept = await whyKept(services, key)
     if (kept?.by === 'keeper') onKept()
@@ -206,14 +210,14 @@ async function sweepOrphans({ services, before, dryRun, report, onKept, onLooked
 
 /** Parts in the storage whose upload was never recorded, by a crash. `except`: the keys of uploads that were tried already. */
 async function sweepParts(
-  { services, unrecordedBefore, dryRun, report, isOver }: Sweep,
+  { services, unrecordedCutoff, dryRun, report, isOver }: Sweep,
   except: ReadonlySet<string>,
 ): Promise<void> {
   const { metadata, storage } = services
   for await (const { key, uploadId, createdAt } of storage.multipart?.listUploads() ?? []) {
     if (isOver()) return
     // a bucket may be shared, and S3 lists the uploads of all
-    if (digestOfKey(key) === undefined || createdAt.getTime() >= unrecordedBefore) continue
+    if (digestOfKey(key) === undefined || createdAt.getTime() >= unrecordedCutoff) continue
     if (except.has(key) || (await metadata.uploads.isKeyInUse(key))) continue
     if (!dryRun && !(await tryToRemove(services, key, async () => storage.multipart?.abort({ key, uploadId }))))
       continue
@@ -221,15 +225,15 @@ async function sweepParts(
   }
 }
 
-async function sweepTemporary({ services, unrecordedBefore, dryRun, report }: Sweep): Promise<void> {
+async function sweepTemporary({ services, unrecordedCutoff, dryRun, report }: Sweep): Promise<void> {
   const { storage, metadata } = services
   const isInUse = (key: string): Promise<boolean> => metadata.uploads.isKeyInUse(key)
-  const count = dryRun ? 0 : ((await storage.sweepTemporary?.(new Date(unrecordedBefore), { isInUse })) ?? 0)
+  const count = dryRun ? 0 : ((await storage.sweepTemporary?.(new Date(unrecordedCutoff), { isInUse })) ?? 0)
   if (count > 0) report({ kind: 'temporary', what: String(count), bytes: 0, why: 'leftovers of writes that crashed' })
 }
 
-async function forgetUploads({ services, before, dryRun }: Sweep): Promise<void> {
-  if (!dryRun) await services.metadata.uploads.forget(before - services.settings.limits.uploadSeconds * 1000)
+async function forgetUploads({ services, graceCutoff, dryRun }: Sweep): Promise<void> {
+  if (!dryRun) await services.metadata.uploads.forget(graceCutoff - services.settings.limits.uploadSeconds * 1000)
 }
 
 /** Does one sweep and returns the totals. A step that fails keeps no other from running; the first failure is thrown at the end. */
@@ -250,10 +254,10 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
   const isOver = (): boolean => signal?.aborted === true
   // what was deleted has no sidecar any more then
   if (!dryRun) await services.sidecars.drain({ isOver })
-  const before = settings.clock() - graceSeconds * 1000
+  const graceCutoff = settings.clock() - graceSeconds * 1000
   const context: Sweep = {
-    ...{ services, stuckSeconds, dryRun, before, isOver },
-    unrecordedBefore: Math.min(before, settings.clock() - stuckSeconds * 1000),
+    ...{ services, stuckSeconds, dryRun, graceCutoff, isOver },
+    unrecordedCutoff: Math.min(graceCutoff, settings.clock() - stuckSeconds * 1000),
     report: (item) => {
       totals[counters[item.kind]] += item.kind === 'temporary' ? Number(item.what) : 1
       totals.bytes += item.bytes

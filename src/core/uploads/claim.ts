@@ -8,12 +8,12 @@ const delays = [500, 1000, 2000, 4000, 8000, 16_000]
 
 /**
  * Claims an open upload and returns it as it is then; undefined where somebody else has it. Where the answer is lost the claim may stand, with nobody behind it: it is taken back in the
- * background (to `back`, by default for another try), and only it, which is known by its time.
+ * background (to `ifAnswerLost`, by default for another try), and only it, which is known by its time.
  */
 export async function claimUpload(
   services: Services,
   upload: UploadRecord,
-  { back = 'open' }: { readonly back?: 'open' | 'aborted' } = {},
+  { ifAnswerLost = 'open' }: { readonly ifAnswerLost?: 'open' | 'aborted' } = {},
 ): Promise<UploadRecord | undefined> {
   const { metadata, settings, inBackground } = services
   const updatedAt = settings.clock()
@@ -23,20 +23,25 @@ export async function claimUpload(
       : undefined
   } catch (error) {
     inBackground(() =>
-      tryAgain(services, () => metadata.uploads.move(upload.id, 'completing', back, settings.clock(), { updatedAt })),
+      tryAgain(services, () =>
+        metadata.uploads.move(upload.id, 'completing', ifAnswerLost, settings.clock(), { updatedAt }),
+      ),
     )
     throw error
   }
 }
 
-/** `mayBeAt`: times of signs of life that were not answered, any of which may be the recorded one. */
-export type TouchedUpload = UploadRecord & { readonly mayBeAt?: readonly number[] }
+/** `unconfirmedBeats`: times of signs of life that were not answered, any of which may be the recorded one. */
+export type TouchedUpload = UploadRecord & { readonly unconfirmedBeats?: readonly number[] }
 
 /** Gives a claimed upload back to its client, to try again. Whatever ended it, or claimed it again, since it was last touched stays. */
-export async function giveBack(services: Services, { id, updatedAt, mayBeAt = [] }: TouchedUpload): Promise<void> {
+export async function reopen(
+  services: Services,
+  { id, updatedAt, unconfirmedBeats = [] }: TouchedUpload,
+): Promise<void> {
   const { metadata, settings } = services
   const move = async (): Promise<void> => {
-    for (const at of [updatedAt, ...mayBeAt])
+    for (const at of [updatedAt, ...unconfirmedBeats])
       if (await metadata.uploads.move(id, 'completing', 'open', settings.clock(), { updatedAt: at })) return
   }
   await move().catch(() => services.inBackground(() => tryAgain(services, move)))

@@ -10,17 +10,17 @@ import { LibraryError } from '../http/errors.js'
 import { verifyImage } from '../images/verify-image.js'
 import { isId } from '../model/references.js'
 import type { Services } from '../services.js'
-import { claimUpload, giveBack, type TouchedUpload } from './claim.js'
+import { claimUpload, reopen, type TouchedUpload } from './claim.js'
 import { type CompletedPart, digestParts } from './part-plan.js'
 import { discard, type Pusher, principalId, publishUpload } from './publish.js'
 
-/** A store's, and no word on the bytes: they need not be sent again when it works. */
-const isOfStore = (error: unknown): boolean => isMetadataError(error) || isStorageError(error)
+/** Says nothing about the bytes: the client may retry the completion. */
+const isInfrastructureFailure = (error: unknown): boolean => isMetadataError(error) || isStorageError(error)
 
 /** Between two signs of life, in milliseconds. */
-const beatMs = 30_000
-/** An upload that is being completed and gave none for so long has nobody behind it, in milliseconds. */
-export const deadMs: number = 4 * beatMs
+const heartbeatMs = 30_000
+/** An upload that is being completed and gave no sign of life for so long was abandoned, in milliseconds. */
+export const abandonedAfterMs: number = 4 * heartbeatMs
 
 /**
  * The multipart upload that a call names. It must belong to this image and this principal: another one's is 404 (it is hidden), an unknown one 410: a 404 would make
@@ -75,7 +75,7 @@ async function afterFailure(
   { error, pusher }: { readonly error: unknown; readonly pusher: Pusher },
 ): Promise<void> {
   const { metadata, settings, emit } = services
-  if (!isLost(error)) return giveBack(services, upload)
+  if (!isLost(error)) return reopen(services, upload)
   if (!(await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock()))) return
   await dropUploadBytes(services, upload)
   // the parts may have been joined before they were found to be wrong
@@ -87,7 +87,7 @@ async function afterFailure(
  * Keeps an upload from looking stuck while its bytes come in one request, or a slow store joins or proves them. The work is given a function that returns the upload as it was last
  * touched.
  */
-export async function whileAlive<T>(
+export async function withHeartbeat<T>(
   services: Services,
   upload: UploadRecord,
   work: (current: () => TouchedUpload) => Promise<T>,
@@ -99,14 +99,19 @@ export async function whileAlive<T>(
     const now = settings.clock()
     const expiresAt = now + settings.limits.uploadSeconds * 1000
     // until the answer comes, and when none does, either time may be the one that is recorded
-    current = { ...current, mayBeAt: [...(current.mayBeAt ?? []), now] }
+    current = { ...current, unconfirmedBeats: [...(current.unconfirmedBeats ?? []), now] }
     metadata.uploads.touch(upload.id, { state, now, expiresAt }).then(
       () => {
-        current = { ...current, updatedAt: now, expiresAt, mayBeAt: (current.mayBeAt ?? []).filter((at) => at > now) }
+        current = {
+          ...current,
+          updatedAt: now,
+          expiresAt,
+          unconfirmedBeats: (current.unconfirmedBeats ?? []).filter((at) => at > now),
+        }
       },
       (err: unknown) => settings.logger.warn({ err }, 'no sign of life recorded'),
     )
-  }, beatMs)
+  }, heartbeatMs)
   beat.unref()
   try {
     return await work(() => current)
@@ -121,7 +126,7 @@ async function finishAndPublish(
   pusher: Pusher,
   finish: () => Promise<FinishedBlob>,
 ): Promise<void> {
-  await whileAlive(services, target.upload, async (current) => {
+  await withHeartbeat(services, target.upload, async (current) => {
     let blob: FinishedBlob
     try {
       blob = await finish()
@@ -137,7 +142,7 @@ async function finishAndPublish(
       await publishUpload(services, { ...target, blob }, pusher)
     } catch (error) {
       // its bytes are there and proven
-      if (isOfStore(error)) await giveBack(services, current())
+      if (isInfrastructureFailure(error)) await reopen(services, current())
       else await discard(services, { upload: target.upload, key: blob.key, pusher })
       throw error
     }

@@ -20,7 +20,7 @@ import type { UploadCompleteObject } from '../model/objects.js'
 import { containerPath, isId } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
 import { claimUpload } from './claim.js'
-import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, whileAlive } from './complete.js'
+import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, withHeartbeat } from './complete.js'
 import { plannedPartSize } from './part-plan.js'
 import { discard, type Pusher, publishUpload } from './publish.js'
 import { startUpload } from './start.js'
@@ -67,9 +67,9 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
   const pusher = pusherOf(context)
   const upload = await startUpload(services, { ...record, kind: 'single', size: length }, pusher)
   // claimed before its bytes come: somebody who completes a single PUT of the same image would take it for his own
-  const claimed = await claimUpload(services, upload, { back: 'aborted' })
+  const claimed = await claimUpload(services, upload, { ifAnswerLost: 'aborted' })
   if (claimed === undefined) throw new LibraryError('gone', 'the upload was ended in the meantime')
-  await whileAlive(services, claimed, async () => {
+  await withHeartbeat(services, claimed, async () => {
     try {
       try {
         await storage.put(upload.key, stream, {

@@ -7,7 +7,7 @@ import { explainQuota } from '../images/quota.js'
 import { formatBytes } from '../model/format-bytes.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
-import { abortUpload, deadMs } from './complete.js'
+import { abandonedAfterMs, abortUpload } from './complete.js'
 import { planParts } from './part-plan.js'
 import { type Pusher, principalId } from './publish.js'
 
@@ -47,7 +47,7 @@ async function findReplaceable(
 ): Promise<UploadRecord[]> {
   const { uploads } = metadata
   const dead = (await uploads.findCompleting(upload.imageId, upload.principal)).filter(
-    ({ updatedAt }) => updatedAt < upload.createdAt - deadMs,
+    ({ updatedAt }) => updatedAt < upload.createdAt - abandonedAfterMs,
   )
   const open = await uploads.findOpen(upload.imageId, upload.principal, settings.limits.maxImageUploads)
   return [...open, ...dead].slice(-maxReplaced)

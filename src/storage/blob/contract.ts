@@ -18,7 +18,7 @@
  */
 export type ByteStream = AsyncIterable<Uint8Array>
 
-/** Half-open in neither direction: `start` and `end` are both included and 0-based, as in RFC 9110 14.1.2. */
+/** `start` and `end` are inclusive and 0-based, as in RFC 9110 14.1.2. */
 export interface ByteRange {
   readonly start: number
   readonly end: number

@@ -32,7 +32,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true })
 })
 
-const tmp = () => join(directory, 'tmp')
+const uploads = () => join(directory, 'uploads')
 
 /** An upload that another instance wrote, so that this one must read it to complete it; `settle` says how the journal ends. */
 async function startCompletion() {
@@ -56,8 +56,8 @@ async function startCompletion() {
 
 test('a completion that works for an hour keeps its folder', async () => {
   const { storage, bytes, done, open } = await startCompletion()
-  const [name = ''] = await readdir(tmp())
-  const folder = join(tmp(), name)
+  const [name = ''] = await readdir(uploads())
+  const folder = join(uploads(), name)
   const long = new Date(Date.now() - hour)
   await utimes(folder, long, long)
   await vi.advanceTimersByTimeAsync(60_000)
@@ -74,8 +74,8 @@ test('a completion that works for an hour keeps its folder', async () => {
 test('a completion that fails stops its signs of life', async () => {
   const { done, open } = await startCompletion()
   expect(vi.getTimerCount()).toBe(1)
-  const [name = ''] = await readdir(tmp())
-  await rm(join(tmp(), name), { recursive: true })
+  const [name = ''] = await readdir(uploads())
+  await rm(join(uploads(), name), { recursive: true })
   // the folder is gone: a sign of life is no reason to fail
   await vi.advanceTimersByTimeAsync(60_000)
   open()

@@ -18,7 +18,7 @@ type Faults = {
   claim?: 'done' | 'not done' | undefined
   publish?: 'done' | 'not done' | undefined
   /** How often giving back fails. */
-  giveBack: number
+  reopen: number
   /** It was done all the same. */
   givenBack?: boolean
 }
@@ -30,8 +30,8 @@ async function start(faults: Faults) {
     uploads: {
       ...plain.uploads,
       move: async (...change: Parameters<typeof plain.uploads.move>) => {
-        if (change[1] === 'completing' && change[2] === 'open' && faults.giveBack > 0) {
-          faults.giveBack -= 1
+        if (change[1] === 'completing' && change[2] === 'open' && faults.reopen > 0) {
+          faults.reopen -= 1
           if (faults.givenBack) await plain.uploads.move(...change)
           throw away()
         }
@@ -66,11 +66,11 @@ async function start(faults: Faults) {
 }
 
 it.each([
-  { claim: 'done', giveBack: 0 },
-  { claim: 'done', giveBack: 1 },
-  { claim: 'not done', giveBack: 0 },
-  { publish: 'not done', giveBack: 0 },
-  { publish: 'not done', giveBack: 1 },
+  { claim: 'done', reopen: 0 },
+  { claim: 'done', reopen: 1 },
+  { claim: 'not done', reopen: 0 },
+  { publish: 'not done', reopen: 0 },
+  { publish: 'not done', reopen: 1 },
 ] satisfies Faults[])('%j: the same completion succeeds a moment later', async (faults: Faults) => {
   const { complete, stateNow } = await start({ ...faults })
   expect(await complete()).toBe(503)
@@ -84,7 +84,7 @@ it.each([
 })
 
 it('what was published although its answer got lost stays published', async () => {
-  const { complete, stateNow } = await start({ publish: 'done', giveBack: 0 })
+  const { complete, stateNow } = await start({ publish: 'done', reopen: 0 })
   expect(await complete()).toBe(503)
   expect(await stateNow()).toBe('completed')
   expect(await complete()).toBe(200)
@@ -92,7 +92,7 @@ it('what was published although its answer got lost stays published', async () =
 })
 
 it('a push that is tried again finds room: the quota is not kept by the attempt before', async () => {
-  const { imageId, complete, stateNow } = await start({ claim: 'done', giveBack: 0 })
+  const { imageId, complete, stateNow } = await start({ claim: 'done', reopen: 0 })
   expect(await complete()).toBe(503)
   await vi.waitFor(async () => expect(await stateNow()).toBe('open'), { timeout: 5000 })
   const again = await registry.call('POST', `/v2/imagefile/${imageId}/_multipart`, {
@@ -103,7 +103,7 @@ it('a push that is tried again finds room: the quota is not kept by the attempt 
 })
 
 it('a claim that another one made meanwhile is not taken back', async () => {
-  const { complete, stateNow } = await start({ claim: 'not done', giveBack: 0 })
+  const { complete, stateNow } = await start({ claim: 'not done', reopen: 0 })
   expect(await complete()).toBe(503)
   registry.advance(1)
   // the other one is slow: it has the upload when the first one tries to take its claim back
@@ -118,7 +118,7 @@ it('a claim that another one made meanwhile is not taken back', async () => {
 })
 
 it('an upload that was given back, although the answer to that got lost too, is not taken from the next completion', async () => {
-  const { complete, stateNow } = await start({ publish: 'not done', giveBack: 1, givenBack: true })
+  const { complete, stateNow } = await start({ publish: 'not done', reopen: 1, givenBack: true })
   expect(await complete()).toBe(503)
   expect(await stateNow()).toBe('open')
   registry.advance(1)

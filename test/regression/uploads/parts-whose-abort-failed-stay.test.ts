@@ -83,7 +83,8 @@ test.each(Object.entries(endings))('parts that could not be dropped when %s go w
   registry.advance(30 * 86_400_000)
   const planned: SweptItem[] = []
   await registry.library.sweep({ dryRun: true, onItem: (item) => planned.push(item) })
-  expect(planned).toMatchObject([{ kind: 'upload', why: expect.stringContaining('parts') }])
+  // beside the image, which was never uploaded
+  expect(planned.filter(({ kind }) => kind !== 'image')).toMatchObject([{ kind: 'upload', why: expect.stringContaining('parts') }])
   expect(await store.uploads()).toBe(1)
   expect((await registry.library.sweep()).uploads).toBe(1)
   expect(await store.uploads()).toBe(0)

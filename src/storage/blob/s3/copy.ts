@@ -2,7 +2,7 @@
 import { isStorageError, StorageError } from '../errors.js'
 import { creationInput, MAX_SINGLE_BYTES, type S3Context, type S3Object, unquote } from './context.js'
 import { MOVED_METADATA } from './objects.js'
-import { createLine } from './once.js'
+import { createLimiter } from './once.js'
 
 const MiB = 1024 ** 2
 
@@ -54,7 +54,7 @@ async function copyInParts(context: S3Context, from: S3Object, to: S3Object, siz
   if (UploadId === undefined)
     throw new StorageError('internal', 'CreateMultipartUpload answered without an upload id', { backend: 's3', key })
   const upload = { ...target, UploadId }
-  const line = createLine(COPIES_AT_ONCE)
+  const line = createLimiter(COPIES_AT_ONCE)
   const copyPart = (PartNumber: number) => {
     const start = (PartNumber - 1) * partBytes
     const CopySourceRange = `bytes=${start}-${Math.min(start + partBytes, size) - 1}`

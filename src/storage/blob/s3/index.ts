@@ -10,7 +10,7 @@ import { MAX_SINGLE_BYTES, type S3Context } from './context.js'
 import { createS3Keys } from './keys.js'
 import { createMultipart } from './multipart.js'
 import { deleteObject, getObject, listObjects, putObject, statObject } from './objects.js'
-import { createLine, createLines, remember } from './once.js'
+import { createLimiter, createNamedQueues, once } from './once.js'
 import { resolveS3Options, type S3Credentials, type S3StorageOptions } from './options.js'
 import { createPresign } from './presign.js'
 import { probeBinding } from './probe.js'
@@ -79,7 +79,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
   const options = resolveS3Options(given)
   const connection = connectS3(options, bucketExists)
   const keys = createS3Keys(options.prefix)
-  const sha256 = remember(loadSha256)
+  const sha256 = once(loadSha256)
   const signerFor = async (
     endpoint: string | undefined,
     credentials: (seconds: number) => Promise<S3Credentials> = connection.credentials,
@@ -104,9 +104,9 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     connection,
     keys,
     sha256,
-    signer: remember(() => signerFor(options.endpoint)),
-    hashing: createLine(HASHING_THREADS),
-    puts: createLines(),
+    signer: once(() => signerFor(options.endpoint)),
+    hashing: createLimiter(HASHING_THREADS),
+    puts: createNamedQueues(),
     closing: closing.signal,
   }
   // the trials use what is shared, and are shared themselves
@@ -115,7 +115,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
   const at = (key: string) => ({ key, object: keys.object(key) })
 
   let known = options.bindPayload === 'probe' ? undefined : options.bindPayload
-  const find = remember(async () => {
+  const find = once(async () => {
     known = await probeBinding(context)
     return known
   })
@@ -133,7 +133,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     get traits() {
       return { bindsPayload: known, conditionalPut: trials.conditionalPut.known, ...trials.multipart.known }
     },
-    ready: remember(async () => {
+    ready: once(async () => {
       await prepareBucket(context)
       // what is not found out now is tried again when it is needed: from a store that takes no writes one can still read
       const later = () => {}
@@ -157,7 +157,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     },
     multipart: createMultipart(context, uploads),
     presign: createPresign(context, {
-      signer: options.publicEndpoint === undefined ? context.signer : remember(() => signerFor(options.publicEndpoint)),
+      signer: options.publicEndpoint === undefined ? context.signer : once(() => signerFor(options.publicEndpoint)),
       uploads,
       binding: {
         get known() {

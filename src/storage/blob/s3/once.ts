@@ -1,5 +1,5 @@
 /** Runs `work` once and remembers what came of it; a failure is not remembered. */
-export function remember<T>(work: () => Promise<T>): () => Promise<T> {
+export function once<T>(work: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined
   return () => {
     running ??= work().catch((error: unknown) => {
@@ -11,7 +11,7 @@ export function remember<T>(work: () => Promise<T>): () => Promise<T> {
 }
 
 /** At most `limit` works at a time; the others wait in line. */
-export function createLine(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
+export function createLimiter(limit: number): <T>(work: () => Promise<T>) => Promise<T> {
   let free = limit
   const waiting: (() => void)[] = []
   return async (work) => {
@@ -28,10 +28,10 @@ export function createLine(limit: number): <T>(work: () => Promise<T>) => Promis
 }
 
 /** Works with the same name one after the other. */
-export function createLines(): <T>(name: string, work: () => Promise<T>) => Promise<T> {
+export function createNamedQueues(): <T>(name: string, work: () => Promise<T>) => Promise<T> {
   const lines = new Map<string, { readonly run: <T>(work: () => Promise<T>) => Promise<T>; users: number }>()
   return async (name, work) => {
-    const line = lines.get(name) ?? { run: createLine(1), users: 0 }
+    const line = lines.get(name) ?? { run: createLimiter(1), users: 0 }
     lines.set(name, line)
     line.users += 1
     try {

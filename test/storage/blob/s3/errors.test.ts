@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { sendBody } from '../../../../src/storage/blob/s3/body.js'
 import { storageErrorFrom } from '../../../../src/storage/blob/s3/errors.js'
-import { createLine } from '../../../../src/storage/blob/s3/once.js'
+import { createLimiter } from '../../../../src/storage/blob/s3/once.js'
 import { loadSha256 } from '../../../../src/storage/blob/s3/sha256.js'
 
 const call = { operation: 'GetObject', key: 'blobs/x', bucket: 'images' }
@@ -89,9 +89,9 @@ describe('sendBody', () => {
   })
 })
 
-describe('createLine', () => {
+describe('createLimiter', () => {
   test('lets no more than its limit work at once, and the others later', async () => {
-    const line = createLine(2)
+    const line = createLimiter(2)
     let working = 0
     let most = 0
     const work = async (fails: boolean) => {
