@@ -35,7 +35,7 @@ function fingerprintOf(folder) {
 }
 
 /** Runs `npm ci` in a folder, with a line every few seconds; throws with what npm said when it fails. */
-async function install(folder, why) {
+async function install(folder, why, { compiles = false } = {}) {
   const cwd = join(root, folder)
   const stamp = join(cwd, 'node_modules/.fingerprint')
   const fingerprint = fingerprintOf(folder)
@@ -45,7 +45,8 @@ async function install(folder, why) {
   const started = performance.now()
   const seconds = () => `${Math.round((performance.now() - started) / 1000)} s`
   // npm on Windows is a script, which only a shell starts
-  const npm = spawn('npm', ['ci', '--loglevel=error'], {
+  // a script that npm runs hands on the configuration of the checkout, which forbids install scripts
+  const npm = spawn('npm', ['ci', '--loglevel=error', `--ignore-scripts=${!compiles}`], {
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
     shell: process.platform === 'win32',
@@ -102,9 +103,14 @@ function linkPackages(folder) {
 export async function installSqlite() {
   if (hasSqlite || existsSync(join(root, 'node_modules/better-sqlite3/build'))) return
   const why = `better-sqlite3 (Node ${process.versions.node} has no SQLite of its own; 22.13 and later need no such package)`
-  await install('tools/sqlite', why).catch(({ message }) => {
+  const build = join(root, 'tools/sqlite/node_modules/better-sqlite3/build')
+  // an install that was cut short, or that ran no scripts, left no compiled part
+  if (!existsSync(build)) rmSync(join(root, 'tools/sqlite/node_modules'), { recursive: true, force: true })
+  await install('tools/sqlite', why, { compiles: true }).catch(({ message }) => {
     throw new Error(`${message}\nUse Node 22.13 or newer, or install a C++ compiler, make and Python 3 and try again.`)
   })
+  if (!existsSync(build))
+    throw new Error(`npm compiled nothing in ${dirname(build)}: see npm config get ignore-scripts`)
   linkPackages('tools/sqlite')
 }
 
