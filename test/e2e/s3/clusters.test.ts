@@ -6,7 +6,8 @@ import { makeBytes } from '../../../src/testing/storage/fixtures.js'
 import { CLI } from '../harness/paths.js'
 import { makePushCalls } from '../harness/push-calls.js'
 import { run } from '../harness/run.js'
-import { s3Credentials, startServeOn, storageUrl } from '../harness/s3-registry.js'
+import { BUCKET, s3Credentials, startServeOn, storageUrl } from '../harness/s3-registry.js'
+import { makeUploadKey, type UploadKey } from './ceph-upload-key.js'
 import { rawRequest } from './requests.js'
 import { describeBytes, describeOn, MiB, readDigest, startOrSkip, storageOn, stream, testBytes } from './servers.js'
 
@@ -18,6 +19,14 @@ const [minio, ceph, swift, smallSwift] = await Promise.all([
 ])
 afterAll(() => Promise.all([minio, ceph, swift, smallSwift].map((server) => server?.stop())))
 
+/** The key with which Ceph takes uploads by URL; other stores need none. */
+let madeKey: Promise<UploadKey> | undefined
+async function uploadKeyOf(server: RunningS3Server): Promise<UploadKey | undefined> {
+  if (ceph === undefined || server !== ceph) return undefined
+  madeKey ??= makeUploadKey(ceph, '*')
+  return madeKey
+}
+
 async function secondsOf<T>(work: Promise<T>): Promise<{ readonly seconds: number; readonly found: T }> {
   const started = performance.now()
   const found = await work
@@ -25,10 +34,10 @@ async function secondsOf<T>(work: Promise<T>): Promise<{ readonly seconds: numbe
 }
 
 /** Runs doctor on a storage; resolves with its code and its findings. */
-async function examine(server: RunningS3Server, storage: string) {
+async function examine(server: RunningS3Server, storage: string, env: Readonly<Record<string, string>> = {}) {
   const { code, stdout, stderr } = await run(process.execPath, {
     args: [CLI, 'doctor', '--json', '--storage', storage, '--data', `${server.directory}/new`],
-    env: s3Credentials(server),
+    env: { ...s3Credentials(server), ...env },
     timeout: 120_000,
   })
   if (stdout === '') throw new Error(stderr)
@@ -138,19 +147,35 @@ describeOn(ceph, 'doctor on Ceph', (server) => {
     const { failed } = await examine(server, url)
     expect(failed[0]?.fix).toContain('zonegroup')
     // an existing bucket is used under any region
-    const known = await examine(server, storage.replace(/region=[^&]+/, 'region=mars-1'))
+    const key = await uploadKeyOf(server)
+    const known = await examine(server, storage.replace(/region=[^&]+/, 'region=mars-1'), key?.env)
     expect(known.failed).toEqual([])
+  })
+
+  test('upload URLs that would copy are named, with the ways out', async () => {
+    const { code, failed } = await examine(server, storage)
+    expect(code).toBe(1)
+    expect(failed).toMatchObject([
+      {
+        check: 'upload URLs: an unsigned x-amz-copy-source',
+        found: expect.stringMatching(/^copies another object .* Uploads go through the registry$/),
+        fix: expect.stringContaining('SIF_LIBRARY_UPLOAD_ACCESS_KEY_ID'),
+      },
+    ])
   })
 })
 
 /** An upload in two parts: its URLs stay valid, and `complete` ends it. */
 async function startUpload(server: RunningS3Server, { lastSize }: { readonly lastSize: number }) {
-  const storage = storageOn(server)
+  const key = await uploadKeyOf(server)
+  const storage = storageOn(server, {
+    ...(key !== undefined && { bucket: BUCKET, uploadCredentials: key.key }),
+  })
   await storage.ready?.()
   const parts = [testBytes(5 * MiB), testBytes(lastSize)]
   const whole = describeBytes(new Uint8Array(Buffer.concat(parts.map(({ bytes }) => bytes))))
-  const key = 'blobs/late'
-  const ref = { key, ...(await storage.multipart.create(key, { size: whole.size, partSize: 5 * MiB })) }
+  const blob = 'blobs/late'
+  const ref = { key: blob, ...(await storage.multipart.create(blob, { size: whole.size, partSize: 5 * MiB })) }
   const sent = []
   for (const [index, part] of parts.entries())
     sent.push(
@@ -162,7 +187,7 @@ async function startUpload(server: RunningS3Server, { lastSize }: { readonly las
       }),
     )
   const claim = { ...ref, parts: sent.flatMap((part) => (part ? [part] : [])), ...whole }
-  return { storage, key, whole, ref, claim }
+  return { storage, key: blob, whole, ref, claim }
 }
 
 for (const server of [ceph, swift])
@@ -203,7 +228,7 @@ describe('docs/stores', () => {
       test('shows what doctor prints', async () => {
         const { stdout } = await run(process.execPath, {
           args: [CLI, 'doctor', '--storage', storageUrl(server), '--data', `${server.directory}/new`],
-          env: s3Credentials(server),
+          env: { ...s3Credentials(server), ...(await uploadKeyOf(server))?.env },
           timeout: 60_000,
         })
         const printed = stdout
