@@ -381,7 +381,7 @@ describeOn(minio, 'on MinIO', (server) => {
       )
       expect([report.code, failures(report)]).toEqual([0, []])
       expect(finding(report, 'store profile').found).toBe(
-        'it calls itself "nginx"; it holds URLs to the SHA-256 of their bytes, as MinIO and s3proxy',
+        'MinIO, by what it does (it calls itself "nginx"); it holds URLs to the SHA-256 of their bytes',
       )
     } finally {
       proxy.close()

@@ -1,6 +1,7 @@
 /** Every generation of the real client over real S3 servers: the same matrix as on a filesystem, and no image byte passes through the registry. */
 import { afterAll } from 'vitest'
 import {
+  type CephCluster,
   type RunningS3Server,
   startCeph,
   startMinio,
@@ -13,6 +14,7 @@ import { GENERATIONS, generationsOf } from '../harness/client.js'
 import { describeClientMatrix, type MatrixHost } from '../harness/client-matrix.js'
 import { goMissing } from '../harness/go.js'
 import { startExpressOn, startServeOn } from '../harness/s3-registry.js'
+import { makeUploadKey, type UploadKey } from './ceph-upload-key.js'
 import { startOrSkip } from './servers.js'
 
 const [minio, versitygw, s3proxy, ceph, swift] = await Promise.all([
@@ -41,13 +43,17 @@ const serve = (
   store: { origin: server.endpoint, ...does },
 })
 
-/** On a host name of its own, as it is where the registry and the store are two machines. */
-const serveElsewhere = (server: RunningS3Server, bindsPayload: boolean): MatrixHost => {
+/** On a host name of its own, as it is where the registry and the store are two machines, and with a key for uploads. */
+const serveElsewhere = (server: CephCluster): MatrixHost => {
   const publicEndpoint = `http://localhost:${server.port}`
+  let key: Promise<UploadKey> | undefined
   return {
-    name: 'sif-library serve, the store on another host name',
-    start: () => startServeOn(server, { publicEndpoint }),
-    store: { origin: publicEndpoint, bindsPayload },
+    name: 'sif-library serve, the store on another host name, a key for uploads',
+    start: async () => {
+      key ??= makeUploadKey(server, '*')
+      return startServeOn(server, { publicEndpoint, env: (await key).env })
+    },
+    store: { origin: publicEndpoint, bindsPayload: true },
   }
 }
 
@@ -62,8 +68,15 @@ const matrices = [
   {
     name: 'MinIO',
     server: minio,
-    hosts: (server: RunningS3Server) => [serve(server, { bindsPayload: true }), express(server)],
+    hosts: (server: RunningS3Server) => [serve(server, { bindsPayload: true })],
     generations: GENERATIONS,
+  },
+  {
+    // every generation meets Express in test/e2e/clients.test.ts
+    name: 'MinIO, below Express',
+    server: minio,
+    hosts: (server: RunningS3Server) => [express(server)],
+    generations: oldAndNew,
   },
   {
     name: 'MinIO, proxied',
@@ -75,7 +88,8 @@ const matrices = [
     name: 'versitygw',
     server: versitygw,
     hosts: (server: RunningS3Server) => [serve(server, { bindsPayload: false })],
-    generations: GENERATIONS,
+    // one of each way to upload
+    generations: generationsOf('scs-0.2.2', 'scs-0.5.5', 'scs-1.2.0', 'container-1.4.12'),
   },
   {
     name: 's3proxy',
@@ -86,7 +100,7 @@ const matrices = [
   {
     name: 'Ceph',
     server: ceph,
-    hosts: (server: RunningS3Server) => [serveElsewhere(server, true)],
+    hosts: (server: RunningS3Server) => [serveElsewhere(server as CephCluster)],
     generations: GENERATIONS,
   },
   {

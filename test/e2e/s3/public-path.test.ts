@@ -26,6 +26,9 @@ async function startProxy(endpoint: string): Promise<string> {
       res.writeHead(answer.statusCode ?? 502, answer.headers)
       answer.pipe(res)
     })
+    // who announces a body and goes away takes the request to the store along
+    res.on('close', () => sent.destroy())
+    sent.on('error', () => res.destroy())
     req.pipe(sent)
   }).listen(0, '127.0.0.1')
   await once(proxy, 'listening')

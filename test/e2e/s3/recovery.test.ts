@@ -104,15 +104,19 @@ for (const server of [minio, versitygw, ceph]) {
       })
     }
 
-    test("verify: 'store' reads nothing back, verify: 'read' reads once", async () => {
+    test("verify: 'store' reads nothing back where the copy has a SHA-256, verify: 'read' reads once", async () => {
       for (const [verify, reads] of [
-        ['store', 0],
+        // Ceph keeps none
+        ['store', server === ceph ? 1 : 0],
         ['read', 1],
       ] as const) {
         const entries: S3LogEntry[] = []
         const storage = storageOn(server, { verify, log: (entry) => entries.push(entry) })
         await storage.ready?.()
-        await storage.multipart.complete((await upload(storage, 'blobs/reads')).claim)
+        const { claim } = await upload(storage, 'blobs/reads')
+        // what was tried at the start was read too
+        entries.length = 0
+        await storage.multipart.complete(claim)
         expect(entries.filter(({ operation }) => operation.startsWith('GetObject')).length, verify).toBe(reads)
         await storage.close?.()
       }
@@ -141,6 +145,7 @@ describeOn(minio, 'what stands between us and the store breaks', (minio) => {
           answer.on('end', () => outgoing.end())
         },
       )
+      forward.on('error', () => incoming.socket.destroy())
       incoming.pipe(forward)
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

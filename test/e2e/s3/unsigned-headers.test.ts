@@ -54,6 +54,8 @@ const others: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'another method': { 'x-http-method-override': 'DELETE' },
   'the marks of a replica': { 'x-minio-source-replication-request': 'true', 'x-minio-source-etag': '0'.repeat(32) },
 }
+/** Through the registry none of them means anything. */
+const spellings = ['X-Amz-Copy-Source', 'x-amz-copy-source', 'X-AMZ-COPY-SOURCE', 'x-Amz-cOpy-sOurce']
 const queries = ['acl', 'tagging', 'retention', 'versionId=null', 'x-id=CopyObject', 'response-content-type=text/html']
 
 for (const { name, server, direct } of servers) {
@@ -129,59 +131,56 @@ for (const { name, server, direct } of servers) {
         if (direct) expect(query.get('partNumber')).toBe('1')
       })
 
-      describe.each(['x-amz-copy-source', 'X-Amz-Copy-Source', 'X-AMZ-COPY-SOURCE', 'x-Amz-cOpy-sOurce'])(
-        '%s',
-        (header) => {
-          it('a) puts no other bytes under a hash', async () => {
-            const [path, claimed] = [nextPath(), testBytes(1000)]
-            const { id, url } = await start(path, claimed.bytes)
-            const sent = await put(url, claimed.bytes, { [header]: copySource(ownObject) })
-            // through the registry the header means nothing, and these are the right bytes
-            expect(sent.status).toBe(direct ? 403 : 200)
-            const completed = await alice.completeSingle(id)
-            expect(completed.status).toBe(direct ? 409 : 200)
-            if (direct) expect((await alice.pull(path, claimed.bytes)).status).toBe(404)
-            else await expectRight(path, claimed.bytes)
-          })
+      describe.each(spellings.slice(0, direct ? spellings.length : 1))('%s', (header) => {
+        it('a) puts no other bytes under a hash', async () => {
+          const [path, claimed] = [nextPath(), testBytes(1000)]
+          const { id, url } = await start(path, claimed.bytes)
+          const sent = await put(url, claimed.bytes, { [header]: copySource(ownObject) })
+          // through the registry the header means nothing, and these are the right bytes
+          expect(sent.status).toBe(direct ? 403 : 200)
+          const completed = await alice.completeSingle(id)
+          expect(completed.status).toBe(direct ? 409 : 200)
+          if (direct) expect((await alice.pull(path, claimed.bytes)).status).toBe(404)
+          else await expectRight(path, claimed.bytes)
+        })
 
-          it('b) changes nothing that was pushed', async () => {
-            const [path, honest] = [nextPath(), testBytes(1000)]
-            const url = await push(path, honest.bytes)
-            for (const source of [copySource(ownObject), encodeURIComponent(copySource(ownObject)), copySource('no')]) {
-              const sent = await put(url, honest.bytes, { [header]: source, 'x-amz-metadata-directive': 'REPLACE' })
-              expect(sent.status).toBeGreaterThanOrEqual(400)
+        it('b) changes nothing that was pushed', async () => {
+          const [path, honest] = [nextPath(), testBytes(1000)]
+          const url = await push(path, honest.bytes)
+          for (const source of [copySource(ownObject), encodeURIComponent(copySource(ownObject)), copySource('no')]) {
+            const sent = await put(url, honest.bytes, { [header]: source, 'x-amz-metadata-directive': 'REPLACE' })
+            expect(sent.status).toBeGreaterThanOrEqual(400)
+          }
+          await expectRight(path, honest.bytes)
+          expect(JSON.parse(await registry.operate(['verify', '--all', '--json']))).toMatchObject({ damaged: 0 })
+        })
+
+        it('c) reads nothing into a part, whole or by range', async () => {
+          const whole = Buffer.concat([testBytes(5 * MiB).bytes, Buffer.from('x')])
+          const id = await alice.makeImage(nextPath(), whole)
+          const { uploadID, options } = await alice.startMultipart(id, whole.length)
+          const last = whole.subarray(5 * MiB)
+          const hash = options.s3compliant === 'true'
+          const url = await alice.partUrl(id, { uploadID, partNumber: 2, bytes: last, hash })
+          const places = [
+            copySource('secret', FOREIGN),
+            copySource(ownObject),
+            copySource(`${prefix}/records/storage-mark`),
+            '/.minio.sys/config/config.json',
+            copySource('never/there'),
+          ]
+          const ranges: readonly Record<string, string>[] = [{}, { 'x-amz-copy-source-range': 'bytes=0-0' }]
+          for (const source of places)
+            for (const range of ranges) {
+              const sent = await put(url, last, { [header]: source, ...range })
+              const md5s = [...SECRET].map((char) => md5(char))
+              expect(md5s).not.toContain(String(sent.headers.etag ?? '').replaceAll('"', ''))
+              if (direct) expect(sent.status, source).toBe(403)
+              else expect(sent.body.toString()).not.toContain('CopyPartResult')
             }
-            await expectRight(path, honest.bytes)
-            expect(JSON.parse(await registry.operate(['verify', '--all', '--json']))).toMatchObject({ damaged: 0 })
-          })
-
-          it('c) reads nothing into a part, whole or by range', async () => {
-            const whole = Buffer.concat([testBytes(5 * MiB).bytes, Buffer.from('x')])
-            const id = await alice.makeImage(nextPath(), whole)
-            const { uploadID, options } = await alice.startMultipart(id, whole.length)
-            const last = whole.subarray(5 * MiB)
-            const hash = options.s3compliant === 'true'
-            const url = await alice.partUrl(id, { uploadID, partNumber: 2, bytes: last, hash })
-            const places = [
-              copySource('secret', FOREIGN),
-              copySource(ownObject),
-              copySource(`${prefix}/records/storage-mark`),
-              '/.minio.sys/config/config.json',
-              copySource('never/there'),
-            ]
-            const ranges: readonly Record<string, string>[] = [{}, { 'x-amz-copy-source-range': 'bytes=0-0' }]
-            for (const source of places)
-              for (const range of ranges) {
-                const sent = await put(url, last, { [header]: source, ...range })
-                const md5s = [...SECRET].map((char) => md5(char))
-                expect(md5s).not.toContain(String(sent.headers.etag ?? '').replaceAll('"', ''))
-                if (direct) expect(sent.status, source).toBe(403)
-                else expect(sent.body.toString()).not.toContain('CopyPartResult')
-              }
-            await alice.call('PUT', `/v2/imagefile/${id}/_multipart_abort`, { uploadID })
-          })
-        },
-      )
+          await alice.call('PUT', `/v2/imagefile/${id}/_multipart_abort`, { uploadID })
+        })
+      })
 
       describe('d) what else a header may say', () => {
         it.each(Object.keys(others))('%s changes neither bytes nor what is told of them', async (what) => {

@@ -2,14 +2,15 @@
  * Ceph opens no sessions without roles: signed by the registry's own key, its upload URLs would copy. A second user that
  * may write uploads and nothing else is the key to sign them with, as docs/stores/ceph.md says.
  */
-import { readFile } from 'node:fs/promises'
-import { CreateBucketCommand, PutBucketPolicyCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type CephCluster, type RunningS3Server, startCeph } from '../../../scripts/s3-servers.mjs'
+import { type CephCluster, startCeph } from '../../../scripts/s3-servers.mjs'
+import type { S3Credentials } from '../../../src/storage/blob/s3/index.js'
 import { sendPlain } from '../../../src/storage/blob/s3/request.js'
 import { makePushCalls, type PushCalls, putHeaders, sha256Of } from '../harness/push-calls.js'
 import { BUCKET, startServeOn } from '../harness/s3-registry.js'
 import type { ServeRegistry } from '../harness/server.js'
+import { makeUploadKey, type UploadKey } from './ceph-upload-key.js'
 import { type RawAnswer, rawRequest } from './requests.js'
 import { describeOn, MiB, startOrSkip, storageOn, testBytes } from './servers.js'
 import { startWhole } from './whole.js'
@@ -18,14 +19,6 @@ const ceph = await startOrSkip('Ceph', startCeph)
 afterAll(() => ceph?.stop())
 
 const PREFIX = 'prefix'
-
-/** The bucket policy of the guide, which names bucket, prefix and user as they are here. */
-async function documentedPolicy(): Promise<string> {
-  const guide = await readFile(new URL('../../../docs/stores/ceph.md', import.meta.url), 'utf8')
-  const policy = /```json\n([\s\S]*?)```/.exec(guide)?.[1] ?? ''
-  expect(JSON.parse(policy).Statement[0].Action).toEqual(['s3:PutObject'])
-  return policy
-}
 
 describeOn(ceph, 'Ceph', (server) => {
   test('copies by an unsigned header, so uploads by URL are blocked with the registry’s own key', async () => {
@@ -38,32 +31,21 @@ describeOn(ceph, 'Ceph', (server) => {
   })
 
   describe('with a second user that may put uploads', () => {
-    const key = { accessKeyId: 'UPLOADSKEY0123456789', secretAccessKey: 'uploads-secret-0123456789-0123456789-abc' }
-    const env = {
-      SIF_LIBRARY_UPLOAD_ACCESS_KEY_ID: key.accessKeyId,
-      SIF_LIBRARY_UPLOAD_SECRET_ACCESS_KEY: key.secretAccessKey,
-    }
-    let s3: S3Client
+    let key: S3Credentials
+    let env: UploadKey['env']
     let registry: ServeRegistry
     let alice: PushCalls
 
     beforeAll(async () => {
-      const { endpoint, region, accessKeyId, secretAccessKey } = server as RunningS3Server
-      s3 = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
-      await (server as CephCluster).admin(
-        ...['user', 'create', '--uid=uploads', '--display-name=uploads', '--max-buckets=-1'],
-        ...[`--access-key=${key.accessKeyId}`, `--secret-key=${key.secretAccessKey}`],
-      )
-      await s3.send(new CreateBucketCommand({ Bucket: BUCKET }))
-      await s3.send(new PutBucketPolicyCommand({ Bucket: BUCKET, Policy: await documentedPolicy() }))
+      ;({ key, env } = await makeUploadKey(server as CephCluster, PREFIX))
+      const { endpoint, region, accessKeyId, secretAccessKey } = server
+      const s3 = new S3Client({ endpoint, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
       await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'secret', Body: 'x'.repeat(1000) }))
-      registry = await startServeOn(server as RunningS3Server, { prefix: PREFIX, env, args: ['--part-size', '5MiB'] })
+      s3.destroy()
+      registry = await startServeOn(server, { prefix: PREFIX, env, args: ['--part-size', '5MiB'] })
       alice = makePushCalls(registry, await registry.tokenOf('alice'))
     })
-    afterAll(async () => {
-      await registry?.stop()
-      s3?.destroy()
-    })
+    afterAll(() => registry?.stop())
 
     const put = (url: string, bytes: Uint8Array, more: Readonly<Record<string, string>> = {}): Promise<RawAnswer> =>
       rawRequest(url, { method: 'PUT', headers: { ...putHeaders(url, bytes), ...more }, body: bytes })
@@ -129,7 +111,7 @@ describeOn(ceph, 'Ceph', (server) => {
     })
 
     test('half of the key in the environment is refused at the start', async () => {
-      const half = { SIF_LIBRARY_UPLOAD_ACCESS_KEY_ID: key.accessKeyId }
+      const half = { ...env, SIF_LIBRARY_UPLOAD_SECRET_ACCESS_KEY: '' }
       await expect(startServeOn(server, { prefix: PREFIX, env: half })).rejects.toThrow(
         'SIF_LIBRARY_UPLOAD_SECRET_ACCESS_KEY is missing',
       )
