@@ -84,7 +84,9 @@ test.each(Object.entries(endings))('parts that could not be dropped when %s go w
   const planned: SweptItem[] = []
   await registry.library.sweep({ dryRun: true, onItem: (item) => planned.push(item) })
   // beside the image, which was never uploaded
-  expect(planned.filter(({ kind }) => kind !== 'image')).toMatchObject([{ kind: 'upload', why: expect.stringContaining('parts') }])
+  expect(planned.filter(({ kind }) => kind !== 'image')).toMatchObject([
+    { kind: 'upload', why: expect.stringContaining('parts') },
+  ])
   expect(await store.uploads()).toBe(1)
   expect((await registry.library.sweep()).uploads).toBe(1)
   expect(await store.uploads()).toBe(0)
