@@ -36,7 +36,8 @@ const servers = [
       ),
     },
   },
-  { name: 'Ceph', start: startCeph, verify: ['read', 'store'], skip: S3_DEVIATIONS },
+  // its `store` is `read`: it keeps no SHA-256 of a copy (recovery.test.ts)
+  { name: 'Ceph', start: startCeph, verify: ['read'], skip: S3_DEVIATIONS },
   { name: 'Swift', start: startSwift, verify: ['read'], skip: S3_DEVIATIONS },
 ] as const satisfies readonly { readonly verify: readonly S3Verify[]; readonly [other: string]: unknown }[]
 
