@@ -6,6 +6,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const folders = ['.', 'tools', 'tools/sqlite']
@@ -57,7 +58,7 @@ function integrityOf(path, { version }) {
 }
 
 function check(folder) {
-  const lock = JSON.parse(readFileSync(`${root}${folder}/package-lock.json`, 'utf8'))
+  const lock = JSON.parse(readFileSync(resolve(root, folder, 'package-lock.json'), 'utf8'))
   const lacks = [
     ...Object.keys(missingFrom(lock)),
     ...withoutIntegrity(lock).map(([path]) => `the integrity of ${path}`),
@@ -93,4 +94,5 @@ function complete(folder) {
   )
 }
 
-for (const folder of folders) (process.argv.includes('--check') ? check : complete)(folder)
+const [isCheck, given] = [process.argv.includes('--check'), process.argv.slice(2).filter((word) => word !== '--check')]
+for (const folder of given.length > 0 ? given : folders) (isCheck ? check : complete)(folder)

@@ -20,16 +20,12 @@ test('every package of the lock file has its integrity', () => {
   expect(status).toBe(0)
 })
 
-test('the check names an entry without integrity, and --drop takes it out for npm to look it up again', async () => {
+test('the check names an entry without integrity', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sif-library-lock-'))
-  const copy = join(folder, 'package-lock.json')
   const lock = JSON.parse(await readFile(lockFile, 'utf8')) as Lock
   const path = 'node_modules/zod'
   delete lock.packages[path]?.integrity
-  await writeFile(copy, JSON.stringify(lock))
-  expect(run('--check', copy)).toMatchObject({ status: 1, stderr: expect.stringContaining(path) })
-  expect(run('--drop', copy).status).toBe(0)
-  const dropped = JSON.parse(await readFile(copy, 'utf8')) as Lock
-  expect(Object.keys(lock.packages).filter((name) => !(name in dropped.packages))).toEqual([path])
+  await writeFile(join(folder, 'package-lock.json'), JSON.stringify(lock))
+  expect(run('--check', folder)).toMatchObject({ status: 1, stderr: expect.stringContaining(`integrity of ${path}`) })
   await rm(folder, { recursive: true })
 })

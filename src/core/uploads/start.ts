@@ -4,7 +4,7 @@ import { isMetadataError } from '../../storage/metadata/errors.js'
 import { blobKey } from '../blobs/keys.js'
 import { LibraryError } from '../http/errors.js'
 import { explainQuota } from '../images/quota.js'
-import { formatBytes } from '../model/format-bytes.js'
+import { exactBytes } from '../model/format-bytes.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
 import { abandonedAfterMs, abortUpload } from './complete.js'
@@ -79,12 +79,12 @@ export async function startUpload(
   if (size > maxImageBytes)
     throw new LibraryError(
       'too-large',
-      `the image has ${formatBytes(size)}, this registry takes ${formatBytes(maxImageBytes)} at most`,
+      `the image has ${exactBytes(size)}, this registry takes ${exactBytes(maxImageBytes)} at most`,
     )
   if (kind === 'single' && size > storage.limits.maxPutSize) {
     throw new LibraryError(
       'too-large',
-      `one PUT takes ${formatBytes(storage.limits.maxPutSize)} at most, and this image needs a client that sends parts`,
+      `one PUT takes ${exactBytes(storage.limits.maxPutSize)} at most, and this image needs a client that sends parts`,
     )
   }
   await hooks.beforePush?.({ ...pusher, path: containerPath(container), digest: image.digest, size })
