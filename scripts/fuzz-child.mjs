@@ -34,7 +34,7 @@ await library.ready()
 
 const answers = {
   token: async (user) => {
-    await library.accounts.addUser({ name: user }).catch(() => {})
+    await library.accounts.addUser({ name: user, takeOver: true }).catch(() => {})
     return (await library.accounts.createToken({ user })).token
   },
   state: async () => {

@@ -34,7 +34,11 @@ const version = /^node:([\d.]+)-/.exec(all(final, 'FROM')[0] ?? '')?.[1] ?? ''
 /** The Node of the image, from the npm package of that name. */
 async function findNode(): Promise<string | undefined> {
   const { code, stdout } = await run('npm', {
-    args: ['exec', '--yes', '--prefer-offline', `--package=node@${version}`, '--', 'node', '-p', 'process.execPath'],
+    // the package puts its program in place by an install script, which this checkout forbids
+    args: [
+      ...['exec', '--yes', '--prefer-offline', '--ignore-scripts=false', `--package=node@${version}`],
+      ...['--', 'node', '-p', 'process.execPath'],
+    ],
   })
   return code === 0 ? stdout.trim().split('\n').at(-1) : undefined
 }

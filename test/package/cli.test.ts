@@ -350,10 +350,10 @@ describe('sweep and verify', () => {
     expect((await client.call('DELETE', '/v1/images/admin/demo/gone:latest?arch=amd64')).status).toBe(200)
     const at = ['--data', data]
     expect(await blobsOf(data)).toHaveLength(2)
-    expect(await succeed(['sweep', ...at])).toMatch(/^0 uploads, 0 blobs/)
+    expect(await succeed(['sweep', ...at])).toMatch(/^0 uploads, 0 images, 0 blobs/)
     const dry = await succeed(['sweep', '--dry-run', '--grace', '0s', ...at])
     expect(dry).toMatch(
-      /^would remove blob blobs\/sha256\/\S+ \(4 bytes\): no image refers to it since .*\n0 uploads, 1 blobs/,
+      /^would remove blob blobs\/sha256\/\S+ \(4 bytes\): no image refers to it since .*\n0 uploads, 0 images, 1 blobs/,
     )
     expect(await blobsOf(data)).toHaveLength(2)
     expect(JSON.parse(await succeed(['sweep', '--grace', '0s', '--json', ...at]))).toMatchObject({

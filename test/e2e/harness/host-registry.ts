@@ -47,7 +47,7 @@ export async function startHost(
     runOk(process.execPath, { args: [CLI, ...args, '--data', data] })
   const users = new Set<string>()
   const tokenOf = async (user: string, ...options: readonly string[]): Promise<string> => {
-    if (!users.has(user)) await operate('user', 'add', user, ...options)
+    if (!users.has(user)) await operate('user', 'add', user, '--take-over', ...options)
     users.add(user)
     return (await operate('token', 'create', '--user', user)).trim()
   }

@@ -63,7 +63,7 @@ export async function startServe(options: ServeOptions = {}): Promise<ServeRegis
     operate,
     token: (await readFile(join(data, 'admin-token'), 'utf8')).trim(),
     tokenOf: async (user) => {
-      if (!users.has(user)) await operate(['user', 'add', user])
+      if (!users.has(user)) await operate(['user', 'add', user, '--take-over'])
       users.add(user)
       return (await operate(['token', 'create', '--user', user])).trim()
     },
