@@ -147,7 +147,7 @@ describeWhen(node === undefined ? `there is no Node ${version} to be had` : unde
       expect((await checkHealth()).code).toBe(0)
       expect(await readdir(join(root, 'data'))).toContain('admin-token')
       expect(await server.stop()).toBe(0)
-      expect(server.logs()).toContain(`"node":"v${version}.`)
+      expect(server.logs()).toContain(`"node":"v${version}"`)
       expect((await checkHealth()).code).toBe(1)
     })
   },

@@ -82,12 +82,12 @@ describe('reindex', () => {
     expect((await clientOf(server.url).pull('admin/demo/shown:latest')).status).toBe(404)
     const swept = await succeed(['sweep', '--grace', '0s', '--data', data])
     expect(swept).toMatch(
-      /^0 uploads, 0 blobs, 0 orphans, 0 temporary files; 0 bytes\n2 blobs are kept because .* run sif-library reindex$/,
+      /^0 uploads, 0 images, 0 blobs, 0 orphans, 0 temporary files; 0 bytes\n2 blobs are kept because .* run sif-library reindex$/,
     )
     await succeed(['reindex', '--data', data])
     expect((await clientOf(server.url).pull('admin/demo/shown:latest')).bytes.toString()).toBe('shown')
     expect(await succeed(['sweep', '--grace', '0s', '--data', data])).toBe(
-      '0 uploads, 0 blobs, 0 orphans, 0 temporary files; 0 bytes',
+      '0 uploads, 0 images, 0 blobs, 0 orphans, 0 temporary files; 0 bytes',
     )
   })
 
