@@ -105,7 +105,9 @@ async function loseAndRebuild(stack: Stack, loseDatabase: () => Promise<void>): 
   await withServer(stack, async ({ client }) => {
     for (const { reference } of kept) expect(await client.look(reference)).toBe('absent')
   })
-  expect(await cli(['sweep', '--grace', '0s'])).toMatch(/^0 uploads, 0 images, 0 blobs, 0 orphans, [\s\S]*blobs are kept/)
+  expect(await cli(['sweep', '--grace', '0s'])).toMatch(
+    /^0 uploads, 0 images, 0 blobs, 0 orphans, [\s\S]*blobs are kept/,
+  )
   const counts = /2 entities, 3 collections, 4 containers, 5 images, 7 tags/
   expect(await cli(['reindex', '--dry-run'])).toMatch(counts)
   expect(await cli(['reindex'])).toMatch(counts)

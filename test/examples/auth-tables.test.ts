@@ -128,6 +128,16 @@ test('the table of answers is what a library answers', async () => {
       statuses(ask(library, 'GET /v1/token-status', { token: 'bad' })),
     "`authenticate` throws `LibraryError('unavailable', …)` | anything but public routes": () =>
       statuses(see('alice/shown/tools', { token: 'down' }), ask(library, 'GET /v1/token-status', { token: 'down' })),
+    'somebody | one more than a [limit](operations.md#limits)': async () => {
+      const limited = open({ auth: policy, limits: { maxEntityRecords: 1 } })
+      const made = await ask(limited, 'POST /v1/entities', { ...alice, body: { name: 'alice' } })
+      const collectHere = (name: string): Promise<Answered> =>
+        ask(limited, 'POST /v1/collections', { ...alice, body: { name, entity: made.data.id } })
+      expect((await collectHere('one')).status).toBe(201)
+      // what an entity holds
+      expect((await collectHere('two')).status).toBe(403)
+      return []
+    },
     "a hook refuses by `LibraryError('refused', reason)` |": () => statuses(collect('refused', alice)),
     'a hook throws anything else |': () => statuses(collect('broken', alice)),
   }
