@@ -33,7 +33,7 @@ export interface LibraryLimits {
   readonly maxJsonBodies?: number
   /** Bytes in memory of all JSON bodies under way; a quarter of them for one principal. More are answered with 503 and `retry-after`. Default: 64 MiB (67,108,864). */
   readonly maxJsonBodiesBytes?: number
-  /** Bytes of JSON answers that clients have asked for and not read yet; beyond them those that stood still for the longest time are cut. Default: 32 MiB (33,554,432). */
+  /** Bytes of JSON answers that clients have asked for and not read yet; beyond them those that stood still for the longest time are cut. Default: 16 MiB (16,777,216). */
   readonly maxUnreadBytes?: number
   /** Uploads that one principal may have under way; one more is answered with 429. Default: 1,000. */
   readonly maxPrincipalUploads?: number
@@ -73,7 +73,7 @@ export function checkLimits(limits: LibraryLimits, storage: StorageBackend): Req
     pullStartSeconds: limits.pullStartSeconds ?? Math.min(300, limits.pullIdleSeconds ?? 300),
     maxJsonBodies: limits.maxJsonBodies ?? 1000,
     maxJsonBodiesBytes: limits.maxJsonBodiesBytes ?? 64 * MiB,
-    maxUnreadBytes: limits.maxUnreadBytes ?? 32 * MiB,
+    maxUnreadBytes: limits.maxUnreadBytes ?? 16 * MiB,
     maxPrincipalUploads: limits.maxPrincipalUploads ?? 1000,
     maxImageUploads: limits.maxImageUploads ?? 100,
     maxPendingImages: limits.maxPendingImages ?? 1000,
