@@ -72,6 +72,12 @@ export async function startCeph({ port: wanted, dnsName } = {}) {
   // `ceph` and `radosgw-admin` read no other configuration, and what hangs is ended by our own timeout
   const env = { PATH: process.env.PATH, HOME: home, CEPH_CONF: config, PYTHONWARNINGS: 'ignore' }
   const tool = (name, ...args) => run(programs[name], ['-c', config, ...args], { cwd: home, env })
+  /** A cluster of which a part stood still lets a tool hang now and then: it is ended and tried again. */
+  const ask = (tries, name, args) =>
+    run(programs[name], ['-c', config, ...args], { cwd: home, env, timeout: 20_000 }).catch((error) => {
+      if (tries <= 1) throw error
+      return ask(tries - 1, name, args)
+    })
   const daemon = (name, program, ...args) =>
     defineDaemon({ name, command: [programs[program], '-c', config, '-f', ...args], cwd: home, env, log })
   const mon = daemon('the monitor', 'ceph-mon', '-i', 'a')
@@ -119,7 +125,7 @@ export async function startCeph({ port: wanted, dnsName } = {}) {
     /** Waits until a gateway that was started again answers. */
     ready: () => waitForAnswer(`${endpoint}/`, 200, [gateway]),
     /** Runs radosgw-admin on the cluster and returns what it prints. */
-    admin: (...args) => tool('radosgw-admin', ...args),
+    admin: (...args) => ask(3, 'radosgw-admin', args),
     stop,
   }
 }

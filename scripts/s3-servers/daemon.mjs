@@ -40,8 +40,8 @@ export const makeKeys = () => ({
 })
 
 /** Runs a program to its end and returns what it printed; throws with its last words when it fails. */
-export async function run(command, args, { env = process.env, cwd } = {}) {
-  const child = spawn(command, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+export async function run(command, args, { env = process.env, cwd, timeout } = {}) {
+  const child = spawn(command, args, { env, cwd, timeout, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] })
   let [output, errors] = ['', '']
   child.stdout.on('data', (chunk) => {
     output += chunk

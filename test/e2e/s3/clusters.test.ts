@@ -62,52 +62,6 @@ const pausing = (pid: number) => ({
   resume: () => void process.kill(pid, 'SIGCONT'),
 })
 
-for (const [name, server, daemon] of [
-  ['MinIO', minio, minio && pausing(minio.pid)],
-  ['the gateway of Ceph', ceph, ceph?.daemons.gateway],
-  ['the OSD of Ceph', ceph, ceph?.daemons.osd],
-  ['the proxy of Swift', swift, swift?.daemons.proxy],
-] as const) {
-  describeOn(server, `${name} falls silent`, (server) => {
-    test('nobody waits for long, and all goes on when it speaks again', async () => {
-      const registry = await startServeOn(server)
-      const push = makePushCalls(registry, registry.token)
-      const bytes = makeBytes(1000, 1)
-      try {
-        const imageId = await push.makeImage('admin/default/silent', bytes)
-        await push.call('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: 1000 })
-        // readiness is remembered for five seconds
-        await new Promise((resolve) => setTimeout(resolve, 5100))
-        await whileSilent(daemon as S3Daemon, async () => {
-          const ready = await secondsOf(fetch(`${registry.url}/readyz`))
-          expect([ready.found.status, await ready.found.json()]).toMatchObject([
-            503,
-            { metadata: true, storage: false },
-          ])
-          expect(ready.seconds).toBeLessThan(2)
-          const start = await secondsOf(push.call('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: 1000 }))
-          expect(start.found.status).toBe(503)
-          expect(start.seconds).toBeLessThan(10)
-          const doctor = await secondsOf(examine(server, storageUrl(server)))
-          expect(doctor.found.code).toBe(1)
-          expect(doctor.found.failed[0]).toMatchObject({ found: expect.stringMatching(/no answer within|Timeout/) })
-          expect(doctor.found.failed[0]?.cause).toContain('no answer')
-          expect(doctor.seconds).toBeLessThan(60)
-        })
-        const end = Date.now() + 20_000
-        while ((await fetch(`${registry.url}/readyz`)).status !== 200) {
-          expect(Date.now()).toBeLessThan(end)
-          await new Promise((resolve) => setTimeout(resolve, 500))
-        }
-        const again = await push.call('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: 1000 })
-        expect(again.status).toBe(200)
-      } finally {
-        await registry.stop()
-      }
-    })
-  })
-}
-
 describeOn(ceph, 'doctor on Ceph', (server) => {
   const cluster = ceph as NonNullable<typeof ceph>
   const storage = storageUrl(server, { prefix: 'doctor' })
@@ -245,3 +199,50 @@ describe('docs/stores', () => {
       })
     })
 })
+
+// last: a cluster whose parts stood still answers tools late
+for (const [name, server, daemon] of [
+  ['MinIO', minio, minio && pausing(minio.pid)],
+  ['the gateway of Ceph', ceph, ceph?.daemons.gateway],
+  ['the OSD of Ceph', ceph, ceph?.daemons.osd],
+  ['the proxy of Swift', swift, swift?.daemons.proxy],
+] as const) {
+  describeOn(server, `${name} falls silent`, (server) => {
+    test('nobody waits for long, and all goes on when it speaks again', async () => {
+      const registry = await startServeOn(server)
+      const push = makePushCalls(registry, registry.token)
+      const bytes = makeBytes(1000, 1)
+      try {
+        const imageId = await push.makeImage('admin/default/silent', bytes)
+        await push.call('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: 1000 })
+        // readiness is remembered for five seconds
+        await new Promise((resolve) => setTimeout(resolve, 5100))
+        await whileSilent(daemon as S3Daemon, async () => {
+          const ready = await secondsOf(fetch(`${registry.url}/readyz`))
+          expect([ready.found.status, await ready.found.json()]).toMatchObject([
+            503,
+            { metadata: true, storage: false },
+          ])
+          expect(ready.seconds).toBeLessThan(2)
+          const start = await secondsOf(push.call('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: 1000 }))
+          expect(start.found.status).toBe(503)
+          expect(start.seconds).toBeLessThan(10)
+          const doctor = await secondsOf(examine(server, storageUrl(server)))
+          expect(doctor.found.code).toBe(1)
+          expect(doctor.found.failed[0]).toMatchObject({ found: expect.stringMatching(/no answer within|Timeout/) })
+          expect(doctor.found.failed[0]?.cause).toContain('no answer')
+          expect(doctor.seconds).toBeLessThan(60)
+        })
+        const end = Date.now() + 20_000
+        while ((await fetch(`${registry.url}/readyz`)).status !== 200) {
+          expect(Date.now()).toBeLessThan(end)
+          await new Promise((resolve) => setTimeout(resolve, 500))
+        }
+        const again = await push.call('POST', `/v2/imagefile/${imageId}/_multipart`, { filesize: 1000 })
+        expect(again.status).toBe(200)
+      } finally {
+        await registry.stop()
+      }
+    })
+  })
+}
