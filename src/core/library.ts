@@ -33,7 +33,7 @@ import { createLostImageKeeper } from './sidecars/lost-images.js'
 import { type ReindexOptions, type ReindexResult, reindex } from './sidecars/reindex.js'
 import { createSidecarWriter } from './sidecars/writer.js'
 import { createReceiving } from './transfers/receiving.js'
-import { createCapabilities } from './transfers/tokens.js'
+import { createTransferTokens } from './transfers/tokens.js'
 import { createTransfers } from './transfers/urls.js'
 import { type ExplainOptions, type Explanation, explain } from './upkeep/explain.js'
 import { runIfDue } from './upkeep/jobs.js'
@@ -100,7 +100,7 @@ export function createLibrary(options: LibraryOptions): Library {
       const blocked = settings.transfer === 'proxy' ? undefined : storage.presign?.uploadsBlocked
       if (blocked !== undefined)
         settings.logger.warn({ reason: blocked }, 'uploads go through this server; doctor says what to change')
-      await storageMark.settle()
+      await storageMark.establish()
       for (const { parts } of extensions) await parts.ready?.()
       // for what a crash or a migration left
       sidecars.nudge()
@@ -119,7 +119,7 @@ export function createLibrary(options: LibraryOptions): Library {
     if (secret === undefined) throw new Error('the secret is read before ready()')
     return secret
   }
-  const capabilities = createCapabilities({ clock, secret: knownSecret })
+  const transferTokens = createTransferTokens({ clock, secret: knownSecret })
   const storageMark = createStorageMark({ storage, metadata, settings })
   const sidecars = createSidecarWriter({
     settings,
@@ -153,7 +153,7 @@ export function createLibrary(options: LibraryOptions): Library {
     auth,
     hooks: checkedHooks(options.hooks ?? {}, ...extensions.map(({ parts }) => parts.hooks ?? {})),
     emit,
-    transfers: createTransfers({ settings, storage, capabilities }),
+    transfers: createTransfers({ settings, storage, transferTokens }),
     cursors: createCursors({ secret: knownSecret }),
     openapi: () => (document ??= makeOpenApi(table)),
     ready,

@@ -64,7 +64,7 @@ describe('reindex', () => {
       orphans: 0,
       dryRun: false,
       items: [],
-      notKnown: expect.any(Array),
+      notCovered: expect.any(Array),
     })
 
     const server = await serve(data)

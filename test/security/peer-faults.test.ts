@@ -773,7 +773,7 @@ test('H14: a search without a value is 400, and one that finds 400 images answer
     await world.metadata.images.createIfAbsent({
       ...common,
       ...image,
-      adopt: { imageId: first.imageId, defaultQuotaBytes: 0 },
+      shareBytes: { imageId: first.imageId, defaultQuotaBytes: 0 },
     })
     // lets idle connections close in the meantime
     if (index % 20 === 0) await new Promise((resolve) => setImmediate(resolve))

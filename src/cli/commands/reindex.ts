@@ -41,7 +41,7 @@ async function restoreAll(
     if (json) printJsonOfFailure(terminal, { dryRun, items }, error)
     throw error
   })
-  const { entities, collections, containers, images, tags, bytes, problems, orphans, orphanBytes, notKnown } = result
+  const { entities, collections, containers, images, tags, bytes, problems, orphans, orphanBytes, notCovered } = result
   if (signal.aborted) terminal.note('stopped before it was through; run it again for the rest')
   if (json) {
     printJson(terminal, { ...result, ...stoppedMark(signal), dryRun, items })
@@ -57,7 +57,7 @@ async function restoreAll(
     )
   if (entities + collections + containers + images + tags > 0) {
     terminal.out('not known from the storage:')
-    for (const line of notKnown) terminal.out(`- ${line}`)
+    for (const line of notCovered) terminal.out(`- ${line}`)
   }
   return problems > 0 ? 1 : 0
 }

@@ -5,7 +5,7 @@ export interface ReadRate {
   /** So many bytes were read. Waits where that was too fast, for a second at the most: a store ends a connection on which nothing moves. */
   spend(bytes: number): Promise<void>
   /** Waits for the rest, between two reads. */
-  settle(): Promise<void>
+  waitForBudget(): Promise<void>
 }
 
 const maxPauseMs = 1000
@@ -25,6 +25,6 @@ export function createReadRate(bytesPerSecond: number, signal?: AbortSignal): Re
       await pause(maxPauseMs)
     },
     // the longest that a timer can wait
-    settle: () => pause(2 ** 31 - 1),
+    waitForBudget: () => pause(2 ** 31 - 1),
   }
 }

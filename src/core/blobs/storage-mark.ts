@@ -16,7 +16,7 @@ export interface StorageMark {
    * Compares the marks, and makes them where they are missing and the storage is known to be the right one: there is no image yet that could be missed, the bytes of one lie there, or
    * `acceptStorage` says so. Throws as `check`.
    */
-  settle(): Promise<void>
+  establish(): Promise<void>
   /** Asks the storage, again after `maxAgeMs` (default: always). Throws StorageError `unavailable`, not retryable, where it is not the one of this registry. */
   check(options?: { readonly maxAgeMs?: number; readonly signal?: AbortSignal }): Promise<void>
 }
@@ -127,7 +127,7 @@ export function createStorageMark({
   }
 
   /** The mark that both have then; undefined where the storage takes none. */
-  const settle = async (): Promise<string | undefined> => {
+  const establish = async (): Promise<string | undefined> => {
     const { acceptStorage } = settings
     const known = await metadata.settings.get(setting)
     let state: StorageMarkState
@@ -169,13 +169,13 @@ export function createStorageMark({
   }
 
   return {
-    settle: async () => {
-      expected = await settle()
+    establish: async () => {
+      expected = await establish()
       seenAt = performance.now()
     },
 
     check: async ({ maxAgeMs = 0, signal } = {}) => {
-      // before `settle` nothing is known of either
+      // before `establish` nothing is known of either
       if (expected === undefined || performance.now() - seenAt < maxAgeMs) return
       if (maxAgeMs === 0) return ask(signal)
       asking ??= ask().finally(() => {

@@ -115,9 +115,11 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     now: settings.clock(),
   }
   const id = existing?.id ?? settings.generateId()
-  const source = await findSharable(services.metadata, digest, (candidate) => mayTake(context, candidate))
-  const adopt =
-    source === undefined ? {} : { adopt: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
+  const source = await findSharable(services.metadata, digest, (candidate) => mayShare(context, candidate))
+  const shareBytes =
+    source === undefined
+      ? {}
+      : { shareBytes: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
   if (source !== undefined) {
     // beforePublish must see what becomes visible, however its bytes came
     const image = {
@@ -133,13 +135,13 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
   const room = { entityId: container.entityId, wanted: source?.size ?? 0 }
   const made = await explainQuota(services, room, () =>
     metadata.images.createIfAbsent({
-      ...{ id, ...base, ...adopt },
+      ...{ id, ...base, ...shareBytes },
       maxRecords: settings.limits.maxEntityRecords,
       maxPending: settings.limits.maxPendingImages,
     }),
   )
   const { record: image } = made
-  if (made.adopted)
+  if (made.shared)
     emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, context)
   return dataResponse(imageObject(image, container, principal), made.created ? 201 : 200)
 }
@@ -151,7 +153,7 @@ const pathOf = ({ entityName, collectionName, name }: ContainerRecord) => ({
 })
 
 /** Whether who asks could download these bytes, and so may have them without sending them. */
-async function mayTake(
+async function mayShare(
   { services, principal, request }: RouteContext<CreateImageBody, ContainerRecord>,
   candidate: ImageInContainer,
 ): Promise<boolean> {

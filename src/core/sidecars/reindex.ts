@@ -11,8 +11,8 @@ import { decodeSidecar, type ImageSidecar, readSidecar, reindexedSetting, type S
 import { listNewest, listVersions, type SidecarVersion, sidecarsOfImages, sidecarsOfKind } from './keys.js'
 import { noteMissing } from './note-missing.js'
 import type { ReindexContext, ReindexItem } from './reindex-context.js'
-import { createImages } from './restore-images.js'
-import { createPlaces } from './restore-names.js'
+import { createImageRestorer } from './restore-images.js'
+import { createNameRestorer } from './restore-names.js'
 
 export interface ReindexOptions {
   /** Only tell what would be restored. Default: false. */
@@ -47,10 +47,10 @@ export interface ReindexResult {
   readonly orphans: number
   readonly orphanBytes: number
   /** What no sidecar holds, in words. */
-  readonly notKnown: readonly string[]
+  readonly notCovered: readonly string[]
 }
 
-const notKnown: readonly string[] = [
+const notCovered: readonly string[] = [
   'users, groups and tokens: add them again with "user add" and "token create" (the first serve makes admin)',
   'tags that were moved or removed, images that were deleted, and what became private or public, in the moments before the loss: a sidecar follows within seconds',
   'tags that moved after the backup, where the metadata store was restored from one: a tag that it has stays',
@@ -158,8 +158,8 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
   }
   const isOver = (): boolean => signal?.aborted === true
   const context = { services, dryRun, report, unreadable: new Set<string>(), seen: new Set<string>(), isOver }
-  const places = createPlaces(context)
-  const images = createImages(context, places)
+  const places = createNameRestorer(context)
+  const images = createImageRestorer(context, places)
   // what lies in another registry's is not ours
   await services.storageMark.check()
 
@@ -200,5 +200,5 @@ export async function reindex(services: Services, options: ReindexOptions = {}):
     if (totals.problems === 0) await services.metadata.settings.set(reindexedSetting, String(services.settings.clock()))
   }
   services.settings.logger.info({ ...totals, dryRun }, 'reindex')
-  return { ...totals, notKnown }
+  return { ...totals, notCovered }
 }

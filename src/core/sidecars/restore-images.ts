@@ -6,14 +6,14 @@ import { type ImageSidecar, isLaterThanStore } from './document.js'
 import { listVersions } from './keys.js'
 import { hideWithoutBytes, isLost } from './lost-images.js'
 import type { ReindexContext } from './reindex-context.js'
-import type { Places } from './restore-names.js'
+import type { NameRestorer } from './restore-names.js'
 
-export interface Images {
+export interface ImageRestorer {
   /** `key` is where the sidecar was read. The calls for one container come one after the other. */
   restore(found: { readonly key: string; readonly sidecar: ImageSidecar }): Promise<void>
 }
 
-export function createImages({ services, dryRun, report }: ReindexContext, places: Places): Images {
+export function createImageRestorer({ services, dryRun, report }: ReindexContext, places: NameRestorer): ImageRestorer {
   const { metadata, storage } = services
   /** Tags that this run set, and when their sidecar says that they were: among sidecars the newest wins, while a tag that the store had before stays. */
   const tagged = new Map<string, number>()
@@ -69,7 +69,7 @@ export function createImages({ services, dryRun, report }: ReindexContext, place
       const problem = lost ? await whyNoBytes(sidecar) : undefined
       if (problem !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: problem })
       const place = await places.containerOf(sidecar)
-      const exposed = places.whyExposed(sidecar, place)
+      const exposed = places.whyItWouldBeExposed(sidecar, place)
       if (exposed !== undefined) return report({ outcome: 'not-restored', kind: 'image', what, why: exposed })
       if (lost && !dryRun) await hideWithoutBytes(services, sidecar)
       let done: {

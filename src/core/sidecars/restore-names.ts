@@ -4,14 +4,14 @@ import { isMetadataError } from '../../storage/metadata/errors.js'
 import type { CollectionSidecar, ContainerSidecar, EntitySidecar, ImageSidecar } from './document.js'
 import type { ReindexContext } from './reindex-context.js'
 
-export interface Places {
+export interface NameRestorer {
   entity(sidecar: EntitySidecar): Promise<void>
   collection(sidecar: CollectionSidecar): Promise<void>
   container(sidecar: ContainerSidecar): Promise<void>
   /** The container of an image, made from what the image's sidecar says where its own is missing. undefined in a dry run that would make it. */
   containerOf(sidecar: ImageSidecar): Promise<ContainerRecord | undefined>
   /** Why the image must not be put back: the store would show it to everybody, and its collection or container was private, or nobody can tell. */
-  whyExposed(sidecar: ImageSidecar, container: ContainerRecord | undefined): string | undefined
+  whyItWouldBeExposed(sidecar: ImageSidecar, container: ContainerRecord | undefined): string | undefined
 }
 
 type Made<R> = (id: string) => Promise<{ readonly record: R; readonly created: boolean }>
@@ -21,17 +21,20 @@ const exposedBecause = (path: string, was: string): string =>
 
 const unknown = 'private, because it is known only from what lies in it'
 
-export function createPlaces({ services, dryRun, report, unreadable }: ReindexContext): Places {
+export function createNameRestorer({ services, dryRun, report, unreadable }: ReindexContext): NameRestorer {
   const { metadata, settings } = services
   /** What this run made, or would make. */
   const made = new Set<string>()
   /** Public in the store, and private by a sidecar of what was lost: of another record of that name, or of a later time. */
   const wasPrivate = new Set<string>()
   /** Collections whose sidecar cannot be read, by what the sidecars of their containers say. */
-  const notKnown = new Set<string>()
+  const undecided = new Set<string>()
 
-  type Shown = { readonly id: string; readonly private: boolean; readonly updatedAt: number }
-  const compare = (path: string, { sidecar, found }: { readonly sidecar: Shown; readonly found: Shown }): void => {
+  type ComparedRecord = { readonly id: string; readonly private: boolean; readonly updatedAt: number }
+  const compare = (
+    path: string,
+    { sidecar, found }: { readonly sidecar: ComparedRecord; readonly found: ComparedRecord },
+  ): void => {
     if (sidecar.private && !found.private && (sidecar.id !== found.id || sidecar.updatedAt > found.updatedAt))
       wasPrivate.add(path)
   }
@@ -162,7 +165,7 @@ export function createPlaces({ services, dryRun, report, unreadable }: ReindexCo
     container: async (sidecar) => {
       const { entityName, collectionName, name, description, owner } = sidecar
       const path = `${entityName}/${collectionName}/${name}`
-      if (unreadable.has(sidecar.collectionId)) notKnown.add(`${entityName}/${collectionName}`)
+      if (unreadable.has(sidecar.collectionId)) undecided.add(`${entityName}/${collectionName}`)
       const found = await metadata.containers.findByPath({
         entity: entityName,
         collection: collectionName,
@@ -209,13 +212,13 @@ export function createPlaces({ services, dryRun, report, unreadable }: ReindexCo
       )
     },
 
-    whyExposed: ({ entity, collection, container: name, containerId }, container) => {
+    whyItWouldBeExposed: ({ entity, collection, container: name, containerId }, container) => {
       if (container?.private === true || container?.collectionPrivate === true) return undefined
       const paths = { collection: `${entity}/${collection}`, container: `${entity}/${collection}/${name}` }
       const exposing = [paths.collection, paths.container].find((path) => wasPrivate.has(path))
       if (exposing !== undefined) return exposedBecause(exposing, 'was private')
       const isCollection =
-        notKnown.has(paths.collection) || (container !== undefined && unreadable.has(container.collectionId))
+        undecided.has(paths.collection) || (container !== undefined && unreadable.has(container.collectionId))
       const unknownPath = isCollection ? paths.collection : unreadable.has(containerId) ? paths.container : undefined
       return unknownPath === undefined
         ? undefined

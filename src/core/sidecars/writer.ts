@@ -171,7 +171,7 @@ export function createSidecarWriter(services: WriterServices): SidecarWriter {
       if (written.length > 0) {
         // what went into a storage that is not mounted is not written: it would never be written again
         await storageMark.check()
-        await metadata.changes.settle(written)
+        await metadata.changes.acknowledge(written)
       }
       done &&= written.length === changes.length
       // pages of nothing but failures: the storage is out of order. Few are what single records can bring about, and they must not hold up those behind them

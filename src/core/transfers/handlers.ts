@@ -26,7 +26,7 @@ function verify<P extends Capability['purpose']>(
   { services, params }: RouteContext<unknown, unknown>,
   purposes: readonly P[],
 ): Extract<Capability, { purpose: P }> {
-  const capability = services.transfers.capabilities.verify(params.capability ?? '')
+  const capability = services.transfers.transferTokens.verify(params.capability ?? '')
   if (!(purposes as readonly string[]).includes(capability.purpose))
     throw new LibraryError('expired-url', 'the transfer URL is made for something else')
   return capability as Extract<Capability, { purpose: P }>
@@ -85,7 +85,7 @@ export async function sendBlob(context: RouteContext<unknown, unknown>): Promise
     return errorResponse(416, 'the range starts past the end of the blob', {
       'content-range': `bytes */${capability.size}`,
     })
-  return openBlob(context, { capability, headers, range })
+  return readBlob(context, { capability, headers, range })
 }
 
 /** One answer for all that ends a URL: who may not see a thing must not learn what became of it. */
@@ -125,7 +125,7 @@ async function headBlob(
   return { status: 200, headers: { ...headers, ...rangeHeaders(undefined, capability.size), ...kept }, body: null }
 }
 
-async function openBlob(
+async function readBlob(
   { services, request }: RouteContext<unknown, unknown>,
   asked: {
     readonly capability: GetCapability

@@ -1,5 +1,5 @@
 /**
- * Transfer URLs: stateless HMAC capabilities. Whoever holds one may move exactly these bytes until it expires; any instance with the same secret can serve it.
+ * Transfer URLs: stateless HMAC tokens. Whoever holds one may move exactly these bytes until it expires; any instance with the same secret can serve it.
  *
  * Form: `/transfers/<base64url JSON>.<base64url HMAC-SHA256>`.
  */
@@ -35,7 +35,7 @@ export type Capability =
       readonly partNumber: number
     })
 
-export interface Capabilities {
+export interface TransferTokens {
   /** The path below the mount, starting with `/`. */
   sign(capability: Capability): string
   /** Throws `expired-url` for an altered, foreign or expired one: the same words for all. */
@@ -47,10 +47,10 @@ export const refused = (): LibraryError =>
   new LibraryError('expired-url', 'the transfer URL is not valid, or has expired: start again')
 
 /** `secret` is asked once, on first use. */
-export function createCapabilities(options: {
+export function createTransferTokens(options: {
   readonly secret: () => string
   readonly clock: () => number
-}): Capabilities {
+}): TransferTokens {
   let key: string | undefined
   const macOf = (payload: string): string => {
     key ??= options.secret()

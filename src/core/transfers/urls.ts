@@ -6,7 +6,7 @@ import type { Grant, Principal } from '../auth/policy.js'
 import type { LibraryRequest } from '../http/messages.js'
 import type { Settings } from '../settings.js'
 import { tokenArrives, tokenReach } from './redirects.js'
-import type { Capabilities } from './tokens.js'
+import type { TransferTokens } from './tokens.js'
 
 export interface Transfers {
   /**
@@ -49,7 +49,7 @@ export interface Transfers {
   /** Whether uploads go to the store past us. Then one PUT is the one part of an upload in parts. */
   readonly presignsUploads: boolean
   /** Checks a transfer URL of ours. */
-  readonly capabilities: Capabilities
+  readonly transferTokens: TransferTokens
 }
 
 /** Bytes per second of a pull that its URL still outlives. */
@@ -58,9 +58,9 @@ const slowestPull = 256 * 1024
 export function createTransfers(options: {
   readonly settings: Settings
   readonly storage: StorageBackend
-  readonly capabilities: Capabilities
+  readonly transferTokens: TransferTokens
 }): Transfers {
-  const { settings, storage, capabilities } = options
+  const { settings, storage, transferTokens } = options
   const presign = settings.transfer === 'proxy' ? undefined : storage.presign
   /** Asked anew for each URL: what keeps uploads from the store may end, or begin. */
   const uploadsTo = (): { readonly part: NonNullable<PresignCapability['part']> } | undefined => {
@@ -104,7 +104,7 @@ export function createTransfers(options: {
     }
     return ownUrl(
       request,
-      capabilities.sign({
+      transferTokens.sign({
         purpose: 'part',
         key,
         size,
@@ -118,7 +118,7 @@ export function createTransfers(options: {
   }
 
   return {
-    capabilities,
+    transferTokens,
     get presignsUploads() {
       return uploadsTo() !== undefined
     },
@@ -140,7 +140,7 @@ export function createTransfers(options: {
       const blob = { key, size, sha256, filename, imageId, ...(isHidden ? { hidden: true as const } : {}) }
       return ownUrl(
         request,
-        capabilities.sign({ purpose: 'get', ...blob, expires: expires(seconds), ...heldBy(principal) }),
+        transferTokens.sign({ purpose: 'get', ...blob, expires: expires(seconds), ...heldBy(principal) }),
       )
     },
     putUrl: async (request, upload, { clientSendsNoHash, principal }) => {
@@ -153,7 +153,7 @@ export function createTransfers(options: {
       }
       return ownUrl(
         request,
-        capabilities.sign({
+        transferTokens.sign({
           purpose: 'put',
           key,
           size,

@@ -132,7 +132,10 @@ async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }:
 async function sweepUndropped({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
   const keys = new Set<string>()
   for (let after: string | undefined; ; ) {
-    const found = await services.metadata.uploads.findUndropped({ limit: page, ...(after !== undefined && { after }) })
+    const found = await services.metadata.uploads.findWithLeftoverParts({
+      limit: page,
+      ...(after !== undefined && { after }),
+    })
     after = found.at(-1)?.id
     if (after === undefined) return keys
     for (const upload of found) {
@@ -177,7 +180,7 @@ async function sweepBlobs({ services, graceCutoff, dryRun, report, onKept, isOve
       // taken again, or forgotten by another sweep, since the list was read
       if (kept?.by !== 'grace') continue
       if (!dryRun) {
-        // first the record, by compare-and-set, then the bytes: nobody can adopt the blob in between
+        // first the record, by compare-and-set, then the bytes: nobody can share the blob in between
         if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) continue
         if (!(await tryToRemove(services, blob.key, () => storage.delete(blob.key)))) continue
       }

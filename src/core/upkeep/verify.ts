@@ -77,7 +77,7 @@ export async function verify(services: Services, options: VerifyOptions = {}): P
       if (isStopped() && item.outcome === 'unreadable') return totals
       totals[item.outcome] += 1
       options.onItem?.(item, { ...totals })
-      await rate?.settle()
+      await rate?.waitForBudget()
     }
     after = page.at(-1)?.image.id
     if (page.length < pageSize) return totals

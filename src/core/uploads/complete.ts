@@ -327,7 +327,7 @@ export async function dropUploadBytes(
   if (upload.backendUploadId === null) return dropBlob(services, upload.key)
   try {
     await storage.multipart?.abort({ key: upload.key, uploadId: upload.backendUploadId })
-    await metadata.uploads.markDropped(upload.id)
+    await metadata.uploads.markPartsRemoved(upload.id)
     return true
   } catch (err) {
     settings.logger.warn({ err, key: upload.key }, 'parts of an ended upload are left to the sweeper')

@@ -26,7 +26,7 @@ export async function discard(
   try {
     if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {
       // its parts were joined
-      await metadata.uploads.markDropped(upload.id)
+      await metadata.uploads.markPartsRemoved(upload.id)
       const { id: uploadId, imageId, size } = upload
       emit('upload.aborted', { uploadId, imageId, size, reason: 'failed' }, pusher)
     }

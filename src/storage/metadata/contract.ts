@@ -10,173 +10,28 @@
  * Reads that find nothing give undefined. Everything else that fails throws a MetadataError.
  */
 
-export interface EntityRecord {
-  readonly id: string
-  readonly name: string
-  readonly description: string
-  /** What is made in this entity later starts private. */
-  readonly defaultPrivate: boolean
-  /** Bytes that the entity may hold; null = the registry's default. */
-  readonly quotaBytes: number | null
-  /** Bytes of images that have some (published, unproven and damaged ones), each counted where it is: a blob that two containers share counts twice. */
-  readonly usedBytes: number
-  /** Bytes announced by uploads under way. */
-  readonly reservedBytes: number
-  /** Principal id of the creator. */
-  readonly owner: string | null
-  readonly createdAt: number
-  readonly updatedAt: number
-}
+import type {
+  BlobFacts,
+  BlobRecord,
+  CollectionRecord,
+  ContainerPath,
+  ContainerRecord,
+  DocumentRecord,
+  EntityRecord,
+  ImageInContainer,
+  ImageRecord,
+  ImageState,
+  RecordChange,
+  RecordKind,
+  RestoredImage,
+  TagRecord,
+  TokenRecord,
+  UploadRecord,
+  UploadState,
+  UserRecord,
+} from './records.js'
 
-export interface CollectionRecord {
-  readonly id: string
-  readonly entityId: string
-  readonly entityName: string
-  readonly name: string
-  readonly description: string
-  readonly private: boolean
-  readonly owner: string | null
-  readonly createdAt: number
-  readonly updatedAt: number
-}
-
-export interface ContainerRecord {
-  readonly id: string
-  readonly entityId: string
-  readonly entityName: string
-  readonly collectionId: string
-  readonly collectionName: string
-  readonly name: string
-  readonly description: string
-  /** The container's own flag. */
-  readonly private: boolean
-  /** Its collection's flag; the container is hidden when either is set. */
-  readonly collectionPrivate: boolean
-  readonly downloadCount: number
-  readonly owner: string | null
-  readonly createdAt: number
-  readonly updatedAt: number
-}
-
-/**
- * `pending`: created, no verified bytes yet. `published`: visible and pullable. `unproven`: published while its SHA-256 is still being proven in the
- * background. `damaged`: hidden, because a check found other bytes.
- */
-export type ImageState = 'pending' | 'published' | 'unproven' | 'damaged'
-
-export interface ImageRecord {
-  readonly id: string
-  readonly containerId: string
-  readonly digest: string
-  readonly description: string
-  readonly state: ImageState
-  /** 0 while pending. */
-  readonly size: number
-  /** Where the bytes lie in the storage; null while pending. */
-  readonly blobKey: string | null
-  /** Go name, from the SIF header or from the first tag; null = not known. */
-  readonly arch: string | null
-  /** The arch was read from the SIF header, so a tag may not say otherwise. */
-  readonly archFromHeader: boolean
-  /** Facts from the SIF descriptors; null = not known (no SIF). */
-  readonly signed: boolean | null
-  readonly encrypted: boolean | null
-  readonly fingerprints: readonly string[]
-  /** Principal id of who created the record. */
-  readonly owner: string | null
-  readonly createdAt: number
-  readonly updatedAt: number
-  /** When it was published; null while pending. */
-  readonly publishedAt: number | null
-}
-
-/** An image with the container it lies in: what every route that names an image loads, in one read. */
-export interface ImageInContainer {
-  readonly image: ImageRecord
-  readonly container: ContainerRecord
-}
-
-export interface TagRecord {
-  readonly arch: string
-  readonly tag: string
-  readonly imageId: string
-  readonly updatedAt: number
-}
-
-export type UploadKind = 'single' | 'multipart'
-/** `open` → `completing` → `completed`, or → `aborted` / `expired`. `completing` → `open` when completing failed and may be tried again. */
-export type UploadState = 'open' | 'completing' | 'completed' | 'aborted' | 'expired'
-
-export interface UploadRecord {
-  readonly id: string
-  readonly kind: UploadKind
-  readonly state: UploadState
-  readonly imageId: string
-  readonly containerId: string
-  readonly entityId: string
-  /** Principal id; null = an anonymous principal was allowed to push. */
-  readonly principal: string | null
-  /** Key that the bytes go to. */
-  readonly key: string
-  readonly size: number
-  readonly digest: string
-  /** Bytes of every part but the last; the size for `single`. */
-  readonly partSize: number
-  /** 1 for `single`. */
-  readonly totalParts: number
-  /** The backend's own id of a multipart upload; null for `single`, and once the parts of an upload that ended were dropped. */
-  readonly backendUploadId: string | null
-  readonly createdAt: number
-  /** Last change of state, or sign of life. */
-  readonly updatedAt: number
-  readonly expiresAt: number
-  /** SHA-256 over the parts that it was completed with, as given to `images.publish`; null before, and where none was given. */
-  readonly partsDigest: string | null
-}
-
-export interface BlobRecord {
-  readonly key: string
-  readonly digest: string
-  readonly size: number
-  readonly createdAt: number
-  /** Since when no image refers to it; null while one does. */
-  readonly unreferencedAt: number | null
-}
-
-export type RecordKind = 'entity' | 'collection' | 'container' | 'image'
-
-/** A note that something changed which the sidecar of a record shows (`sidecars.ts` in the core). */
-export interface RecordChange {
-  /** Later changes have greater numbers, and none is ever used again. */
-  readonly seq: number
-  readonly kind: RecordKind
-  readonly id: string
-  /** Of an image; null for the other kinds. */
-  readonly digest: string | null
-}
-
-/** An image as it is put back after the store has lost it. */
-export interface RestoredImage extends Omit<ImageRecord, 'state' | 'blobKey'> {
-  readonly state: Exclude<ImageState, 'pending'>
-  readonly blobKey: string
-  readonly tags: readonly {
-    readonly arch: string
-    readonly tag: string
-    readonly updatedAt: number
-    /** An existing tag gives way if this is its `updatedAt`. Default: none does. */
-    readonly replaces?: number
-  }[]
-}
-
-/** Facts about verified bytes, known when an image is published. */
-export interface BlobFacts {
-  readonly key: string
-  readonly size: number
-  readonly arch: string | null
-  readonly signed: boolean | null
-  readonly encrypted: boolean | null
-  readonly fingerprints: readonly string[]
-}
+export type * from './records.js'
 
 /** `created` is false when the record was there before: it is returned unchanged then. */
 export interface CreateResult<R> {
@@ -186,12 +41,6 @@ export interface CreateResult<R> {
 
 /** How an image is named inside its container. */
 export type ImageSelector = { readonly digest: string } | { readonly tag: string; readonly arch: string }
-
-export interface ContainerPath {
-  readonly entity: string
-  readonly collection: string
-  readonly container: string
-}
 
 /** What a list or a search may show: everything, what is public, or what is public plus everything in the entities of these names. */
 export type VisibilityFilter = 'all' | 'public' | { readonly entities: readonly string[] }
@@ -288,9 +137,9 @@ export interface ContainerStore {
 
 export interface ImageStore {
   /**
-   * By (container, digest). Two callers: one creates, both get the same record. With `adopt` the new image is published at once on the blob of that other
+   * By (container, digest). Two callers: one creates, both get the same record. With `shareBytes` the new image is published at once on the blob of that other
    * image, if that one is (still) published with the same digest; otherwise the image is created pending, as without it. An image that is there already and
-   * pending or damaged is published in the same way. `adopted`: this call published it so. Throws `parent-missing`; `quota-exceeded` when adopting would exceed `quotaBytes`;
+   * pending or damaged is published in the same way. `shared`: this call published it so. Throws `parent-missing`; `quota-exceeded` when sharing would exceed `quotaBytes`;
    * `limit-exceeded` for a new image beyond `maxRecords` or `maxPending`.
    */
   createIfAbsent(
@@ -301,11 +150,11 @@ export interface ImageStore {
       readonly description: string
       readonly owner: string | null
       readonly now: number
-      readonly adopt?: { readonly imageId: string; readonly defaultQuotaBytes: number }
+      readonly shareBytes?: { readonly imageId: string; readonly defaultQuotaBytes: number }
       /** Most images without bytes that the owner may have; one more throws `limit-exceeded` (`pending-images`). Callers at the same time may pass it by their number. Default: no limit. */
       readonly maxPending?: number
     },
-  ): Promise<CreateResult<ImageRecord> & { readonly adopted: boolean }>
+  ): Promise<CreateResult<ImageRecord> & { readonly shared: boolean }>
   find(id: string): Promise<ImageInContainer | undefined>
   /** The hot path: one indexed read. By digest any state is found; by tag whatever the tag points at. */
   findByPath(path: ContainerPath, selector: ImageSelector): Promise<ImageInContainer | undefined>
@@ -404,7 +253,7 @@ export interface UploadLimits {
   readonly ofPrincipal?: number
   /** Uploads `open` or `completing` that the image may have. Two callers can't pass it together. */
   readonly ofImage?: number
-  /** Records of ended uploads, of each state, that are kept of the principal: `create` forgets some of the oldest ones beyond, except those of `findUndropped`. */
+  /** Records of ended uploads, of each state, that are kept of the principal: `create` forgets some of the oldest ones beyond, except those of `findWithLeftoverParts`. */
   readonly endedOfPrincipal?: number
 }
 
@@ -451,10 +300,10 @@ export interface UploadStore {
     readonly limit: number
   }): Promise<readonly UploadRecord[]>
   /** Uploads that are `aborted` or `expired`, and whose parts may still lie in the storage: they have a `backendUploadId`. By id, ascending, after the given id. */
-  findUndropped(page: { readonly after?: string; readonly limit: number }): Promise<readonly UploadRecord[]>
+  findWithLeftoverParts(page: { readonly after?: string; readonly limit: number }): Promise<readonly UploadRecord[]>
   /** The parts of an upload that is `aborted` or `expired` are gone from the storage: its `backendUploadId` becomes null. Any other upload stays as it is. */
-  markDropped(id: string): Promise<void>
-  /** Finished, aborted and expired uploads untouched since `before` are forgotten, except those of `findUndropped`; returns how many. */
+  markPartsRemoved(id: string): Promise<void>
+  /** Finished, aborted and expired uploads untouched since `before` are forgotten, except those of `findWithLeftoverParts`; returns how many. */
   forget(before: number): Promise<number>
   /** Whether an upload with this key is `open` or `completing`: its bytes are nobody's leftover. */
   isKeyInUse(key: string): Promise<boolean>
@@ -474,7 +323,7 @@ export interface BlobStore {
     readonly limit: number
   }): Promise<readonly BlobRecord[]>
   /**
-   * First step of deleting: forgets the record if the blob is still unreferenced. True for exactly one caller; nobody can adopt the blob afterwards, so that its bytes
+   * First step of deleting: forgets the record if the blob is still unreferenced. True for exactly one caller; nobody can shareBytes the blob afterwards, so that its bytes
    * can be deleted from the storage in the second step.
    */
   forgetIfUnreferenced(key: string): Promise<boolean>
@@ -494,7 +343,7 @@ export interface ChangeStore {
   /** Notes one that is no change: the sidecar is missing, or was written when its record had gone. */
   note(change: Omit<RecordChange, 'seq'>): Promise<void>
   /** Forgets exactly these; those that came later stay. */
-  settle(seqs: readonly number[]): Promise<void>
+  acknowledge(seqs: readonly number[]): Promise<void>
   /** Whether a change of this record is not settled. */
   isPending(kind: RecordKind, id: string): Promise<boolean>
 }
@@ -532,28 +381,6 @@ export interface SearchPage {
   readonly next: string | undefined
 }
 
-export interface UserRecord {
-  readonly id: string
-  readonly name: string
-  readonly admin: boolean
-  readonly groups: readonly string[]
-  readonly createdAt: number
-}
-
-export interface TokenRecord {
-  readonly id: string
-  readonly userId: string
-  readonly label: string
-  /** Lower-case hex SHA-256 of the token: a token carries 256 random bits or more, so no slow hash is needed. */
-  readonly hash: string
-  /** As written by the user, `action` or `action:path`; empty = all that the user may do. */
-  readonly scopes: readonly string[]
-  readonly createdAt: number
-  /** null = never. */
-  readonly expiresAt: number | null
-  readonly lastUsedAt: number | null
-}
-
 export interface AccountStore {
   /**
    * Throws `exists` when the name is taken. Throws `name-held` when somebody would come into what is not theirs: an
@@ -588,20 +415,6 @@ export interface SettingStore {
   get(name: string): Promise<string | undefined>
   /** Two callers: the later value stays. */
   set(name: string, value: string): Promise<void>
-}
-
-/** A small JSON record of an extension. */
-export interface DocumentRecord {
-  readonly kind: string
-  readonly id: string
-  /** Another number after each change, and never one that this document or an earlier one of its id had. */
-  readonly version: number
-  /** A word by which `list` finds documents of one kind; null = none. */
-  readonly index: string | null
-  /** As `JSON.parse` returns it. */
-  readonly value: unknown
-  /** Milliseconds since 1970. */
-  readonly updatedAt: number
 }
 
 /**

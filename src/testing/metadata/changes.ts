@@ -5,7 +5,7 @@ import type { MetadataContext, MetadataGroup } from './context.js'
 const targetOf = ({ kind, id }: RecordChange): string => `${kind} ${id}`
 
 async function settleAll({ store }: MetadataContext): Promise<void> {
-  await store.changes.settle((await store.changes.list({ limit: 10_000 })).map(({ seq }) => seq))
+  await store.changes.acknowledge((await store.changes.list({ limit: 10_000 })).map(({ seq }) => seq))
 }
 
 /** What is noted from now on until the work is done. */
@@ -79,14 +79,14 @@ export const changeTests: MetadataGroup = {
         `image ${image.id}`,
       ])
       assert.deepEqual(await notedBy(context, () => store.images.setArchIfUnknown(image.id, 'amd64', 6)), [])
-      const adopted = {
+      const shared = {
         ...image,
         id: context.id(),
         containerId: other.id,
         now: 7,
-        adopt: { imageId: image.id, defaultQuotaBytes: 0 },
+        shareBytes: { imageId: image.id, defaultQuotaBytes: 0 },
       }
-      assert.deepEqual(await notedBy(context, () => store.images.createIfAbsent(adopted)), [`image ${adopted.id}`])
+      assert.deepEqual(await notedBy(context, () => store.images.createIfAbsent(shared)), [`image ${shared.id}`])
     },
     'a tag notes the image that gains it and the one that loses it': async (context) => {
       const { store } = context
@@ -167,7 +167,7 @@ export const changeTests: MetadataGroup = {
       })
       assert.deepEqual(noted, [])
     },
-    'list walks on after a number, oldest first, and settle forgets exactly what it is given': async (context) => {
+    'list walks on after a number, oldest first, and acknowledge forgets exactly what it is given': async (context) => {
       const { store } = context
       await settleAll(context)
       const { id } = await context.entity()
@@ -179,12 +179,12 @@ export const changeTests: MetadataGroup = {
         all.map(({ seq }) => seq).sort((a, b) => a - b),
       )
       assert.deepEqual(await store.changes.list({ after: all[1]?.seq ?? 0, limit: 1 }), [all[2]])
-      await store.changes.settle([all[0]?.seq ?? 0, all[2]?.seq ?? 0])
+      await store.changes.acknowledge([all[0]?.seq ?? 0, all[2]?.seq ?? 0])
       assert.deepEqual(await store.changes.list({ limit: 10 }), [all[1], all[3]])
       assert.equal(await store.changes.isPending('entity', id), true)
       assert.equal(await store.changes.isPending('image', id), false)
-      await store.changes.settle([all[0]?.seq ?? 0, all[1]?.seq ?? 0, all[3]?.seq ?? 0])
-      await store.changes.settle([])
+      await store.changes.acknowledge([all[0]?.seq ?? 0, all[1]?.seq ?? 0, all[3]?.seq ?? 0])
+      await store.changes.acknowledge([])
       assert.equal(await store.changes.isPending('entity', id), false)
     },
     'a number that was settled never comes again, so that no later change is settled by mistake': async (context) => {
@@ -195,7 +195,7 @@ export const changeTests: MetadataGroup = {
       await store.entities.update(id, { quotaBytes: 1, now: 1 })
       const [second] = await store.changes.list({ limit: 10 })
       assert.ok((second?.seq ?? 0) > (first?.seq ?? 0))
-      await store.changes.settle([first?.seq ?? 0])
+      await store.changes.acknowledge([first?.seq ?? 0])
       assert.equal(await store.changes.isPending('entity', id), true)
     },
   },

@@ -37,11 +37,11 @@ export const imageTests: MetadataGroup = {
           publishedAt: null,
         },
       }
-      assert.deepEqual(await store.images.createIfAbsent(image), { record: expected, created: true, adopted: false })
+      assert.deepEqual(await store.images.createIfAbsent(image), { record: expected, created: true, shared: false })
       assert.deepEqual(
         await store.images.createIfAbsent({ ...image, id: context.id(), description: 'other', now: 9 }),
         {
-          ...{ record: expected, created: false, adopted: false },
+          ...{ record: expected, created: false, shared: false },
         },
       )
       assert.deepEqual(await store.images.find(image.id), { image: expected, container })

@@ -2,7 +2,7 @@ import type { ImageRecord } from '../../storage/metadata/contract.js'
 import { assert } from '../assert.js'
 import type { MetadataContext, MetadataGroup, Place } from './context.js'
 
-function adopting(context: MetadataContext, { container }: Place, source: ImageRecord, defaultQuotaBytes = 0) {
+function sharing(context: MetadataContext, { container }: Place, source: ImageRecord, defaultQuotaBytes = 0) {
   return context.store.images.createIfAbsent({
     ...{
       id: context.id(),
@@ -12,7 +12,7 @@ function adopting(context: MetadataContext, { container }: Place, source: ImageR
       owner: 'p2',
       now: context.now(),
     },
-    adopt: { imageId: source.id, defaultQuotaBytes },
+    shareBytes: { imageId: source.id, defaultQuotaBytes },
   })
 }
 
@@ -192,15 +192,15 @@ export const publishTests: MetadataGroup = {
 }
 
 export const adoptTests: MetadataGroup = {
-  name: 'images.createIfAbsent with adopt',
+  name: 'images.createIfAbsent with shareBytes',
   tests: {
     'publishes a new image at once on the bytes of another one': async (context) => {
       const { store } = context
       const facts = { size: 300, arch: 'amd64', signed: true, encrypted: true, fingerprints: ['AA'] }
       const source = await context.publish(await context.place(), facts)
       const place = await context.place()
-      const { record, created, adopted } = await adopting(context, place, source)
-      assert.equal(adopted, true)
+      const { record, created, shared } = await sharing(context, place, source)
+      assert.equal(shared, true)
       assert.equal(created, true)
       assert.deepEqual(await context.read(record.id), record)
       const { id, containerId, description, owner, createdAt, updatedAt, publishedAt } = record
@@ -214,7 +214,7 @@ export const adoptTests: MetadataGroup = {
     'the blob stays referenced until the last of both images is deleted': async (context) => {
       const { store } = context
       const source = await context.publish(await context.place())
-      const { record } = await adopting(context, await context.place(), source)
+      const { record } = await sharing(context, await context.place(), source)
       await store.images.delete(source.id, 900)
       assert.equal((await store.blobs.find(source.blobKey ?? ''))?.unreferencedAt, null)
       assert.equal(await store.blobs.forgetIfUnreferenced(source.blobKey ?? ''), false)
@@ -226,18 +226,18 @@ export const adoptTests: MetadataGroup = {
       const source = await context.publish(await context.place(), { size: 300 })
       const place = await context.place()
       const pending = await context.image(place.container, { digest: source.digest })
-      const result = await adopting(context, place, source)
+      const result = await sharing(context, place, source)
       assert.deepEqual(
         [result.created, result.record.id, result.record.state, result.record.description],
         [false, pending.id, 'published', pending.description],
       )
-      const again = await adopting(context, place, source)
-      assert.deepEqual(again, { record: result.record, created: false, adopted: false })
+      const again = await sharing(context, place, source)
+      assert.deepEqual(again, { record: result.record, created: false, shared: false })
       await store.images.setState(pending.id, ['published'], 'damaged', 900)
       // the bytes of the source are the damaged ones; others heal
-      assert.equal((await adopting(context, place, source)).record.state, 'damaged')
+      assert.equal((await sharing(context, place, source)).record.state, 'damaged')
       const sound = await context.publish(await context.place(), { size: 300, digest: source.digest })
-      const healed = await adopting(context, place, sound)
+      const healed = await sharing(context, place, sound)
       assert.deepEqual(
         [healed.record.id, healed.record.state, healed.record.blobKey],
         [pending.id, 'published', sound.blobKey],
@@ -250,26 +250,26 @@ export const adoptTests: MetadataGroup = {
       const gone = await context.publish(place)
       const target = await context.place()
       await store.images.delete(gone.id, 900)
-      assert.equal((await adopting(context, target, gone)).record.state, 'pending')
+      assert.equal((await sharing(context, target, gone)).record.state, 'pending')
       const damaged = await context.publish(place)
       await store.images.setState(damaged.id, ['published'], 'damaged', 900)
-      assert.equal((await adopting(context, target, damaged)).record.state, 'pending')
+      assert.equal((await sharing(context, target, damaged)).record.state, 'pending')
       const unproven = await context.publish(place, { state: 'unproven' })
-      assert.equal((await adopting(context, target, unproven)).record.state, 'pending')
+      assert.equal((await sharing(context, target, unproven)).record.state, 'pending')
       const other = await context.publish(place)
-      assert.equal((await adopting(context, target, { ...other, digest: context.digest() })).record.state, 'pending')
+      assert.equal((await sharing(context, target, { ...other, digest: context.digest() })).record.state, 'pending')
       await context.assertUsage(target.entity, { used: 0, reserved: 0 })
     },
     'throws quota-exceeded and creates nothing': async (context) => {
       const { store } = context
       const source = await context.publish(await context.place(), { size: 300 })
       const place = await context.place()
-      await assert.rejects(adopting(context, place, source, 299), { name: 'MetadataError', code: 'quota-exceeded' })
+      await assert.rejects(sharing(context, place, source, 299), { name: 'MetadataError', code: 'quota-exceeded' })
       assert.equal(await store.images.findByPath(context.pathOf(place), { digest: source.digest }), undefined)
       await store.entities.update(place.entity.id, { quotaBytes: 299, now: 1 })
-      await assert.rejects(adopting(context, place, source, 0), { code: 'quota-exceeded' })
+      await assert.rejects(sharing(context, place, source, 0), { code: 'quota-exceeded' })
       await store.entities.update(place.entity.id, { quotaBytes: 300, now: 1 })
-      assert.equal((await adopting(context, place, source, 1)).record.state, 'published')
+      assert.equal((await sharing(context, place, source, 1)).record.state, 'published')
     },
   },
 }

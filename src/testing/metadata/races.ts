@@ -66,7 +66,7 @@ export const creationRaces: MetadataGroup = {
       const page = await context.store.search({ value: 'raced', visibility: 'all', limit: 100 })
       assert.deepEqual([page.collections.length, page.containers.length], [1, 1])
     },
-    'fifty adopt the same bytes into one container': async (context) => {
+    'fifty shareBytes the same bytes into one container': async (context) => {
       const source = await context.publish(await context.place(), { size: 300 })
       const { entity, container } = await context.place()
       const image = {
@@ -74,7 +74,7 @@ export const creationRaces: MetadataGroup = {
         digest: source.digest,
         description: '',
         owner: null,
-        adopt: { imageId: source.id, defaultQuotaBytes: 300 },
+        shareBytes: { imageId: source.id, defaultQuotaBytes: 300 },
       }
       const results = await context.race(callers, (store) =>
         store.images.createIfAbsent({ ...image, id: context.id(), now: context.now() }),
@@ -316,7 +316,7 @@ export const tagRaces: MetadataGroup = {
             owner: null,
             now: 1,
           },
-          adopt: { imageId: source.id, defaultQuotaBytes: 0 },
+          shareBytes: { imageId: source.id, defaultQuotaBytes: 0 },
         })
         images.push(record.id)
       }
@@ -341,7 +341,7 @@ export const tagRaces: MetadataGroup = {
             owner: null,
             now: 1,
           }
-          return store.images.createIfAbsent({ ...image, adopt: { imageId: source.id, defaultQuotaBytes: 0 } })
+          return store.images.createIfAbsent({ ...image, shareBytes: { imageId: source.id, defaultQuotaBytes: 0 } })
         })
         await context.assertConsistent()
       }

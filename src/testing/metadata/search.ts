@@ -138,12 +138,12 @@ export const searchTests: MetadataGroup = {
       assert.equal(await store.images.find(one.id), undefined)
       assert.deepEqual(await images(store, 'tagged'), ['tagged:second'])
     },
-    'finds an adopted image': async (context) => {
+    'finds an shared image': async (context) => {
       const source = await context.publish(await context.place({ container: 'source' }))
       const { container } = await context.place({ container: 'adopter' })
       await context.store.images.createIfAbsent({
         ...{ id: context.id(), containerId: container.id, digest: source.digest, description: '', owner: null, now: 1 },
-        adopt: { imageId: source.id, defaultQuotaBytes: 0 },
+        shareBytes: { imageId: source.id, defaultQuotaBytes: 0 },
       })
       assert.deepEqual(await images(context.store, 'adopter'), ['adopter:'])
     },

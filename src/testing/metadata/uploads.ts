@@ -235,8 +235,8 @@ export const uploadTests: MetadataGroup = {
       const image = await context.image(place.container)
       const create = async (backendUploadId: string | null) =>
         (await store.uploads.create({ ...context.newUpload(image, place), backendUploadId })).id
-      const undropped = async (page: Parameters<typeof store.uploads.findUndropped>[0]) =>
-        (await store.uploads.findUndropped(page)).map(({ id }) => id)
+      const withLeftoverParts = async (page: Parameters<typeof store.uploads.findWithLeftoverParts>[0]) =>
+        (await store.uploads.findWithLeftoverParts(page)).map(({ id }) => id)
       const [aborted, expired, single, open] = [
         await create('b-1'),
         await create('b-2'),
@@ -246,18 +246,22 @@ export const uploadTests: MetadataGroup = {
       for (const id of [aborted, expired, single])
         assert.equal(await store.uploads.move(id, 'open', id === expired ? 'expired' : 'aborted', 900), true)
       const found = [aborted, expired].sort()
-      assert.deepEqual(await undropped({ limit: 10 }), found)
-      assert.deepEqual(await undropped({ limit: 1 }), found.slice(0, 1))
-      assert.deepEqual(await undropped({ limit: 10, after: found[0] ?? '' }), found.slice(1))
+      assert.deepEqual(await withLeftoverParts({ limit: 10 }), found)
+      assert.deepEqual(await withLeftoverParts({ limit: 1 }), found.slice(0, 1))
+      assert.deepEqual(await withLeftoverParts({ limit: 10, after: found[0] ?? '' }), found.slice(1))
       assert.equal(await store.uploads.forget(1000), 1, 'only the one without parts')
-      for (const id of [expired, open, context.id()]) await store.uploads.markDropped(id)
-      assert.deepEqual(await undropped({ limit: 10 }), [aborted])
+      for (const id of [expired, open, context.id()]) await store.uploads.markPartsRemoved(id)
+      assert.deepEqual(await withLeftoverParts({ limit: 10 }), [aborted])
       assert.equal((await store.uploads.find(expired))?.backendUploadId, null)
       assert.equal((await store.uploads.find(open))?.backendUploadId, 'b-3', 'its parts are still to come')
       assert.equal(await store.uploads.forget(1000), 1)
       assert.equal((await store.uploads.find(aborted))?.backendUploadId, 'b-1')
       await store.images.delete(image.id, 1001)
-      assert.deepEqual(await undropped({ limit: 10 }), [aborted, open].sort(), 'a deleted image ends its uploads')
+      assert.deepEqual(
+        await withLeftoverParts({ limit: 10 }),
+        [aborted, open].sort(),
+        'a deleted image ends its uploads',
+      )
     },
     'isKeyInUse while open or completing': async (context) => {
       const { store } = context

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Capability, createCapabilities } from '../../../src/core/transfers/tokens.js'
+import { type Capability, createTransferTokens } from '../../../src/core/transfers/tokens.js'
 import { hashOf, makeImage, push, sha256 } from '../../support/push.js'
 import { createTestRegistry, TEST_SECRET } from '../../support/registry.js'
 
 const clock = { now: 1_800_000_000_000 }
-const make = (secret = TEST_SECRET) => createCapabilities({ secret: () => secret, clock: () => clock.now })
+const make = (secret = TEST_SECRET) => createTransferTokens({ secret: () => secret, clock: () => clock.now })
 const capability: Capability = {
   purpose: 'get',
   key: 'blobs/sha256/ab/cd/ef',

@@ -56,7 +56,7 @@ describe.each(servers)('$name', ({ name, server, bindsPayload }) => {
       bucket?.close()
     })
 
-    /** What the bucket holds of an image, at the entrance too. */
+    /** What the bucket holds of an image, at staging keys too. */
     const objectsOf = async (sha256: string): Promise<readonly string[]> =>
       (await bucket.objects(`${prefix}/`)).filter((object) => object.includes(sha256))
 

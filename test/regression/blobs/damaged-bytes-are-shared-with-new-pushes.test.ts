@@ -78,7 +78,7 @@ it.each([
   }
 })
 
-it('bytes on which any image is known as damaged are adopted by nobody', async () => {
+it('bytes on which any image is known as damaged are shared by nobody', async () => {
   await share(rotten)
   // as a version before left it: the other one still looks sound
   const { id } = await imageAt('a')

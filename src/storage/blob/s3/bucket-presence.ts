@@ -4,9 +4,9 @@ const SIGHTING_MS = 5_000
 /** Whether the bucket is there, which an absent key must be told from. */
 export interface BucketSightings {
   /** A call that began at this time (`performance.now()`) met the bucket. */
-  saw(began: number): void
+  confirm(began: number): void
   /** The store did not answer: what it is when it comes back is open. */
-  forget(): void
+  reset(): void
   /**
    * Asks the bucket. With `lately`, a sighting of the last seconds will do. A bucket that vanishes is thus taken for absent keys for so long, but only where
    * absence is the expected answer, before a key is written or when an upload is looked for; what gives up bytes for lost (a proof, `finish`, `complete`) asks anew.
@@ -24,10 +24,10 @@ export function watchBucket(ask: () => Promise<boolean>): BucketSightings {
     return there
   }
   return {
-    saw: (began) => {
+    confirm: (began) => {
       seen = Math.max(seen, began)
     },
-    forget: () => {
+    reset: () => {
       seen = Number.NEGATIVE_INFINITY
     },
     exists: async ({ lately }) => {

@@ -100,11 +100,11 @@ export function connectS3(
     }
   }
 
-  const sightings = watchBucket(() => bucketExists(connection))
+  const presence = watchBucket(() => bucketExists(connection))
   /** An absent key or upload as what it is: no answer to HEAD says whether the key or the bucket is missing, and MinIO calls a missing bucket NoSuchUpload. */
   const settleAbsence = async (failure: StorageError, call: S3Call, code: string): Promise<StorageError> => {
     const isOpen = (failure.code === 'not-found' && code !== 'NoSuchKey') || failure.code === 'upload-not-found'
-    if (call.key === undefined || !isOpen || (await sightings.exists({ lately: call.mayBeAbsent === true })))
+    if (call.key === undefined || !isOpen || (await presence.exists({ lately: call.mayBeAbsent === true })))
       return failure
     const missing = Object.assign(new Error('the bucket does not exist'), { name: 'NoSuchBucket' })
     return storageErrorFrom(missing, { operation: call.operation, key: call.key, bucket })
@@ -126,7 +126,7 @@ export function connectS3(
         )
         log({ ...entry, ms: performance.now() - started, ...metadataOf(output) })
         // s3proxy deletes in a bucket that does not exist
-        if (call.key !== undefined && call.operation !== 'DeleteObject') sightings.saw(started)
+        if (call.key !== undefined && call.operation !== 'DeleteObject') presence.confirm(started)
         return output
       } catch (thrown) {
         const error = deadline.failure() ?? thrown
@@ -153,7 +153,7 @@ export function connectS3(
             ...(call.key === undefined ? {} : { key: call.key }),
           }),
         )
-        if (failure.code === 'unavailable') sightings.forget()
+        if (failure.code === 'unavailable') presence.reset()
         throw await settleAbsence(failure, call, code)
       } finally {
         deadline.clear()

@@ -50,7 +50,7 @@ export async function probeCopying(
   context: S3Context,
   { signUrl, bound }: { readonly signUrl: SignUrl; readonly bound: boolean },
 ): Promise<CopyProbe> {
-  const source: S3Object = at(context.keys.incoming(`probe-${randomUUID()}`))
+  const source: S3Object = at(context.keys.staging(`probe-${randomUUID()}`))
   await context.connection.call({ operation: 'PutObject', ...source, pace: 'prompt' }, (s3, callOptions) =>
     s3.putObject(
       { Bucket: context.connection.bucket, Key: source.object, Body: OTHER, ContentLength: OTHER.length },

@@ -152,7 +152,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     },
     delete: async (key) => deleteObject(context, at(key)),
     async *list(prefix) {
-      for await (const { key, size, modifiedAt } of listObjects(context, { prefix, incoming: false }))
+      for await (const { key, size, modifiedAt } of listObjects(context, { prefix, staged: false }))
         yield { key, size, modifiedAt }
     },
     multipart: createMultipart(context, uploads),
@@ -176,7 +176,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     async sweepTemporary(olderThan, { isInUse } = {}) {
       let swept = 0
       let failed: { readonly error: unknown } | undefined
-      for await (const found of listObjects(context, { prefix: '', incoming: true })) {
+      for await (const found of listObjects(context, { prefix: '', staged: true })) {
         if (found.modifiedAt >= olderThan) continue
         try {
           // AWS dates an object that came in parts by the start of its upload ("Working with object metadata"), however lately they were joined

@@ -5,7 +5,7 @@ import { mismatch, sendBody } from './body.js'
 import { creationInput, MAX_SINGLE_BYTES, type S3Context, unquote } from './context.js'
 import { statObject } from './objects.js'
 import { withPayloadHash } from './payload-hash.js'
-import { checkSize, publishIncoming, publishInPlace } from './publish.js'
+import { checkSize, publishInPlace, publishStaged } from './publish.js'
 import { locateUpload, type S3Upload, uploadRef } from './upload-id.js'
 import type { UploadSigning } from './upload-signing.js'
 
@@ -42,9 +42,9 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
     async create(key, { size, sha256 }) {
       const { takesLateParts } = await context.trials.multipart.find()
       const isBound = sha256 !== undefined && !takesLateParts && (await uploads.find()).bound
-      // What the store is to prove by a copy comes in at the entrance, so that the copy is the publishing move; and so does what a late part would damage.
-      const incoming = takesLateParts || (!isBound && options.verify === 'store' && size <= MAX_SINGLE_BYTES)
-      const object = incoming ? keys.incoming(key) : keys.object(key)
+      // What the store is to prove by a copy comes in at the staging key, so that the copy is the publishing move; and so does what a late part would damage.
+      const staged = takesLateParts || (!isBound && options.verify === 'store' && size <= MAX_SINGLE_BYTES)
+      const object = staged ? keys.staging(key) : keys.object(key)
       const { UploadId } = await connection.call(
         { operation: 'CreateMultipartUpload', key, object, pace: 'prompt' },
         (s3, callOptions) =>
@@ -59,7 +59,7 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
           key,
         })
       return {
-        uploadId: uploadRef({ key, incoming, sha256: isBound ? sha256 : undefined, storeId: UploadId }).uploadId,
+        uploadId: uploadRef({ key, staged, sha256: isBound ? sha256 : undefined, storeId: UploadId }).uploadId,
       }
     },
 
@@ -186,9 +186,9 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
 }
 
 async function publish(context: S3Context, upload: S3Upload, claim: CompleteMultipartOptions): Promise<FinishedBlob> {
-  const { key, incoming, sha256 } = upload
+  const { key, staged, sha256 } = upload
   try {
-    if (incoming) return await publishIncoming(context, key, claim)
+    if (staged) return await publishStaged(context, key, claim)
     if (sha256 === undefined) return await publishInPlace(context, upload, claim)
     // the store has refused every part with another SHA-256, and the whole is one part
     checkSize(upload, await statObject(context, upload), claim.size)
@@ -236,7 +236,7 @@ async function findCompleted(
 ): Promise<'joined' | 'published' | undefined> {
   const joined = await statObject(context, upload)
   if (joined !== undefined) return joined.size === claim.size && couldBe(joined.etag, claim) ? 'joined' : undefined
-  const published = upload.incoming
+  const published = upload.staged
     ? await statObject(context, { key: upload.key, object: context.keys.object(upload.key) })
     : undefined
   return published?.size === claim.size ? 'published' : undefined

@@ -5,18 +5,18 @@ import { sendBody } from './body.js'
 import type { S3Call } from './connection.js'
 import { creationInput, type S3Context, type S3Object, unquote } from './context.js'
 import { storageErrorFrom } from './errors.js'
-import { INCOMING_PREFIX } from './keys.js'
+import { STAGING_PREFIX } from './keys.js'
 import { withPayloadHash } from './payload-hash.js'
 
 export interface ObjectStat extends BlobStat {
   readonly etag: string
   /** Lower-case hex, where the store computed one over the whole object. */
   readonly sha256?: string
-  /** Copied from the entrance by `publishIncoming`, not sent to its key by a bound URL. */
+  /** Copied from the staging key by `publishStaged`, not sent to its key by a bound URL. */
   readonly moved: boolean
 }
 
-/** User metadata that a copy from the entrance carries, since nothing else tells it from bytes that a bound URL let through. */
+/** User metadata that a copy from the staging key carries, since nothing else tells it from bytes that a bound URL let through. */
 export const MOVED_METADATA: Readonly<Record<string, string>> = { moved: 'yes' }
 
 export interface StatOptions {
@@ -186,12 +186,12 @@ export async function deleteObject({ connection }: S3Context, { key, object }: S
   }
 }
 
-/** Objects below a prefix of keys; those still at the entrance only when `incoming`. */
+/** Objects below a prefix of keys; those still at the staging key only when `staged`. */
 export async function* listObjects(
   { connection, keys }: S3Context,
-  { prefix, incoming }: { readonly prefix: string; readonly incoming: boolean },
+  { prefix, staged }: { readonly prefix: string; readonly staged: boolean },
 ): AsyncGenerator<S3Object & { readonly size: number; readonly modifiedAt: Date }, void, undefined> {
-  const Prefix = keys.prefix(incoming ? INCOMING_PREFIX + prefix : prefix)
+  const Prefix = keys.prefix(staged ? STAGING_PREFIX + prefix : prefix)
   let token: string | undefined
   do {
     const page = await connection.call({ operation: 'ListObjectsV2', object: Prefix }, (s3, options) =>
@@ -202,7 +202,7 @@ export async function* listObjects(
     )
     for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
       const found = keys.parse(Key)
-      if (found?.incoming === incoming) yield { key: found.key, object: Key, size: Size, modifiedAt: LastModified }
+      if (found?.staged === staged) yield { key: found.key, object: Key, size: Size, modifiedAt: LastModified }
     }
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined
   } while (token !== undefined)

@@ -9,7 +9,7 @@ const RIGHT_SHA256 = 'ac73d980c53d41581d9f9c8f7884590f3c461a8194262147d8cec67906
 
 /**
  * Tries whether the store holds a presigned URL to the SHA-256 that it is signed for: one tiny PUT with those bytes and one with others, each to a key of its
- * own at the entrance, since a store may allow few writes per key. MinIO, s3proxy: yes. versitygw, s3s: no, they refuse both. A store that takes both checks
+ * own at the staging key, since a store may allow few writes per key. MinIO, s3proxy: yes. versitygw, s3s: no, they refuse both. A store that takes both checks
  * nothing, which is a no as well, and so is a refusal for another reason than the bytes. Throws `unavailable` when the store does not answer or has no time.
  */
 export async function probeBinding(context: S3Context): Promise<boolean> {
@@ -22,7 +22,7 @@ export async function probeBinding(context: S3Context): Promise<boolean> {
 /** Sends `body` to a URL that is signed for the right bytes, and returns the status. */
 async function putProbe(context: S3Context, body: string): Promise<number> {
   const key = `probe-${randomUUID()}`
-  const object = context.keys.incoming(key)
+  const object = context.keys.staging(key)
   const headers = { 'content-length': String(Buffer.byteLength(RIGHT)), 'x-amz-content-sha256': RIGHT_SHA256 }
   const signUrl = await context.signer()
   const { url, canonical } = await signUrl({ method: 'PUT', object, headers, expiresSeconds: 300 })

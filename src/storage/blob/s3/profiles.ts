@@ -200,7 +200,7 @@ export const s3Profiles: readonly S3Profile[] = [
     notes: [
       tried('sends no Server header, but x-trans-id'),
       tried(
-        'a part that is sent after its upload was completed takes the place of the joined one, and the object cannot be read any more: uploads come in at an entrance and are copied',
+        'a part that is sent after its upload was completed takes the place of the joined one, and the object cannot be read any more: uploads come in at a staging key and are copied',
       ),
       tried('of two instances that write one sidecar at the same moment the later one wins'),
       tried('the access key has a colon: user t of account t is t:t; an unknown one is 403 SignatureDoesNotMatch'),

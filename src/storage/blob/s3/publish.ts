@@ -6,12 +6,12 @@ import { deleteObject, statObject } from './objects.js'
 import { proveObject } from './proof.js'
 
 /**
- * Moves what came in at the entrance to its own key and proves it there. The order matters: a URL for the entrance may still be valid, so only bytes that
+ * Moves what came in at the staging key to its own key and proves it there. The order matters: a URL for the staging key may still be valid, so only bytes that
  * were copied away from it can be trusted after their proof. What fails its proof is deleted in both places. Repeatable after a crash at any point.
  * Errors: `not-found`, `size-mismatch`, `digest-mismatch`.
  */
-export async function publishIncoming(context: S3Context, key: string, expected: PutOptions): Promise<FinishedBlob> {
-  const from: S3Object = { key, object: context.keys.incoming(key) }
+export async function publishStaged(context: S3Context, key: string, expected: PutOptions): Promise<FinishedBlob> {
+  const from: S3Object = { key, object: context.keys.staging(key) }
   const to: S3Object = { key, object: context.keys.object(key) }
   try {
     await copyObject(context, from, to, expected.size)

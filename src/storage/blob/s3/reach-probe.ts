@@ -13,7 +13,7 @@ const IDLE_MS = 10_000
 /** Tries each of them with a presigned URL, and undoes what succeeds. Rejects with the error of the network. */
 export async function probeReach(context: S3Context, signUrl: SignUrl): Promise<readonly Reach[]> {
   const { connection, keys, options } = context
-  const own = { key: 'probe', object: keys.incoming(`probe-${randomUUID()}`) }
+  const own = { key: 'probe', object: keys.staging(`probe-${randomUUID()}`) }
   await connection.call({ operation: 'PutObject', ...own, pace: 'prompt' }, (s3, callOptions) =>
     s3.putObject({ Bucket: connection.bucket, Key: own.object, Body: BODY, ContentLength: BODY.length }, callOptions),
   )

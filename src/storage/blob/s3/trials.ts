@@ -20,7 +20,7 @@ export function createTrials(context: () => S3Context): S3Trials {
 
 const probeObject = ({ keys }: S3Context): { readonly key: string; readonly object: string } => {
   const key = `probe-${randomUUID()}`
-  return { key, object: keys.incoming(key) }
+  return { key, object: keys.staging(key) }
 }
 
 /** undefined for a refusal that says nothing about what was tried; throws where the store does not answer. */

@@ -3,8 +3,8 @@ import { StorageError } from '../errors.js'
 import type { S3Object } from './context.js'
 import type { S3Keys } from './keys.js'
 
-/** Begins the upload id of an upload at the entrance, so that its object is found again whatever `verify` says by then. */
-const INCOMING_MARK = '~'
+/** Begins the upload id of an upload at the staging key, so that its object is found again whatever `verify` says by then. */
+const STAGING_MARK = '~'
 
 /**
  * Begins the upload id of an upload whose bytes the store itself holds to a SHA-256: `=`, the digest, `:`. Every URL for
@@ -13,7 +13,7 @@ const INCOMING_MARK = '~'
 const BOUND = /^=([0-9a-f]{64}):/
 
 export interface S3Upload extends S3Object {
-  readonly incoming: boolean
+  readonly staged: boolean
   /** Lower-case hex SHA-256 of the one part, and so of the whole, that the store takes. */
   readonly sha256: string | undefined
   /** The store's own upload id. */
@@ -22,25 +22,25 @@ export interface S3Upload extends S3Object {
 
 export function uploadRef({
   key,
-  incoming,
+  staged,
   sha256,
   storeId,
 }: {
   readonly key: string
-  readonly incoming: boolean
+  readonly staged: boolean
   readonly sha256?: string | undefined
   readonly storeId: string
 }): MultipartRef {
-  const mark = incoming ? INCOMING_MARK : sha256 === undefined ? '' : `=${sha256}:`
+  const mark = staged ? STAGING_MARK : sha256 === undefined ? '' : `=${sha256}:`
   return { key, uploadId: mark + storeId }
 }
 
 /** Throws `upload-not-found` for an id that no store gave out: versitygw takes it for a path. */
 export function locateUpload(keys: S3Keys, { key, uploadId }: MultipartRef): S3Upload {
-  const incoming = uploadId.startsWith(INCOMING_MARK)
-  const [mark = '', sha256] = BOUND.exec(uploadId) ?? (incoming ? [INCOMING_MARK] : [])
+  const staged = uploadId.startsWith(STAGING_MARK)
+  const [mark = '', sha256] = BOUND.exec(uploadId) ?? (staged ? [STAGING_MARK] : [])
   const storeId = uploadId.slice(mark.length)
   if (!/^[\x21-\x7e]{1,1024}$/.test(storeId) || storeId.split('/').some((segment) => /^\.{0,2}$/.test(segment)))
     throw new StorageError('upload-not-found', 'no store gives out such an upload id', { backend: 's3', key })
-  return { key, incoming, sha256, object: incoming ? keys.incoming(key) : keys.object(key), storeId }
+  return { key, staged, sha256, object: staged ? keys.staging(key) : keys.object(key), storeId }
 }

@@ -5,7 +5,7 @@ export const postgresDialect: Dialect = {
   name: 'postgres',
   text: 'TEXT COLLATE "C"',
   serial: 'BIGINT GENERATED ALWAYS AS IDENTITY',
-  unrepeated: '',
+  neverReusedSuffix: '',
   clustered: '',
   indexText: (table) => [`CREATE INDEX ${table}_text ON ${table} USING gin (text gin_trgm_ops)`],
   search: (table) => ({ from: `${table} s`, match: 's.text LIKE ?', position: 's.id' }),

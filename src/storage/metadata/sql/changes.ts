@@ -43,7 +43,7 @@ export function changeStore(runner: SqlRunner): ChangeStore {
       )
     },
 
-    settle: (seqs) =>
+    acknowledge: (seqs) =>
       runner.run('transaction', function* () {
         for (const seq of seqs) yield { sql: 'DELETE FROM record_changes WHERE seq = ?', values: [seq] }
       }),

@@ -19,7 +19,7 @@ interface Bytes {
 }
 
 /** The image begins to refer to a blob, which is recorded and locked. The caller has settled the usage. */
-function* referTo(image: ImageRecord, { facts, archFromHeader, state, now }: Bytes): Steps<void> {
+function* attachBlob(image: ImageRecord, { facts, archFromHeader, state, now }: Bytes): Steps<void> {
   yield {
     sql: 'UPDATE blobs SET unreferenced_at = NULL WHERE blob_key = ? AND unreferenced_at IS NOT NULL',
     values: [facts.key],
@@ -53,16 +53,16 @@ function archOf(image: ImageRecord, fromHeader: string | null): Pick<ImageRecord
 }
 
 /** Publishes the image on the bytes of another one. The image unchanged when that one is not (any more) published with the same digest. */
-export function* adoptBytes(
+export function* shareBytesOf(
   image: ImageRecord,
   entityId: string,
-  adopt: { imageId: string; defaultQuotaBytes: number; now: number },
+  shareBytes: { imageId: string; defaultQuotaBytes: number; now: number },
 ): Steps<ImageRecord> {
-  const candidate = yield* findImage(adopt.imageId)
+  const candidate = yield* findImage(shareBytes.imageId)
   if (candidate === undefined || candidate.blobKey === null) return image
   yield* lockBlob(candidate.blobKey)
   // read again under the lock: only now it can't be deleted before this image refers to its blob
-  const source = yield* findImage(adopt.imageId)
+  const source = yield* findImage(shareBytes.imageId)
   if (
     source === undefined ||
     source.state !== 'published' ||
@@ -82,8 +82,8 @@ export function* adoptBytes(
     encrypted: source.encrypted,
     fingerprints: source.fingerprints,
   }
-  yield* referTo(image, { facts, archFromHeader, state: 'published', now: adopt.now })
-  yield* claimUsage(entityId, { used: source.size - image.size, defaultQuotaBytes: adopt.defaultQuotaBytes })
+  yield* attachBlob(image, { facts, archFromHeader, state: 'published', now: shareBytes.now })
+  yield* claimUsage(entityId, { used: source.size - image.size, defaultQuotaBytes: shareBytes.defaultQuotaBytes })
   return (yield* findImage(image.id)) ?? image
 }
 
@@ -121,7 +121,7 @@ export function* publishImage({
   }
   yield* lockBlob(blob.key)
   const { arch, archFromHeader } = archOf(image, blob.arch)
-  yield* referTo(image, { facts: { ...blob, arch }, archFromHeader, state, now })
+  yield* attachBlob(image, { facts: { ...blob, arch }, archFromHeader, state, now })
   yield* changeUsage(entityId, { reserved, used: blob.size - image.size })
   return 'published'
 }

@@ -2,12 +2,12 @@ import type { CreateResult, ImageRecord, ImageStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import {
   abandoned,
-  adoptBytes,
   changeImage,
   deleteIfAbandoned,
   deleteImage,
   findImage,
   publishImage,
+  shareBytesOf,
 } from './image-steps.js'
 import { lockContainer } from './locks.js'
 import { later, pageSize } from './names.js'
@@ -34,7 +34,7 @@ function* createImage({
   description,
   owner,
   now,
-  adopt,
+  shareBytes,
   maxRecords,
   maxPending,
 }: NewImage): Steps<Awaited<ReturnType<ImageStore['createIfAbsent']>>> {
@@ -44,15 +44,15 @@ function* createImage({
   const result = yield* findOrInsert({ id, containerId, digest, description, owner, now })
   const { record } = result
   const published =
-    adopt === undefined || record.state === 'published' || record.state === 'unproven'
+    shareBytes === undefined || record.state === 'published' || record.state === 'unproven'
       ? record
-      : yield* adoptBytes(record, container.entityId, { ...adopt, now })
+      : yield* shareBytesOf(record, container.entityId, { ...shareBytes, now })
   if (result.created) {
     if (published.state === 'pending') yield* checkPending(owner, maxPending)
     // last, because it locks the entity: container, upload, blob, entity is the order of all
     yield* claimRecord(container.entityId, maxRecords)
   }
-  return { ...result, record: published, adopted: published !== record && published.state === 'published' }
+  return { ...result, record: published, shared: published !== record && published.state === 'published' }
 }
 
 /** Throws where the owner has more images without bytes, with the one that was just made. */
@@ -75,7 +75,7 @@ function* findOrInsert({
   description,
   owner,
   now,
-}: Omit<NewImage, 'adopt'>): Steps<CreateResult<ImageRecord>> {
+}: Omit<NewImage, 'shareBytes'>): Steps<CreateResult<ImageRecord>> {
   const found = yield* selectFirst(
     imageOf,
     `SELECT ${imageColumns} FROM images WHERE container_id = ? AND digest = ?`,

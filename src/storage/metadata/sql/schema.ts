@@ -83,8 +83,8 @@ const first: Migration = (dialect) => [names, images, uploads, accounts, documen
 const completedParts: Migration = ({ text }) => [`ALTER TABLE uploads ADD COLUMN parts_digest ${text}`]
 
 /** Which records need a new sidecar: at first all that there are. */
-const recordChanges: Migration = ({ text, serial, unrepeated }) => [
-  `CREATE TABLE record_changes (seq ${serial} PRIMARY KEY${unrepeated}, kind ${text} NOT NULL, target_id ${text} NOT NULL, digest ${text})`,
+const recordChanges: Migration = ({ text, serial, neverReusedSuffix }) => [
+  `CREATE TABLE record_changes (seq ${serial} PRIMARY KEY${neverReusedSuffix}, kind ${text} NOT NULL, target_id ${text} NOT NULL, digest ${text})`,
   'CREATE INDEX record_changes_of ON record_changes (target_id, kind)',
   ...(['entities', 'collections', 'containers'] as const).map(
     (table) =>
@@ -100,13 +100,13 @@ const unpublished: Migration = () => [`CREATE INDEX images_unpublished ON images
 const archs: Migration = () => ['CREATE INDEX search_images_arch ON search_images (arch, id)']
 
 /** Ended uploads whose parts may still lie in the storage, which every sweep asks for. */
-const undropped: Migration = () => [
+const withLeftoverParts: Migration = () => [
   `CREATE INDEX uploads_undropped ON uploads (id) WHERE state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`,
 ]
 
 /** Small JSON records of extensions. */
-const extensionDocuments: Migration = ({ text, serial, unrepeated }) => [
-  `CREATE TABLE documents (version ${serial} PRIMARY KEY${unrepeated}, extension ${text} NOT NULL, kind ${text} NOT NULL, id ${text} NOT NULL,
+const extensionDocuments: Migration = ({ text, serial, neverReusedSuffix }) => [
+  `CREATE TABLE documents (version ${serial} PRIMARY KEY${neverReusedSuffix}, extension ${text} NOT NULL, kind ${text} NOT NULL, id ${text} NOT NULL,
     sort ${text}, value ${text} NOT NULL, updated_at BIGINT NOT NULL, UNIQUE (extension, kind, id))`,
   'CREATE INDEX documents_by_index ON documents (extension, kind, sort, id) WHERE sort IS NOT NULL',
 ]
@@ -135,7 +135,7 @@ export const migrations: readonly Migration[] = [
   recordChanges,
   unpublished,
   archs,
-  undropped,
+  withLeftoverParts,
   extensionDocuments,
   bounds,
   retiredNames,

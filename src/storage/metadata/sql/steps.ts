@@ -37,7 +37,7 @@ export interface Dialect {
   /** A number that the database counts up by itself. */
   readonly serial: string
   /** Ends the definition of a primary key of that type whose numbers are never used again. */
-  readonly unrepeated: string
+  readonly neverReusedSuffix: string
   /** Ends the definition of a table that is stored in the order of its primary key. */
   readonly clustered: string
   /** Statements that index the column `text` of a table for substring search. */

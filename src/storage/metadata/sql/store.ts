@@ -17,12 +17,12 @@ import { tagStore } from './tags.js'
 import { uploadStore } from './uploads.js'
 
 /** A driver that connects and migrates by itself at its first use, and refuses after it was closed. */
-interface Gate extends SqlRunner {
+interface LazyDriver extends SqlRunner {
   ready(): Promise<void>
   close(): Promise<void>
 }
 
-function gateOf(driver: SqlDriver): Gate {
+function lazyDriver(driver: SqlDriver): LazyDriver {
   let isReady = false
   let opening: Promise<void> | undefined
   let closing: Promise<void> | undefined
@@ -61,7 +61,7 @@ function gateOf(driver: SqlDriver): Gate {
 
 /** The MetadataStore over a driver: the same statements for every database. */
 export function sqlStore(driver: SqlDriver): MetadataStore {
-  const gate = gateOf(driver)
+  const gate = lazyDriver(driver)
   const name = driver.dialect.name
 
   const check = async (): Promise<MetadataCheck> => {

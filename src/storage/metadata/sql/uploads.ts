@@ -8,7 +8,7 @@ import { changeUsage, claimUsage } from './usage.js'
 
 const forgottenAtOnce = 1000
 /** As in the index `uploads_undropped`. */
-const undropped = `state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`
+const withLeftoverParts = `state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`
 
 /** How many of the oldest records one new upload makes room by, of each state; more than it adds itself. */
 const forgottenWithNew = 10
@@ -46,7 +46,7 @@ function* forgetEnded(principal: string | null, { endedOfPrincipal }: UploadLimi
   for (const state of ['completed', 'aborted', 'expired'] as const)
     yield {
       sql: `DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE ${mine.sql} AND state = ? ORDER BY updated_at DESC
-        LIMIT ${forgottenWithNew} OFFSET CAST(? AS INTEGER)) AND NOT (${undropped})`,
+        LIMIT ${forgottenWithNew} OFFSET CAST(? AS INTEGER)) AND NOT (${withLeftoverParts})`,
       values: [...mine.values, state, endedOfPrincipal],
     }
 }
@@ -155,19 +155,19 @@ export function uploadStore(runner: SqlRunner): UploadStore {
         ),
       ),
 
-    findUndropped: ({ after = '', limit }) =>
+    findWithLeftoverParts: ({ after = '', limit }) =>
       runner.run('read', () =>
         selectAll(
           uploadOf,
-          `SELECT ${uploadColumns} FROM uploads WHERE ${undropped} AND id > ? ORDER BY id LIMIT ?`,
+          `SELECT ${uploadColumns} FROM uploads WHERE ${withLeftoverParts} AND id > ? ORDER BY id LIMIT ?`,
           after,
           pageSize(limit),
         ),
       ),
 
-    markDropped: async (id) => {
+    markPartsRemoved: async (id) => {
       await runner.run('statement', () =>
-        changed(`UPDATE uploads SET backend_upload_id = NULL WHERE id = ? AND ${undropped}`, id),
+        changed(`UPDATE uploads SET backend_upload_id = NULL WHERE id = ? AND ${withLeftoverParts}`, id),
       )
     },
 
@@ -179,7 +179,7 @@ export function uploadStore(runner: SqlRunner): UploadStore {
           selectAll(
             (row) => row.id,
             `DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE state IN ('completed', 'aborted', 'expired') AND updated_at < ?
-              AND NOT (${undropped}) LIMIT ${forgottenAtOnce}) RETURNING id`,
+              AND NOT (${withLeftoverParts}) LIMIT ${forgottenAtOnce}) RETURNING id`,
             before,
           ),
         )

@@ -8,7 +8,7 @@ export const sqliteDialect: Dialect = {
   name: 'sqlite',
   text: 'TEXT',
   serial: 'INTEGER',
-  unrepeated: ' AUTOINCREMENT',
+  neverReusedSuffix: ' AUTOINCREMENT',
   clustered: ' WITHOUT ROWID',
   indexText: (table) => [
     `CREATE VIRTUAL TABLE ${table}_index USING fts5 (text, content = '${table}', content_rowid = 'id', tokenize = 'trigram', columnsize = 0)`,

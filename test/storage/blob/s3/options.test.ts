@@ -162,12 +162,12 @@ describe('options', () => {
 })
 
 describe('keys', () => {
-  test('the entrance is no key, and the prefix hides what is not ours', () => {
+  test('a staging key is no key, and the prefix hides what is not ours', () => {
     const keys = createS3Keys('pre/fix')
     expect(keys.object('blobs/a')).toBe('pre/fix/blobs/a')
-    expect(keys.parse(keys.incoming('blobs/a'))).toEqual({ key: 'blobs/a', incoming: true })
+    expect(keys.parse(keys.staging('blobs/a'))).toEqual({ key: 'blobs/a', staged: true })
     expect(keys.parse('pre/fixed/blobs/a')).toBeUndefined()
     expect(() => keys.object('.incoming/blobs/a')).toThrow(expect.objectContaining({ code: 'invalid-key' }))
-    expect(() => keys.incoming('../a')).toThrow(expect.objectContaining({ code: 'invalid-key' }))
+    expect(() => keys.staging('../a')).toThrow(expect.objectContaining({ code: 'invalid-key' }))
   })
 })
