@@ -8,7 +8,7 @@ import { ownerPolicy } from './auth/policy.js'
 import { createStorageMark } from './blobs/storage-mark.js'
 import { createReadiness } from './discovery/readiness.js'
 import { documentsOf } from './extensions/documents-view.js'
-import { jobsOf, keepersOf, type LoadedExtension, loadExtensions, routesOf } from './extensions/load.js'
+import { jobsOf, keepersOf, type LoadedExtension, loadExtensions, pagesOf, routesOf } from './extensions/load.js'
 import { storageBelow } from './extensions/storage-view.js'
 import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
 import { addListeners, createEmitter } from './hooks/events.js'
@@ -147,7 +147,7 @@ export function createLibrary(options: LibraryOptions): Library {
   for (const { parts } of extensions) addListeners(on, parts.on ?? {})
   const table = [...routes, ...routesOf(extensions)]
   const services: Services = {
-    settings,
+    settings: { ...settings, ...pagesOf(options, extensions) },
     storage,
     metadata,
     auth,

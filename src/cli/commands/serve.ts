@@ -51,6 +51,8 @@ export const serve: Command = {
     'defaultCollection',
     'keyserver',
     'tokenPage',
+    'noUi',
+    'uiTitle',
     'grace',
     'uploadTime',
     'pullTime',
