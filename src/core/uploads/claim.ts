@@ -19,9 +19,12 @@ export interface Claim {
   run<T>(work: () => Promise<T>): Promise<T>
 }
 
-/** Thrown by the work of a claim: a hook or a rule refuses the bytes. `run` throws the reason. */
+/** Thrown by the work of a claim: a hook or a rule refuses the finished blob. `run` throws the reason. */
 export class Refused extends Error {
-  constructor(readonly reason: unknown) {
+  constructor(
+    readonly reason: unknown,
+    readonly blobKey: string,
+  ) {
     super('the bytes are refused', { cause: reason })
   }
 }
@@ -90,7 +93,10 @@ export async function claimUpload(
       } catch (thrown) {
         const { failure, error } = await explainFailure(services, thrown)
         if (isResumable && afterFailure[failure] === 'reopen') await reopen(services, claimed.id, heartbeat)
-        else await abort(services, claimed, pusher)
+        else {
+          const blobKey = thrown instanceof Refused ? thrown.blobKey : upload.key
+          await abort(services, claimed, { pusher, blobKey })
+        }
         throw error
       } finally {
         heartbeat.stop()
@@ -113,13 +119,17 @@ async function reopen(services: Services, uploadId: string, heartbeat: Heartbeat
 }
 
 /** Ends the upload and drops its bytes. Never throws: the failure before is what the client must read. */
-async function abort(services: Services, upload: UploadRecord, pusher: Pusher): Promise<void> {
+async function abort(
+  services: Services,
+  upload: UploadRecord,
+  { pusher, blobKey }: { readonly pusher: Pusher; readonly blobKey: string },
+): Promise<void> {
   try {
-    if (await endUpload(services, upload, { reason: 'failed', pusher })) return
-    // ended by somebody else before these bytes were there; an image that needs them keeps them
-    await dropBlob(services, upload.key)
+    const isEnded = await endUpload(services, upload, { reason: 'failed', pusher })
+    // somebody else ended it before these bytes were there, or the storage moved what it finished
+    if (!isEnded || blobKey !== upload.key) await dropBlob(services, blobKey)
   } catch (err) {
-    services.settings.logger.warn({ err, key: upload.key }, 'a failed upload is left to the sweeper')
+    services.settings.logger.warn({ err, key: blobKey }, 'a failed upload is left to the sweeper')
   }
 }
 

@@ -30,12 +30,13 @@ export async function publishUpload(
   if (facts === undefined && settings.requireSif)
     throw new Refused(
       new LibraryError('invalid-image', 'the file is no SIF image, and this registry takes nothing else'),
+      blob.key,
     )
   const arch = facts?.arch ?? null
   try {
     await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
   } catch (error) {
-    throw new Refused(error)
+    throw new Refused(error, blob.key)
   }
   // bytes in a storage that is not mounted would be gone when it is
   await services.storageMark.check({ maxAgeMs: 5000 })
@@ -55,7 +56,10 @@ export async function publishUpload(
     now: settings.clock(),
   })
   if (outcome === 'gone')
-    throw new Refused(new LibraryError('gone', 'the image or its upload was deleted in the meantime: push again'))
+    throw new Refused(
+      new LibraryError('gone', 'the image or its upload was deleted in the meantime: push again'),
+      blob.key,
+    )
   // another pusher of the same image was first: these bytes are a copy
   if (outcome === 'already')
     await storage

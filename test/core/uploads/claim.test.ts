@@ -46,8 +46,8 @@ describe('the row of a failure', () => {
 
   it('a refusal is what a hook says, unless a store failed below it', async () => {
     const reason = new LibraryError('refused', 'the scan found something')
-    expect(await explainFailure(ours, new Refused(reason))).toEqual({ failure: 'refused', error: reason })
-    expect(await explainFailure(ours, new Refused(away))).toEqual({ failure: 'store-failed', error: away })
+    expect(await explainFailure(ours, new Refused(reason, 'blobs/x'))).toEqual({ failure: 'refused', error: reason })
+    expect(await explainFailure(ours, new Refused(away, 'blobs/x'))).toEqual({ failure: 'store-failed', error: away })
   })
 
   it('only what is known against the bytes ends an upload', () => {
@@ -142,5 +142,33 @@ describe('over a registry', () => {
     expect(aborted).toMatchObject([{ event: { reason: 'failed' } }])
     expect(await keysBelow(registry.storage, 'blobs/')).toEqual([])
     expect(await registry.metadata.entities.findByName('alice')).toMatchObject({ usedBytes: 0, reservedBytes: 0 })
+  })
+
+  it('a refused blob goes from where the storage put it', async () => {
+    const plain = memoryStorage()
+    const { multipart } = plain
+    if (multipart === undefined) throw new Error('the memory storage takes parts')
+    const complete: typeof multipart.complete = async (options) => {
+      await multipart.complete(options)
+      const key = `${options.key}.moved`
+      await plain.put(key, streamOf(bytes), { size: bytes.length, sha256: sha256(bytes) })
+      await plain.delete(options.key)
+      return { key, proof: 'proven' }
+    }
+    const beforePublish = (): never => {
+      throw new LibraryError('refused', 'the scan found something')
+    }
+    registry = await createTestRegistry({
+      storage: { ...plain, multipart: { ...multipart, complete } },
+      library: { hooks: { beforePublish } },
+    })
+    const { imageId } = await makeImage(registry, { path: 'alice/c/n', hash: hashOf(bytes) })
+    const { uploadID, completedParts } = await sendParts(registry, imageId, { bytes, token: 'alice' })
+    const body = { uploadID, completedParts }
+    expectStatus(
+      await registry.call('PUT', `/v2/imagefile/${imageId}/_multipart_complete`, { token: 'alice', body }),
+      403,
+    )
+    expect(await keysBelow(plain, 'blobs/')).toEqual([])
   })
 })
