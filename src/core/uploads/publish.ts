@@ -5,7 +5,7 @@ import type { Principal } from '../auth/policy.js'
 import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
-import { readSifFacts } from '../images/sif-header.js'
+import { factsOf, inspectBlob, whyNoSif } from '../images/inspect-blob.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
 
@@ -53,24 +53,18 @@ export async function publishUpload(
   const { metadata, storage, settings, hooks, emit } = services
   const { image, container, upload, blob, partsDigest = null } = target
   const path = containerPath(container)
-  const facts = await readSifFacts(storage, { key: blob.key, size: upload.size })
-  if (facts === undefined && settings.requireSif)
-    throw new LibraryError('invalid-image', 'the file is no SIF image, and this registry takes nothing else')
-  const arch = facts?.arch ?? null
+  const inspection = await inspectBlob(storage, { key: blob.key, size: upload.size })
+  const refusal = settings.requireSif ? whyNoSif(inspection) : undefined
+  if (refusal !== undefined) throw new LibraryError('invalid-image', refusal)
+  const facts = factsOf(inspection)
+  const { arch } = facts
   await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
   // bytes in a storage that is not mounted would be gone when it is
   await services.storageMark.check({ maxAgeMs: 5000 })
   const outcome = await metadata.images.publish({
     imageId: image.id,
     uploadId: upload.id,
-    blob: {
-      key: blob.key,
-      size: upload.size,
-      arch,
-      signed: facts?.signed ?? null,
-      encrypted: facts?.encrypted ?? null,
-      fingerprints: facts?.fingerprints ?? [],
-    },
+    blob: { key: blob.key, size: upload.size, ...facts },
     state: blob.proof === 'proven' ? 'published' : 'unproven',
     partsDigest,
     now: settings.clock(),
