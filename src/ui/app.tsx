@@ -32,6 +32,7 @@ const Container = later(async () => (await import('./views/container.js')).Conta
 const Search = later(async () => (await import('./views/search.js')).Search)
 const SignIn = later(async () => (await import('./views/sign-in.js')).SignIn)
 
+const Upload = later(async () => (await import('./views/upload.js')).Upload)
 const Tokens = later(async () => (await import('./views/tokens.js')).Tokens)
 const Usage = later(async () => (await import('./views/usage.js')).Usage)
 const Activity = later(async () => (await import('./views/activity.js')).Activity)
@@ -46,7 +47,7 @@ function guarded(Inner: View, title: string, admin = false): View {
   }
 }
 
-
+const GuardedUpload = guarded(Upload, 'Upload')
 const GuardedTokens = guarded(Tokens, 'Tokens')
 const GuardedUsage = guarded(Usage, 'Usage')
 const GuardedActivity = guarded(Activity, 'Activity')
@@ -74,6 +75,7 @@ function Views(): JSX.Element {
       <Route path="/images/:entity/:collection/:container" component={Container} />
       <Route path="/images/:entity/:collection/:container/:digest" component={Container} />
 
+      <Route path="/upload" component={GuardedUpload} />
       <Route path="/tokens" component={GuardedTokens} />
       <Route path="/usage" component={GuardedUsage} />
       <Route path="/activity" component={GuardedActivity} />

@@ -25,7 +25,6 @@ export function renderDocument(
     base: basePath(publicUrl),
     title: config.title ?? defaultTitle,
     config: JSON.stringify(config),
-    language: config.language ?? 'en',
   }
   return template.replace(/%sif-library\.(\w+)%/g, (place, name: string) => {
     const value = places[name]

@@ -5,8 +5,8 @@
  * @module
  */
 import type { LibraryExtension } from '../../core/extension.js'
-import { createPage } from './page.js'
 import { checkUiOptions, type UiOptions } from './options.js'
+import { createPage } from './page.js'
 import { uiRoutes } from './routes.js'
 
 export type { UiLink, UiOptions } from './options.js'

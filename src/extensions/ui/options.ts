@@ -77,5 +77,6 @@ export function checkUiOptions(options: UiOptions): void {
   for (const origin of options.frameAncestors ?? [])
     if (!/^(?:'self'|'none'|https?:\/\/[^\s;,/]+)$/.test(origin))
       throw new TypeError(`frameAncestors: ${JSON.stringify(origin)} is no origin such as https://portal.example`)
-  if (options.home !== undefined && typeof options.home !== 'boolean') throw new TypeError('home: must be true or false')
+  if (options.home !== undefined && typeof options.home !== 'boolean')
+    throw new TypeError('home: must be true or false')
 }

@@ -1,11 +1,16 @@
 /** Rows of the page: the mount itself, and everything below `ui/`. */
-import { defineRoute, emptyResponse, type ExtensionRoute } from '../../core/extension.js'
+import { defineRoute, type ExtensionRoute, emptyResponse } from '../../core/extension.js'
 import type { UiOptions } from './options.js'
 import { asksForHtml, type Page } from './page.js'
 
 /** Rows of the page; nobody is asked, since the files are the same for all. */
 export function uiRoutes(page: Page, { home = true }: Pick<UiOptions, 'home'>): readonly ExtensionRoute[] {
-  const document = { access: 'public', standalone: true, body: 'none', success: { status: 200, schema: 'text' } } as const
+  const document = {
+    access: 'public',
+    standalone: true,
+    body: 'none',
+    success: { status: 200, schema: 'text' },
+  } as const
   const routes = [
     defineRoute({
       ...document,

@@ -175,8 +175,7 @@ export const api = {
       call('GET', container(path), { query: { with: 'can' }, signal }),
     update: (path: string, change: object, ifMatch?: string): Promise<Container> =>
       call('PATCH', container(path), { body: change, ifMatch }),
-    preview: (path: string): Promise<DeletionPreview> =>
-      call('DELETE', container(path), { query: { preview: true } }),
+    preview: (path: string): Promise<DeletionPreview> => call('DELETE', container(path), { query: { preview: true } }),
     delete: (path: string): Promise<void> => call('DELETE', container(path)),
   },
   tags: {
@@ -234,8 +233,8 @@ export const api = {
   },
   usage: {
     get: (query: Query, signal?: AbortSignal): Promise<Usage> => call('GET', 'usage', { query, signal }),
-    history: (query: Query, signal?: AbortSignal): Promise<readonly UsageStep[]> =>
-      call('GET', 'usage/history', { query, signal }),
+    history: (entity: string, query: Query, signal?: AbortSignal): Promise<readonly UsageStep[]> =>
+      call('GET', `usage/${encodeURIComponent(entity)}/history`, { query, signal }),
   },
   pulls: (query: Query, signal?: AbortSignal): Promise<readonly PullStep[]> => call('GET', 'pulls', { query, signal }),
   events: (query: Query, signal?: AbortSignal): Promise<Page<ActivityEvent>> => list('events', query, signal),

@@ -336,9 +336,7 @@ export interface UploadedPart {
 }
 
 /** `present`: the bytes were there already, nothing has to be sent. */
-export type StartedUpload =
-  | { readonly state: 'present'; readonly image: Image }
-  | (Upload & { readonly state: 'open' })
+export type StartedUpload = { readonly state: 'present'; readonly image: Image } | (Upload & { readonly state: 'open' })
 
 /** Where one part goes. */
 export interface PartTarget {
@@ -351,6 +349,4 @@ export interface PartTarget {
 }
 
 /** `completing`: another call is at it; ask again in a moment. */
-export type CompletedUpload =
-  | { readonly state: 'completed'; readonly image: Image }
-  | { readonly state: 'completing' }
+export type CompletedUpload = { readonly state: 'completed'; readonly image: Image } | { readonly state: 'completing' }

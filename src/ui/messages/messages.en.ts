@@ -139,8 +139,12 @@ export const messages = {
   'container.more': 'More actions',
   'container.delete': 'Delete container',
   'container.deleteTitle': 'Delete {path}?',
-  'container.deleteText': 'This takes {images} and {tags}, {bytes} in all. It cannot be undone. History and activity stay.',
-  'container.deletePulls': { one: 'It was pulled once in the last 30 days.', other: 'It was pulled {count} times in the last 30 days.' },
+  'container.deleteText':
+    'This takes {images} and {tags}, {bytes} in all. It cannot be undone. History and activity stay.',
+  'container.deletePulls': {
+    one: 'It was pulled once in the last 30 days.',
+    other: 'It was pulled {count} times in the last 30 days.',
+  },
   'container.confirm': 'Type {path} to confirm',
   'container.deleted': '{path} is deleted',
   'container.images': { one: '{count} image', other: '{count} images' },
@@ -202,7 +206,8 @@ export const messages = {
   'tags.download': 'Download',
   'tags.delete': 'Delete tag',
   'tags.deleteTitle': 'Delete the tag {tag} {arch}?',
-  'tags.deleteText': 'It points at {hash}. The image stays and can still be pulled by its hash; the tag can be set again.',
+  'tags.deleteText':
+    'It points at {hash}. The image stays and can still be pulled by its hash; the tag can be set again.',
   'tags.deleted': 'The tag {tag} {arch} is deleted',
   'tags.add': 'Add tag',
   'tags.addTitle': 'Add a tag',
@@ -342,7 +347,8 @@ export const messages = {
   'tokens.revoked': 'The token {label} is revoked',
   'tokens.empty': 'No tokens yet',
   'tokens.notHere': 'Tokens of this registry are made elsewhere',
-  'tokens.notHereText': 'Your account comes from the site around this registry. Ask there how the command line signs in.',
+  'tokens.notHereText':
+    'Your account comes from the site around this registry. Ask there how the command line signs in.',
 
   'usage.title': 'Usage',
   'usage.lead': 'Bytes of images that are referred to: the number that the quota counts.',

@@ -1,7 +1,7 @@
 /** Words in the language of the page. */
 import type { ComponentChildren } from 'preact'
 import { config } from '../config.js'
-import { type MessageKey, type Messages, messages as english, type PluralText } from './messages.en.js'
+import { messages as english, type MessageKey, type Messages, type PluralText } from './messages.en.js'
 
 export type { MessageKey } from './messages.en.js'
 
@@ -14,13 +14,12 @@ export const language: 'en' | 'de' =
 /** For `Intl`: the reader's own variant of the language, where they have one. */
 export const locale: string = navigator.languages.find((tag) => tag.startsWith(language)) ?? language
 
-let catalogue: Messages = english
+const catalogue: Messages = english
 const plurals = new Intl.PluralRules(language)
 
 /** Loads the catalogue. Called before the first word is shown. */
 export async function loadMessages(): Promise<void> {
   document.documentElement.lang = language
-
 }
 
 type Values = Readonly<Record<string, string | number>>

@@ -4,11 +4,12 @@ import type { Container } from '../api/records.js'
 import { pullLine } from '../commands.js'
 import { count } from '../format.js'
 import { t } from '../messages/messages.js'
-import { session } from '../state/session.js'
 import type { LoadedList } from '../state/loading.js'
+import { session } from '../state/session.js'
 import { copyText } from './copy.js'
 import { Icon } from './icon.js'
 import { moveInRows } from './keys.js'
+import { Scroll } from './scroll.js'
 import { Bars, PathLink, PrivateChip, Seal, Size, When } from './small.js'
 import { Failure, Skeleton } from './states.js'
 
@@ -84,7 +85,12 @@ function Row({ container }: { readonly container: Container }): JSX.Element {
       </td>
       <td class="number secondary">
         <div class="pulls">
-          <Bars values={container.pullDays} label={t('browse.pullsOf', { name: container.name })} width={62} height={18} />
+          <Bars
+            values={container.pullDays}
+            label={t('browse.pullsOf', { name: container.name })}
+            width={62}
+            height={18}
+          />
           <span>{count(container.pulls30)}</span>
         </div>
       </td>
@@ -132,7 +138,7 @@ export function ContainerTable({ list, sort = '-updatedAt', onSort, empty, total
   const headers = { chosen: sort, onSort }
   return (
     <>
-      <section class="scroll" aria-label={t('browse.tableRegion')} tabIndex={0}>
+      <Scroll label={t('browse.tableRegion')}>
         <table aria-label={t('browse.table')} aria-busy={list.isLoading}>
           <thead>
             <tr>
@@ -154,7 +160,7 @@ export function ContainerTable({ list, sort = '-updatedAt', onSort, empty, total
             ))}
           </tbody>
         </table>
-      </section>
+      </Scroll>
       {list.error !== undefined && (
         <div class="pad">
           <Failure error={list.error} />
@@ -173,4 +179,3 @@ export function ContainerTable({ list, sort = '-updatedAt', onSort, empty, total
     </>
   )
 }
-

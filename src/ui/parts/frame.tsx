@@ -75,6 +75,7 @@ function Search(): JSX.Element {
     navigate(words === '' ? '/' : `/search?q=${encodeURIComponent(words)}`, { replace: path.startsWith('/search') })
   }
   return (
+    // biome-ignore lint/a11y/useSemanticElements: older browsers know no <search>
     <form
       class="find"
       role="search"
@@ -106,7 +107,9 @@ function Search(): JSX.Element {
           first.focus()
         }}
       />
-      <kbd aria-hidden="true">/</kbd>
+      <span class="key" aria-hidden="true">
+        <kbd>/</kbd>
+      </span>
     </form>
   )
 }

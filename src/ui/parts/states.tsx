@@ -4,8 +4,8 @@ import { Link } from 'wouter-preact'
 import type { ApiError } from '../api/client.js'
 import { t } from '../messages/messages.js'
 import { session } from '../state/session.js'
-import { usePage } from './page.js'
 import { Icon } from './icon.js'
+import { usePage } from './page.js'
 
 /** Words for a person: what the page knows better than the answer. */
 export function reasonText(error: ApiError): string {
@@ -37,7 +37,6 @@ export const Skeleton = ({ rows = 6 }: { readonly rows?: number }): JSX.Element 
   <div class="pad stack busy" aria-busy="true" role="status">
     <span class="hidden-text">{t('state.loading')}</span>
     {Array.from({ length: rows }, (_, index) => (
-      // biome-ignore lint/suspicious/noArrayIndexKey: they are all the same
       <div key={index} class="skeleton" />
     ))}
   </div>

@@ -18,7 +18,11 @@ const slowMs = 200
 const asApiError = (error: unknown): ApiError =>
   error instanceof ApiError
     ? error
-    : new ApiError(error instanceof Error ? error.message : String(error), { status: 0, reason: 'internal', cause: error })
+    : new ApiError(error instanceof Error ? error.message : String(error), {
+        status: 0,
+        reason: 'internal',
+        cause: error,
+      })
 
 /** Calls `load` for each new `key`; an answer that comes too late is dropped. */
 export function useLoaded<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
@@ -27,7 +31,6 @@ export function useLoaded<T>(key: string, load: (signal: AbortSignal) => Promise
   const [isSlow, setSlow] = useState(false)
   const current = useRef(load)
   current.current = load
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `round` asks again
   useEffect(() => {
     const controller = new AbortController()
     const timer = setTimeout(() => setSlow(true), slowMs)

@@ -8,6 +8,7 @@ import { count, size } from '../format.js'
 import { t } from '../messages/messages.js'
 import { Confirm } from '../parts/dialog.js'
 import { usePage } from '../parts/page.js'
+import { Scroll } from '../parts/scroll.js'
 import { Size, When } from '../parts/small.js'
 import { Empty, Failure, Skeleton } from '../parts/states.js'
 import { TabPanel, Tabs } from '../parts/tabs.js'
@@ -43,7 +44,11 @@ function Overview(): JSX.Element {
 
 const gigabyte = 1e9
 
-function QuotaDialog(props: { readonly entity: Entity; readonly onDone: () => void; readonly onClose: () => void }): JSX.Element {
+function QuotaDialog(props: {
+  readonly entity: Entity
+  readonly onDone: () => void
+  readonly onClose: () => void
+}): JSX.Element {
   const { entity, onDone, onClose } = props
   const id = useId()
   const [text, setText] = useState(entity.quotaBytes == null ? '' : String(entity.quotaBytes / gigabyte))
@@ -82,7 +87,7 @@ function Quotas(): JSX.Element {
   if (list.data.length === 0) return <Empty title={t('usage.empty')} />
   return (
     <>
-      <section class="scroll" aria-label={t('admin.quotaRegion')} tabIndex={0}>
+      <Scroll label={t('admin.quotaRegion')}>
         <table aria-label={t('admin.quotaTable')}>
           <thead>
             <tr>
@@ -120,7 +125,7 @@ function Quotas(): JSX.Element {
             ))}
           </tbody>
         </table>
-      </section>
+      </Scroll>
       {list.more !== undefined && (
         <div class="pad more">
           <button type="button" disabled={list.isLoadingMore} onClick={list.more}>
@@ -144,7 +149,7 @@ function Uploads(): JSX.Element {
   if (underWay.length === 0) return <Empty title={t('admin.noUploads')} />
   return (
     <>
-      <section class="scroll" aria-label={t('admin.uploadRegion')} tabIndex={0}>
+      <Scroll label={t('admin.uploadRegion')}>
         <table aria-label={t('admin.uploadTable')}>
           <thead>
             <tr>
@@ -182,7 +187,7 @@ function Uploads(): JSX.Element {
             ))}
           </tbody>
         </table>
-      </section>
+      </Scroll>
       {ending !== undefined && (
         <Confirm
           title={t('admin.abort', { path: ending.path })}

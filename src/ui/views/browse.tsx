@@ -6,7 +6,7 @@ import { api } from '../api/client.js'
 import type { Container } from '../api/records.js'
 import { pullLine, pushLine, signInLines, type Tool } from '../commands.js'
 import { rich, t } from '../messages/messages.js'
-import { ContainerTable, type ContainerSort, linePlace } from '../parts/container-table.js'
+import { type ContainerSort, ContainerTable, linePlace } from '../parts/container-table.js'
 import { CommandLine } from '../parts/copy.js'
 import { EventLine } from '../parts/event-line.js'
 import { Icon } from '../parts/icon.js'
@@ -224,6 +224,7 @@ export function Browse(): JSX.Element {
                 </button>
               )}
               {isSignedIn && (
+                // biome-ignore lint/a11y/useSemanticElements: a fieldset takes no part in a flexible row
                 <div class="segments" role="group" aria-label={t('browse.which')}>
                   {(['all', 'mine', 'private'] as const).map((choice) => (
                     <button

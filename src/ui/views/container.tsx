@@ -346,4 +346,3 @@ function Pulls({ container }: { readonly container: Container }): JSX.Element {
     </section>
   )
 }
-

@@ -204,4 +204,3 @@ export function Place({ params: { entity = '', collection } }: PlaceParams): JSX
     </>
   )
 }
-

@@ -42,7 +42,6 @@ export function SignIn(): JSX.Element {
     }
   }
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a code is used once
   useEffect(() => {
     const code = takeCode()
     if (code !== undefined) void enter({ code })

@@ -9,6 +9,7 @@ import { CommandLine, CopyButton } from '../parts/copy.js'
 import { Confirm, Dialog } from '../parts/dialog.js'
 import { Icon } from '../parts/icon.js'
 import { usePage } from '../parts/page.js'
+import { Scroll } from '../parts/scroll.js'
 import { When } from '../parts/small.js'
 import { Empty, Failure, Skeleton } from '../parts/states.js'
 import { announce } from '../state/announce.js'
@@ -204,7 +205,7 @@ export function Tokens(): JSX.Element {
         ) : list.data.length === 0 ? (
           <Empty title={t('tokens.empty')} />
         ) : (
-          <section class="scroll" aria-label={t('tokens.region')} tabIndex={0}>
+          <Scroll label={t('tokens.region')}>
             <table aria-label={t('tokens.table')}>
               <thead>
                 <tr>
@@ -268,7 +269,7 @@ export function Tokens(): JSX.Element {
                 ))}
               </tbody>
             </table>
-          </section>
+          </Scroll>
         )}
       </div>
       {isMaking && <NewToken onMade={list.reload} onClose={() => setMaking(false)} />}

@@ -8,6 +8,7 @@ import type { Usage as UsageRecord, UsageStep } from '../api/records.js'
 import { count, dayOf, size } from '../format.js'
 import { t } from '../messages/messages.js'
 import { usePage } from '../parts/page.js'
+import { Scroll } from '../parts/scroll.js'
 import { Bars, Fill, Size, SpaceMeter } from '../parts/small.js'
 import { Empty, Failure, Skeleton } from '../parts/states.js'
 import { useLoaded } from '../state/loading.js'
@@ -86,8 +87,7 @@ function Tile({ box, path, bytes, onOpen }: TileProps): JSX.Element {
       {fits && (
         <>
           <b>{isOthers ? label : path.split('/').at(-1)}</b>
-          <br />
-          {size(bytes)}
+          <span class="muted">{size(bytes)}</span>
         </>
       )}
     </button>
@@ -97,7 +97,7 @@ function Tile({ box, path, bytes, onOpen }: TileProps): JSX.Element {
 function Growth({ entity }: { readonly entity: string }): JSX.Element | null {
   const from = new Date(Date.now() - 89 * 86_400_000).toISOString().slice(0, 10)
   const steps = useLoaded<readonly UsageStep[]>(`growth ${entity}`, (signal) =>
-    api.usage.history({ under: entity, from, step: 'day' }, signal),
+    api.usage.history(entity, { from, step: 'day' }, signal),
   )
   if (steps.data === undefined || steps.data.length === 0) return null
   return (
@@ -182,7 +182,7 @@ export function Usage(): JSX.Element {
           </div>
         )
       ) : (
-        <div class="columns">
+        <div class={entity === '' ? 'stack' : 'columns'}>
           <Largest under={under} onOpen={open} />
           <aside class="stack">
             {space !== undefined && (
@@ -251,7 +251,7 @@ function Largest({ under, onOpen }: LargestProps): JSX.Element {
         <header>
           <h2 id="largest">{t('usage.table')}</h2>
         </header>
-        <section class="scroll" aria-label={t('usage.tableRegion')} tabIndex={0}>
+        <Scroll label={t('usage.tableRegion')}>
           <table aria-labelledby="largest">
             <thead>
               <tr>
@@ -298,7 +298,7 @@ function Largest({ under, onOpen }: LargestProps): JSX.Element {
               ))}
             </tbody>
           </table>
-        </section>
+        </Scroll>
       </section>
     </div>
   )

@@ -76,11 +76,7 @@ export function AddTag({ path, tags, images, onDone, onClose }: AddTagProps): JS
         </div>
         <div class="field">
           <label for={`${id}-image`}>{t('tags.target')}</label>
-          <select
-            id={`${id}-image`}
-            value={digest}
-            onChange={({ currentTarget: { value } }) => setDigest(value)}
-          >
+          <select id={`${id}-image`} value={digest} onChange={({ currentTarget: { value } }) => setDigest(value)}>
             {images.map((candidate) => (
               <option key={candidate.digest} value={candidate.digest}>
                 {nameOf(candidate)}

@@ -20,16 +20,19 @@ interface TagHistoryProps {
   readonly reload: () => void
 }
 
-export function TagHistory({ path, tag: { tag, arch, digest, version }, mayPush, reload }: TagHistoryProps): JSX.Element {
+export function TagHistory({
+  path,
+  tag: { tag, arch, digest, version },
+  mayPush,
+  reload,
+}: TagHistoryProps): JSX.Element {
   const list = useList(`${path} ${tag} ${arch} ${version}`, (cursor, signal) =>
     api.history(path, { tag, arch, cursor, limit: 20 }, signal),
   )
   const [target, setTarget] = useState<string>()
   return (
     <div class="history-box">
-      <h3 class="small">
-        {rich('tags.history', { tag: <span class="tag">{tag}</span>, arch })}
-      </h3>
+      <h3 class="small">{rich('tags.history', { tag: <span class="tag">{tag}</span>, arch })}</h3>
       {list.error !== undefined && <Failure error={list.error} again={list.reload} />}
       {list.data === undefined && list.error === undefined && <Skeleton rows={2} />}
       {list.data?.length === 0 && <p class="small muted">{t('history.empty')}</p>}
@@ -86,9 +89,7 @@ function Change({ change, isNow, onRollBack }: ChangeProps): JSX.Element {
         <When date={change.at} />
       </span>
       <span class="mono">{hash}</span>
-      <span class="muted">
-        {rich(`history.${change.via}`, { who: <b>{change.by ?? t('history.somebody')}</b> })}
-      </span>
+      <span class="muted">{rich(`history.${change.via}`, { who: <b>{change.by ?? t('history.somebody')}</b> })}</span>
       <span class="end">
         {isNow && <span class="chip good">{t('history.now')}</span>}
         {onRollBack !== undefined && (

@@ -12,6 +12,7 @@ import { copyText } from '../../parts/copy.js'
 import { Confirm } from '../../parts/dialog.js'
 import { Icon } from '../../parts/icon.js'
 import { Menu } from '../../parts/menu.js'
+import { Scroll } from '../../parts/scroll.js'
 import { Seal, Size, When } from '../../parts/small.js'
 import { announce } from '../../state/announce.js'
 import { useLoaded } from '../../state/loading.js'
@@ -57,7 +58,7 @@ export function TagTable({ container, tags, reload }: TagTableProps): JSX.Elemen
           </button>
         )}
       </div>
-      <section class="scroll" aria-label={t('container.tagsRegion')} tabIndex={0}>
+      <Scroll label={t('container.tagsRegion')}>
         <table aria-label={t('container.tags')}>
           <thead>
             <tr>
@@ -92,7 +93,7 @@ export function TagTable({ container, tags, reload }: TagTableProps): JSX.Elemen
             ))}
           </tbody>
         </table>
-      </section>
+      </Scroll>
       {shown.length === 0 && tags.length > 0 && <p class="pad muted">{t('tags.nothing')}</p>}
       {isAdding && (
         <AddTag
