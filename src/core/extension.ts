@@ -110,7 +110,7 @@ export interface ExtensionParts {
     request: LibraryRequest,
   ) => Principal | null | undefined | Promise<Principal | null | undefined>
   /** The answer to an error on the extension's own rows. Default: the envelope of the library protocol. */
-  readonly renderError?: (error: LibraryError, request: LibraryRequest) => LibraryResponse
+  readonly renderError?: (error: LibraryError, request: LibraryRequest, requestId: string) => LibraryResponse
   /** Called behind those of the host; each may refuse. */
   readonly hooks?: LibraryHooks
   /** Called behind those of the host. */
