@@ -35,7 +35,7 @@ export const pageShape: Shape<{ limit?: number; cursor?: string }> = {
   limit: count(1, 200)
     .optional()
     .describe('1 to 200; default 50'),
-  cursor: z.string().min(1).max(2048).optional().describe('next of the page before'),
+  cursor: z.string().min(1).max(6144).optional().describe('next of the page before'),
 }
 
 export const canShape: Shape<{ with?: 'can' }> = {

@@ -44,8 +44,9 @@ export interface Entity extends Versioned, Allowed {
   readonly description: string
   /** What is made in it later starts private. */
   readonly defaultPrivate: boolean
-  /** Bytes of its images. These three only for those who may push to it. */
+  /** Bytes of its images. These four only for those who may push to it. */
   readonly usedBytes?: number
+  readonly images?: number
   /** Bytes that uploads under way have announced. */
   readonly reservedBytes?: number
   /** Bytes that it may hold; null = no limit. */
@@ -61,7 +62,20 @@ export interface Collection extends Versioned, Allowed {
   readonly name: string
   readonly description: string
   readonly private: boolean
+  /** Bytes of its images. These two only for those who may push to it. */
+  readonly usedBytes?: number
+  readonly images?: number
   readonly createdAt: string
+  readonly updatedAt: string
+}
+
+/** The tag that was set last. */
+export interface LatestTag {
+  readonly tag: string
+  readonly arch: string
+  readonly digest: string
+  readonly size: number
+  readonly signed: boolean | null
   readonly updatedAt: string
 }
 
@@ -76,10 +90,24 @@ export interface Container extends Versioned, Allowed {
   readonly private: boolean
   /** Its collection is private, which hides it whatever its own flag says. */
   readonly privateByCollection: boolean
-  /** Pulls since it was made. */
+  readonly latest: LatestTag | null
+  /** Of its tags. */
+  readonly archs: readonly string[]
+  /** Bytes of its images. */
+  readonly usedBytes: number
+  readonly images: number
+  /** Since it was made. */
   readonly pulls: number
+  /** Of the last 30 days, today with them. */
+  readonly pulls30: number
+  /** Of each of these days, oldest first. */
+  readonly pullDays: readonly number[]
+  readonly lastPulledAt: string | null
   readonly createdAt: string
+  /** When it, its images or its tags changed last. */
   readonly updatedAt: string
+  /** Name of who changed it last; null = not known. */
+  readonly changedBy: string | null
 }
 
 export type ImageState = 'published' | 'unproven' | 'damaged'
@@ -107,9 +135,14 @@ export interface Image extends Allowed {
   readonly encrypted: boolean | null
   /** Of the keys that signed it: 40 upper-case hex digits each. */
   readonly fingerprints: readonly string[]
+  /** The first 100. */
   readonly tags: readonly ImageTag[]
+  readonly pulls: number
+  readonly lastPulledAt: string | null
   readonly createdAt: string
   readonly publishedAt: string | null
+  /** Name of who published it, as it was then; null = not known. */
+  readonly pushedBy: string | null
 }
 
 export interface Tag extends Versioned {
@@ -124,6 +157,96 @@ export interface Tag extends Versioned {
   readonly signed: boolean | null
   readonly encrypted: boolean | null
   readonly updatedAt: string
+  /** Name of who set it last; null = not known. */
+  readonly changedBy: string | null
+}
+
+/** One change of one tag; it stays when the image goes. */
+export interface TagChange {
+  readonly at: string
+  /** Name of who changed it; null = not known, or the registry itself. */
+  readonly by: string | null
+  readonly tag: string
+  readonly arch: string
+  /** What it has pointed at since; null = it was removed. */
+  readonly digest: string | null
+  /** What it pointed at before; null = there was no such tag. */
+  readonly previous: string | null
+  readonly via: 'push' | 'api' | 'rollback' | 'delete' | 'policy'
+  /** Whether the container has an image of that `digest` now: one can roll back to it. */
+  readonly present: boolean
+}
+
+/** What a deletion would take. 10,001 stands for more than 10,000. */
+export interface DeletionPreview {
+  readonly path: string
+  readonly collections: number
+  readonly containers: number
+  readonly images: number
+  readonly tags: number
+  /** By which the usage of the entity falls. */
+  readonly bytes: number
+}
+
+/** What the children of a place hold. */
+export interface Usage {
+  /** What was asked about; empty for the whole registry. */
+  readonly under: string
+  readonly usedBytes: number
+  readonly images: number
+  /** The largest, largest first. */
+  readonly children: readonly UsageOf[]
+  /** All other children together. */
+  readonly others: { readonly usedBytes: number; readonly images: number }
+}
+
+export interface UsageOf {
+  readonly path: string
+  readonly usedBytes: number
+  readonly images: number
+}
+
+/** What an entity held at the end of a step. */
+export interface UsageStep {
+  /** First day of the step, `YYYY-MM-DD`. */
+  readonly from: string
+  readonly usedBytes: number
+  readonly images: number
+}
+
+export interface PullStep {
+  /** First day of the step, `YYYY-MM-DD`. */
+  readonly from: string
+  readonly pulls: number
+}
+
+/** Totals of what whoever asks may know of: of everything for those who may see everything, else of what is public. */
+export interface Stats {
+  readonly scope: 'all' | 'public'
+  readonly containers: number
+  readonly images: number
+  readonly bytes: number
+}
+
+/** Something that somebody, or the registry itself, did. */
+export interface ActivityEvent {
+  /** Later ones have greater numbers. */
+  readonly seq: number
+  readonly at: string
+  /** Such as `image.published`, `tag.moved`, `container.deleted`, `token.revoked`. */
+  readonly action: string
+  readonly actor: {
+    /** As it was then. */
+    readonly name: string | null
+    readonly via: 'token' | 'session' | 'host' | 'operator' | 'system' | 'anonymous'
+  }
+  /** What it is about; null = no place. */
+  readonly path: string | null
+  readonly digest: string | null
+  readonly tag: string | null
+  readonly arch: string | null
+  readonly requestId: string | null
+  readonly details: Readonly<Record<string, unknown>>
 }
 
 /** An entity that one may push to, and its room. */

@@ -17,10 +17,10 @@ const nonceBytes = 12
 const tagBytes = 16
 /** What is sealed is padded to a multiple of this, so that its length says nothing. */
 const blockBytes = 32
-/** Of a cursor of the store; lists go on behind a path, whose three names have up to 255 each. */
-const maxCursorBytes = 1024
+/** Of what is sealed: a cursor of the store, and where a list stopped behind it. */
+const maxCursorBytes = 4096
 const lengthBytes = 2
-const maxSealedCharacters = 1536
+const maxSealedCharacters = 6144
 
 const refused = (cause?: unknown): LibraryError =>
   new LibraryError('invalid-request', 'page: is not the next page of this search: search again without it', { cause })
