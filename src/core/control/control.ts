@@ -15,6 +15,7 @@ import type {
   Found,
   IfMatch,
   Image,
+  Made,
   NewAccessToken,
   Page,
   PageQuery,
@@ -217,14 +218,14 @@ export interface Control {
   readonly entities: Listing<EntityQuery, Entity> & {
     get(name: string, query?: WithCan): Promise<Entity>
     /** The one that is there, where there is one. */
-    create(entity: NewEntity): Promise<Entity>
+    create(entity: NewEntity): Promise<Made<Entity>>
     update(name: string, change: EntityChange & IfMatch): Promise<Entity>
     delete(name: string, options?: DeleteOptions): Promise<void>
     preview(name: string): Promise<DeletionPreview>
   }
   readonly collections: Listing<CollectionQuery, Collection> & {
     get(path: string, query?: WithCan): Promise<Collection>
-    create(collection: NewPlace): Promise<Collection>
+    create(collection: NewPlace): Promise<Made<Collection>>
     update(path: string, change: PlaceChange & IfMatch): Promise<Collection>
     delete(path: string, options?: DeleteOptions): Promise<void>
     preview(path: string): Promise<DeletionPreview>
@@ -232,7 +233,7 @@ export interface Control {
   readonly containers: Listing<ContainerQuery, Container> & {
     get(path: string, query?: WithCan): Promise<Container>
     /** With what it lies in, as a push does it. */
-    create(container: NewPlace): Promise<Container>
+    create(container: NewPlace): Promise<Made<Container>>
     update(path: string, change: PlaceChange & IfMatch): Promise<Container>
     /** With its images and tags; history and activity stay. */
     delete(path: string, options?: IfMatch): Promise<void>

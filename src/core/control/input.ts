@@ -32,15 +32,19 @@ export const digest: z.ZodType<string> = z
   .transform((value) => value.slice(-64)) as unknown as z.ZodType<string>
 
 export const pageShape: Shape<{ limit?: number; cursor?: string }> = {
-  limit: count(1, 200)
-    .optional()
-    .describe('1 to 200; default 50'),
+  limit: count(1, 200).optional().describe('1 to 200; default 50'),
   cursor: z.string().min(1).max(6144).optional().describe('next of the page before'),
 }
 
 export const canShape: Shape<{ with?: 'can' }> = {
   with: z.enum(['can']).optional().describe('adds what may be done to each object'),
 }
+
+export const ifMatchShape: Shape<{ ifMatch?: string }> = {
+  ifMatch: text(128).optional().describe('version that was seen'),
+}
+
+export const description: z.ZodString = text(16_384)
 
 /** Reads the members of `value` that `shape` names. Throws `invalid-request` for a wrong one, and for one that there is not. */
 export function read<T>(shape: Shape<T>, value: unknown): T {

@@ -34,6 +34,9 @@ export interface IfMatch {
   readonly ifMatch?: string
 }
 
+/** Of what makes something, or finds it there. */
+export type Made<T> = T & { readonly created: boolean }
+
 interface Allowed {
   /** Only with `with: 'can'`. */
   readonly can?: readonly ControlAction[]
@@ -336,9 +339,7 @@ export interface UploadedPart {
 }
 
 /** `present`: the bytes were there already, nothing has to be sent. */
-export type StartedUpload =
-  | { readonly state: 'present'; readonly image: Image }
-  | (Upload & { readonly state: 'open' })
+export type StartedUpload = { readonly state: 'present'; readonly image: Image } | (Upload & { readonly state: 'open' })
 
 /** Where one part goes. */
 export interface PartTarget {
@@ -351,6 +352,4 @@ export interface PartTarget {
 }
 
 /** `completing`: another call is at it; ask again in a moment. */
-export type CompletedUpload =
-  | { readonly state: 'completed'; readonly image: Image }
-  | { readonly state: 'completing' }
+export type CompletedUpload = { readonly state: 'completed'; readonly image: Image } | { readonly state: 'completing' }
