@@ -24,8 +24,7 @@ export const placeChange: Shape<PlaceChange> = {
   private: flag.optional(),
 }
 
-export const deleteShape: Shape<DeleteOptions> = {
-  ...ifMatchShape,
+export const deleteQuery: Shape<Pick<DeleteOptions, 'recursive'>> = {
   recursive: flag.optional().describe('with everything in it'),
 }
 
@@ -154,7 +153,7 @@ function assertDeleted(result: DeletionResult, path: string): void {
 
 export async function deleteEntity(useCase: UseCase, name: string, given?: DeleteOptions): Promise<void> {
   const { services, asker } = useCase
-  const { ifMatch, recursive = false } = read<DeleteOptions>(deleteShape, given)
+  const { ifMatch, recursive = false } = read<DeleteOptions>({ ...deleteQuery, ...ifMatchShape }, given)
   const { entities } = services.metadata
   const record = await findEntity(useCase, name, 'manage')
   assertVersion(ifMatch, await entityOf(useCase, existing(await entities.findSummary(record.id), name)))
@@ -166,7 +165,7 @@ export async function deleteEntity(useCase: UseCase, name: string, given?: Delet
 
 export async function deleteCollection(useCase: UseCase, path: string, given?: DeleteOptions): Promise<void> {
   const { services, asker } = useCase
-  const { ifMatch, recursive = false } = read<DeleteOptions>(deleteShape, given)
+  const { ifMatch, recursive = false } = read<DeleteOptions>({ ...deleteQuery, ...ifMatchShape }, given)
   const { collections } = services.metadata
   const record = await findCollection(useCase, collectionPlace(path), 'manage')
   assertVersion(ifMatch, await collectionOf(useCase, existing(await collections.findSummary(record.id), path)))

@@ -254,6 +254,7 @@ export interface Control {
     update(path: string, digest: string, change: { readonly description: string }): Promise<Image>
     /** The image with its tags. */
     delete(path: string, digest: string): Promise<void>
+    preview(path: string, digest: string): Promise<DeletionPreview>
     /** A URL that downloads the image, for as long as a slow pull takes. Counts as a pull. */
     pullUrl(path: string, digest: string): Promise<string>
   }

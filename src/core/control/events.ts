@@ -1,6 +1,6 @@
 /** Who did what: of a place for those who manage it, of everything for admins. */
 import { z } from 'zod'
-import type { EventAction, EventQuery as StoreQuery, EventRecord } from '../../storage/metadata/contract.js'
+import type { EventAction, EventRecord, EventQuery as StoreQuery } from '../../storage/metadata/contract.js'
 import { registryResource } from '../auth/resources.js'
 import { date, type UseCase } from './context.js'
 import type { EventQuery } from './control.js'
@@ -47,7 +47,10 @@ const everyAction: Readonly<Record<EventAction, true>> = {
 const time = z
   .string()
   .max(40)
-  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/, 'must be a time such as 2026-01-31T12:00:00Z')
+  .regex(
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)$/,
+    'must be a time such as 2026-01-31T12:00:00Z',
+  )
   .refine((text) => !Number.isNaN(Date.parse(text)), 'is no time of the calendar')
 
 export const eventQuery: Shape<EventQuery & PageQuery> = {

@@ -10,8 +10,7 @@ export async function getSession({ services, asker }: UseCase): Promise<Session>
   const { principal, request } = asker
   const { can = [] } = await canOf(asker, { with: 'can' }, registryResource)
   return {
-    principal:
-      principal === null ? null : { id: principal.id, name: principal.name, admin: principal.admin === true },
+    principal: principal === null ? null : { id: principal.id, name: principal.name, admin: principal.admin === true },
     can,
     registry: {
       url: settings.publicUrl(request),

@@ -8,7 +8,7 @@ import { dayText, stepShape, stepsOf } from './days.js'
 import { findCollection, findContainer, findEntity } from './find-place.js'
 import { collectionPlace, containerPlace, count, read, type Shape, text } from './input.js'
 import { existing } from './lists.js'
-import { readPage, type Rows } from './pages.js'
+import { type Rows, readPage } from './pages.js'
 import { placeOf } from './place-records.js'
 import type { PullStep, Stats, Usage, UsageOf, UsageStep } from './records.js'
 
@@ -29,7 +29,14 @@ interface Sums {
 
 async function usageOf<R>(
   { services, asker }: UseCase,
-  { under, total, top, read: readRows, isAllowed, toUsage }: {
+  {
+    under,
+    total,
+    top,
+    read: readRows,
+    isAllowed,
+    toUsage,
+  }: {
     readonly under: string
     readonly total: Sums
     readonly top: number
@@ -113,11 +120,7 @@ export async function getUsage(useCase: UseCase, given?: UsageQuery): Promise<Us
 }
 
 /** What an entity held at the end of each step, for those who may push to it. */
-export async function usageHistory(
-  useCase: UseCase,
-  entity: string,
-  given?: StepQuery,
-): Promise<readonly UsageStep[]> {
+export async function usageHistory(useCase: UseCase, entity: string, given?: StepQuery): Promise<readonly UsageStep[]> {
   const { metadata, settings } = useCase.services
   const steps = stepsOf(read<StepQuery>(stepShape, given), settings.clock())
   const { id } = await findEntity(useCase, entity, 'push')

@@ -46,7 +46,10 @@ export const errorTable: Readonly<Record<LibraryErrorCode, { readonly status: nu
   timeout: { status: 408, text: 'The client stopped sending in the middle of a body.' },
   conflict: { status: 409, text: 'The state of the image or upload does not allow this now.' },
   gone: { status: 410, text: 'The upload was aborted, completed or has expired.' },
-  'precondition-failed': { status: 412, text: 'It is not (any more) what the request says was seen: look at it again.' },
+  'precondition-failed': {
+    status: 412,
+    text: 'It is not (any more) what the request says was seen: look at it again.',
+  },
   'length-required': { status: 411, text: 'An upload needs a Content-Length.' },
   'too-large': { status: 413, text: 'The body or the image is larger than the limit.' },
   'invalid-range': { status: 416, text: 'The range starts past the end of the blob.' },
