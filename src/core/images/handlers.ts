@@ -252,7 +252,7 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
   }
   const url = await transfers.pullUrl(request, blob, principal)
   if (request.method !== 'HEAD') {
-    services.countDownload(container.id)
+    services.countDownload(container.id, image.id)
     const { id: imageId, digest, size } = image
     emit('image.pulled', { path: containerPath(container), imageId, digest, size }, context)
   }
