@@ -320,7 +320,25 @@ export const controlRecords: {
 /** Members of a query, each with its schema. */
 export type ShownQuery = Readonly<Record<string, z.ZodType>>
 
-const queries = {
+export const controlQueries: Readonly<Record<
+  | 'arch'
+  | 'can'
+  | 'collections'
+  | 'containers'
+  | 'delete'
+  | 'entities'
+  | 'events'
+  | 'history'
+  | 'images'
+  | 'pulls'
+  | 'search'
+  | 'steps'
+  | 'tags'
+  | 'tokens'
+  | 'uploads'
+  | 'usage',
+  ShownQuery
+>> = {
   arch: archShape,
   can: canShape,
   collections: collectionQuery,
@@ -338,7 +356,6 @@ const queries = {
   uploads: uploadsQuery,
   usage: usageQuery,
 }
-export const controlQueries: { readonly [Name in keyof typeof queries]: ShownQuery } = queries
 
 const body = <T>(shape: Shape<T>): z.ZodType<T> => z.strictObject(shape) as unknown as z.ZodType<T>
 

@@ -40,7 +40,7 @@ export async function handOut(
   }
   const url = await transfers.pullUrl(request, blob, principal)
   if (request.method !== 'HEAD') {
-    services.countDownload(container.id)
+    services.countDownload(container.id, image.id)
     const { id: imageId, digest, size } = image
     emit('image.pulled', { path, imageId, digest, size }, by)
   }

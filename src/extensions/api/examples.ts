@@ -72,7 +72,7 @@ const upload = {
   expiresAt: '2026-03-02T09:12:00.000Z',
 }
 
-export const examples = {
+export const examples: Readonly<Record<'container' | 'containers' | 'image' | 'images' | 'tag' | 'tags' | 'history' | 'upload' | 'parts' | 'completed' | 'preview', unknown>> = {
   container: { data: container },
   containers: { data: [container], next: null },
   image: { data: image },
@@ -109,4 +109,4 @@ export const examples = {
   preview: {
     data: { path: 'genomics/tools/bwa', collections: 0, containers: 1, images: 1, tags: 1, bytes: 94_371_840 },
   },
-} as const satisfies Readonly<Record<string, unknown>>
+}

@@ -1,11 +1,12 @@
 /** `?preview` of a deletion: says what goes, and deletes nothing. */
 import { z } from 'zod'
+import type { ShownQuery } from '../../core/control/schemas.js'
 import { LibraryError } from '../../core/extension.js'
 import type { Call } from './row.js'
 
-export const previewQuery = {
+export const previewQuery: ShownQuery = {
   preview: z.enum(['', 'true', 'false']).optional().describe('says what goes, and deletes nothing'),
-} as const
+}
 
 /** The query without it. */
 export function wantsPreview({ query }: Call): { readonly isPreview: boolean; readonly query: object } {

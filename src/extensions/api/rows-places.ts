@@ -1,6 +1,6 @@
 /** Rows of entities, collections and containers. */
 import { controlBodies, controlQueries, controlRecords } from '../../core/control/schemas.js'
-import type { DeletionPreview, ExtensionHost, ExtensionRoute } from '../../core/extension.js'
+import type { DeletionPreview, ExtensionHost, ExtensionRoute, LibraryResponse } from '../../core/extension.js'
 import { versionSeen } from './conditions.js'
 import { examples } from './examples.js'
 import { previewQuery, wantsPreview } from './preview.js'
@@ -14,7 +14,8 @@ const made = (path: string, value: { readonly created: boolean }, { url }: Call)
   answered(value, value.created ? 201 : 200, { location: `${url}${path}` })
 
 /** What goes, or nothing once it is gone. */
-export const deleted = (result: DeletionPreview | undefined) => (result === undefined ? gone() : answered(result))
+export const deleted = (result: DeletionPreview | undefined): LibraryResponse =>
+  result === undefined ? gone() : answered(result)
 
 export function placeRows(host: ExtensionHost): readonly ExtensionRoute[] {
   const { entity, collection, container, preview } = controlRecords

@@ -410,7 +410,7 @@ export interface UploadStore {
     seen?: Pick<UploadRecord, 'updatedAt'>,
     activity?: Activity,
   ): Promise<boolean>
-  /** Under way (`open` or `completing`) in one entity, by one principal, or by one principal there; newest first. */
+  /** Under way (`open` or `completing`) in one entity, by one principal, by one principal there, or all; by id, ascending. */
   page(query: {
     readonly entityId?: string
     readonly principal?: string
