@@ -8,6 +8,7 @@ import {
   type LibraryOptions,
   type Logger,
 } from 'sif-library'
+import { libraryApi } from 'sif-library/api'
 import type { MetadataStore } from 'sif-library/metadata'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
@@ -120,7 +121,10 @@ export async function openLibrary(
     defaultCollection: settings.defaultCollection,
     ...(keyserver === undefined ? {} : { keyserver }),
     ...(tokenPage === undefined ? {} : { tokenPage }),
-    extensions: settings.noUi ? [] : [libraryUi(uiTitle === undefined ? {} : { title: uiTitle })],
+    extensions: [
+      libraryApi(),
+      ...(settings.noUi ? [] : [libraryUi(uiTitle === undefined ? {} : { title: uiTitle })]),
+    ],
     limits: {
       uploadSeconds: settings.uploadTime,
       pullSeconds: settings.pullTime,

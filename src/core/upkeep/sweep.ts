@@ -9,6 +9,7 @@ import { listUnknownBlobs } from '../blobs/unrecorded.js'
 import { dropBlob, whyKept } from '../blobs/why-kept.js'
 import type { Services } from '../services.js'
 import { dropUploadBytes } from '../uploads/abort.js'
+import { sweepWishes } from '../uploads/wishes.js'
 
 export interface SweepOptions {
   /** How long an unreferenced blob stays, in seconds. Default: 86,400 (a day). */
@@ -287,6 +288,7 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
     () => sweepParts(context, undropped),
     () => sweepTemporary(context),
     () => forgetUploads(context),
+    () => (dryRun ? Promise.resolve() : sweepWishes(services, { isStopped: isOver })),
   ]
   const failures: unknown[] = []
   for (const step of steps) {

@@ -26,27 +26,16 @@ export async function publishUpload(
   const { metadata, storage, settings, hooks, emit, inBackground } = services
   const { image, container, upload, blob, partsDigest = null } = target
   const path = containerPath(container)
-<<<<<<< HEAD
-  const facts = await readSifFacts(storage, { key: blob.key, size: upload.size })
-  if (facts === undefined && settings.requireSif)
-    throw new Refused(
-      new LibraryError('invalid-image', 'the file is no SIF image, and this registry takes nothing else'),
-      blob.key,
-    )
-  const arch = facts?.arch ?? null
+  const inspection = await inspectBlob(storage, { key: blob.key, size: upload.size })
+  const refusal = settings.requireSif ? whyNoSif(inspection) : undefined
+  if (refusal !== undefined) throw new Refused(new LibraryError('invalid-image', refusal), blob.key)
+  const facts = factsOf(inspection)
+  const { arch } = facts
   try {
     await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
   } catch (error) {
     throw new Refused(error, blob.key)
   }
-=======
-  const inspection = await inspectBlob(storage, { key: blob.key, size: upload.size })
-  const refusal = settings.requireSif ? whyNoSif(inspection) : undefined
-  if (refusal !== undefined) throw new LibraryError('invalid-image', refusal)
-  const facts = factsOf(inspection)
-  const { arch } = facts
-  await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
->>>>>>> d036ed6
   // bytes in a storage that is not mounted would be gone when it is
   await services.storageMark.check({ maxAgeMs: 5000 })
   const outcome = await metadata.images.publish({
