@@ -48,13 +48,22 @@ function mistakeIn(where: Where): string | undefined {
 const isWhole = (where: Where): boolean =>
   where.namespace !== '' && where.collection !== '' && where.container !== '' && tagsOf(where).length > 0
 
+/** Tags of a container that may not be there: asked for by a list, since a browser logs each 404 as an error. */
 async function tagsOfContainer(path: string, signal: AbortSignal): Promise<readonly Tag[]> {
-  try {
-    return (await api.tags.list(path, { limit: 200 }, signal)).items
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return []
-    throw error
-  }
+  const [entity, collection] = path.split('/')
+  const { items } = await api.containers.list({ q: path, entity, collection, limit: 200 }, signal)
+  if (!items.some((container) => container.path === path)) return []
+  return (await api.tags.list(path, { limit: 200 }, signal)).items
+}
+
+/** The value once it stands still for so long. */
+function useSettled<T>(value: T, ms: number): T {
+  const [settled, setSettled] = useState(value)
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms)
+    return () => clearTimeout(timer)
+  }, [value, ms])
+  return settled
 }
 
 interface VerdictProps {
@@ -64,7 +73,7 @@ interface VerdictProps {
 
 /** May I, is there room, which tag moves away from what. */
 function Verdict({ where, spaces }: VerdictProps): JSX.Element | null {
-  const path = isWhole(where) && mistakeIn(where) === undefined ? pathOf(where) : ''
+  const path = useSettled(isWhole(where) && mistakeIn(where) === undefined ? pathOf(where) : '', 400)
   const existing = useLoaded(path, (signal) => (path === '' ? Promise.resolve([]) : tagsOfContainer(path, signal)))
   const mistake = mistakeIn(where)
   if (mistake !== undefined)
@@ -242,9 +251,10 @@ export function Upload(): JSX.Element {
   const [isOver, setOver] = useState(false)
   const input = useRef<HTMLInputElement>(null)
   const spaces = useLoaded('spaces', () => api.spaces())
-  const collections = useLoaded(`collections ${where.namespace}`, async (signal) =>
-    namePattern.test(where.namespace)
-      ? (await api.collections.list({ entity: where.namespace, limit: 100 }, signal)).items.map(({ name }) => name)
+  const namespace = useSettled(where.namespace, 400)
+  const collections = useLoaded(`collections ${namespace}`, async (signal) =>
+    namePattern.test(namespace)
+      ? (await api.collections.list({ entity: namespace, limit: 100 }, signal)).items.map(({ name }) => name)
       : [],
   )
   const change = (part: Partial<Where>): void => setWhere({ ...where, ...part })
@@ -375,6 +385,7 @@ export function Upload(): JSX.Element {
                 </button>
               </div>
             </header>
+            {list.length === 0 && <p class="pad muted">{t('upload.noFiles')}</p>}
             <ul class="files">
               {list.map((upload) => (
                 <FileRow key={upload.key} upload={upload} />
