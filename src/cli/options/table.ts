@@ -183,7 +183,7 @@ export const optionTable: OptionTable = {
   label: optional(text('TEXT'), 'what the token is for, for people'),
   scope: {
     kind: list('ACTION[:PATH]'),
-    help: 'what the token is good for: pull, push, delete or admin, everywhere or below a path such as push:alice/tools; repeatable',
+    help: 'what the token is good for: pull, push, delete, manage or admin, everywhere or below a path such as push:alice/tools; repeatable',
     fallback: [],
     shown: 'all that the user may do',
   },
