@@ -16,7 +16,7 @@ import type { EventFacts, LibraryEventName, LibraryListener } from './hooks/hook
 import { createBodyBudget } from './http/body-budget.js'
 import { isLibraryError, retrySoon } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
-import { type HandedBody, handOut, inPieces } from './http/response-body.js'
+import { inPieces, type WatchedBody, withReaderTimeout } from './http/response-body.js'
 import { errorResponse } from './http/responses.js'
 import { createRouter } from './http/router.js'
 import { createUnreadAnswers } from './http/unread-answers.js'
@@ -195,7 +195,7 @@ export function createLibrary(options: LibraryOptions): Library {
 
   const handle = async (request: LibraryRequest): Promise<LibraryResponse | undefined> => {
     const leave = enter()
-    let handedOut = false
+    let isWatched = false
     try {
       const response = await handleRequest(services, request.root === true ? rootRouter : router, request)
       if (response !== undefined && request.method !== 'GET' && request.method !== 'HEAD') sidecars.nudge()
@@ -206,12 +206,12 @@ export function createLibrary(options: LibraryOptions): Library {
       if (stream === undefined) return response
       const requestId = response.headers['x-request-id']
       const { idleSeconds, pullIdleSeconds, pullStartSeconds } = settings.limits
-      const handed: HandedBody = handOut(stream, {
+      const watched: WatchedBody = withReaderTimeout(stream, {
         ...(isAnswer
           ? { idleSeconds: Math.min(idleSeconds, pullIdleSeconds) }
           : { idleSeconds: pullIdleSeconds, start: { seconds: pullStartSeconds, bytes: connectionBuffers } }),
         done: (err) => {
-          unread.release(handed)
+          unread.release(watched)
           leave()
           if (isLibraryError(err, 'timeout')) {
             settings.logger.warn({ requestId, err }, 'a body was given up')
@@ -223,17 +223,17 @@ export function createLibrary(options: LibraryOptions): Library {
             settings.logger.error({ requestId, err }, 'a body was cut short')
         },
       })
-      handedOut = true
-      if (isAnswer && !unread.hold(handed, Buffer.byteLength(body))) {
-        await handed[Symbol.asyncIterator]().return?.()
+      isWatched = true
+      if (isAnswer && !unread.hold(watched, Buffer.byteLength(body))) {
+        await watched[Symbol.asyncIterator]().return?.()
         return errorResponse(503, 'the registry sends too many answers at once: try again', {
           ...(requestId !== undefined && { 'x-request-id': requestId }),
           ...retrySoon,
         })
       }
-      return { ...response, body: handed }
+      return { ...response, body: watched }
     } finally {
-      if (!handedOut) leave()
+      if (!isWatched) leave()
     }
   }
 

@@ -129,7 +129,7 @@ async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }:
 }
 
 /** Parts of uploads that ended while the storage did not answer, by a crash at that moment, or with their image. Returns the keys of these uploads. */
-async function sweepUndropped({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
+async function sweepLeftoverParts({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
   const keys = new Set<string>()
   for (let after: string | undefined; ; ) {
     const found = await services.metadata.uploads.findWithLeftoverParts({
@@ -275,16 +275,16 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
     },
   }
   // before the stale ones, so that what cannot be dropped today is tried once
-  let undropped: ReadonlySet<string> = new Set()
+  let triedKeys: ReadonlySet<string> = new Set()
   const steps: readonly (() => Promise<void>)[] = [
     async () => {
-      undropped = await sweepUndropped(context)
+      triedKeys = await sweepLeftoverParts(context)
     },
     () => sweepUploads(context),
     () => sweepAbandoned(context),
     () => sweepBlobs(context),
     () => sweepOrphans(context),
-    () => sweepParts(context, undropped),
+    () => sweepParts(context, triedKeys),
     () => sweepTemporary(context),
     () => forgetUploads(context),
   ]

@@ -272,8 +272,6 @@ export interface UploadStore {
   find(id: string): Promise<UploadRecord | undefined>
   /** Uploads of one image by one principal in state `open`, newest first; `limit` at the most. Default: all. */
   findOpen(imageId: string, principal: string | null, limit?: number): Promise<readonly UploadRecord[]>
-  /** Uploads of one image by one principal in state `completed`, newest first: to answer a repeated complete. */
-  findCompleted(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /** Those that are being completed, or were when their instance died. */
   findCompleting(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /**

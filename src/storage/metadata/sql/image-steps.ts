@@ -11,7 +11,8 @@ export function* findImage(id: string): Steps<ImageRecord | undefined> {
   return yield* selectFirst(imageOf, `SELECT ${imageColumns} FROM images WHERE id = ?`, id)
 }
 
-interface Bytes {
+/** What is known of bytes that an image gets. */
+interface VerifiedBytes {
   readonly facts: BlobFacts
   readonly archFromHeader: boolean
   readonly state: 'published' | 'unproven'
@@ -19,7 +20,7 @@ interface Bytes {
 }
 
 /** The image begins to refer to a blob, which is recorded and locked. The caller has settled the usage. */
-function* attachBlob(image: ImageRecord, { facts, archFromHeader, state, now }: Bytes): Steps<void> {
+function* attachBlob(image: ImageRecord, { facts, archFromHeader, state, now }: VerifiedBytes): Steps<void> {
   yield {
     sql: 'UPDATE blobs SET unreferenced_at = NULL WHERE blob_key = ? AND unreferenced_at IS NOT NULL',
     values: [facts.key],

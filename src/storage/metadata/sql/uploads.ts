@@ -104,7 +104,7 @@ function* moveUpload(...[id, from, to, now, seen]: Parameters<UploadStore['move'
 
 export function uploadStore(runner: SqlRunner): UploadStore {
   const findInState = (
-    state: 'open' | 'completing' | 'completed',
+    state: 'open' | 'completing',
     imageId: string,
     principal: string | null,
     limit?: number,
@@ -125,8 +125,6 @@ export function uploadStore(runner: SqlRunner): UploadStore {
       runner.run('read', () => selectFirst(uploadOf, `SELECT ${uploadColumns} FROM uploads WHERE id = ?`, id)),
 
     findOpen: (imageId, principal, limit) => findInState('open', imageId, principal, limit),
-
-    findCompleted: (imageId, principal) => findInState('completed', imageId, principal),
 
     findCompleting: (imageId, principal) => findInState('completing', imageId, principal),
 
