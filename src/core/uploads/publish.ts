@@ -2,7 +2,7 @@
 import type { FinishedBlob } from '../../storage/blob/contract.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
 import { LibraryError } from '../http/errors.js'
-import { readSifFacts } from '../images/sif-header.js'
+import { factsOf, inspectBlob, whyNoSif } from '../images/inspect-blob.js'
 import { verifyImage } from '../images/verify-image.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
@@ -26,13 +26,11 @@ export async function publishUpload(
   const { metadata, storage, settings, hooks, emit, inBackground } = services
   const { image, container, upload, blob, partsDigest = null } = target
   const path = containerPath(container)
-  const facts = await readSifFacts(storage, { key: blob.key, size: upload.size })
-  if (facts === undefined && settings.requireSif)
-    throw new Refused(
-      new LibraryError('invalid-image', 'the file is no SIF image, and this registry takes nothing else'),
-      blob.key,
-    )
-  const arch = facts?.arch ?? null
+  const inspection = await inspectBlob(storage, { key: blob.key, size: upload.size })
+  const refusal = settings.requireSif ? whyNoSif(inspection) : undefined
+  if (refusal !== undefined) throw new Refused(new LibraryError('invalid-image', refusal), blob.key)
+  const facts = factsOf(inspection)
+  const { arch } = facts
   try {
     await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
   } catch (error) {
@@ -43,14 +41,7 @@ export async function publishUpload(
   const outcome = await metadata.images.publish({
     imageId: image.id,
     uploadId: upload.id,
-    blob: {
-      key: blob.key,
-      size: upload.size,
-      arch,
-      signed: facts?.signed ?? null,
-      encrypted: facts?.encrypted ?? null,
-      fingerprints: facts?.fingerprints ?? [],
-    },
+    blob: { key: blob.key, size: upload.size, ...facts },
     state: blob.proof === 'proven' ? 'published' : 'unproven',
     partsDigest,
     now: settings.clock(),
