@@ -115,7 +115,7 @@ async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }:
   const { images } = services.metadata
   const before = graceCutoff - services.settings.limits.uploadSeconds * 1000
   for (let after: string | undefined; ; ) {
-    const found = await images.findAbandoned({ before, limit: page, ...(after !== undefined && { after }) })
+    const found = await images.findAbandoned({ before, limit: page, after })
     after = found.at(-1)?.image.id
     if (after === undefined) return
     for (const { image, container } of found) {
@@ -134,7 +134,7 @@ async function sweepLeftoverParts({ services, dryRun, report, isOver }: Sweep): 
   for (let after: string | undefined; ; ) {
     const found = await services.metadata.uploads.findWithLeftoverParts({
       limit: page,
-      ...(after !== undefined && { after }),
+      after,
     })
     after = found.at(-1)?.id
     if (after === undefined) return keys
@@ -169,7 +169,7 @@ async function sweepBlobs({ services, graceCutoff, dryRun, report, onKept, isOve
     const found = await metadata.blobs.findUnreferenced({
       before: graceCutoff,
       limit: page,
-      ...(last && { after: last }),
+      after: last,
     })
     last = found.at(-1)
     if (last === undefined) return
