@@ -6,6 +6,7 @@ import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
 import { factsOf, inspectBlob, whyNoSif } from '../images/inspect-blob.js'
+import { keptInspection, summaryOf } from '../images/inspections.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
 
@@ -58,13 +59,14 @@ export async function publishUpload(
   if (refusal !== undefined) throw new LibraryError('invalid-image', refusal)
   const facts = factsOf(inspection)
   const { arch } = facts
-  await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
+  await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch, sif: inspection })
   // bytes in a storage that is not mounted would be gone when it is
   await services.storageMark.check({ maxAgeMs: 5000 })
   const outcome = await metadata.images.publish({
     imageId: image.id,
     uploadId: upload.id,
     blob: { key: blob.key, size: upload.size, ...facts },
+    inspection: keptInspection(inspection, settings.clock()),
     state: blob.proof === 'proven' ? 'published' : 'unproven',
     partsDigest,
     now: settings.clock(),
@@ -78,6 +80,8 @@ export async function publishUpload(
       .catch((error: unknown) => settings.logger.warn({ err: error, key: blob.key }, 'a copy is left to the sweeper'))
   const { size } = upload
   emit('upload.completed', { uploadId: upload.id, imageId: image.id, size }, pusher)
-  if (outcome === 'published')
-    emit('image.published', { path, imageId: image.id, digest: image.digest, size, arch }, pusher)
+  if (outcome === 'published') {
+    const sif = summaryOf(inspection)
+    emit('image.published', { path, imageId: image.id, digest: image.digest, size, arch, sif }, pusher)
+  }
 }
