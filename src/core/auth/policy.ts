@@ -146,10 +146,10 @@ export function ownerPolicy(
  * Everybody may do everything: for tests and closed networks. There is no default that allows writes, so this must be
  * written by name.
  *
- * Whoever reaches the port may push and delete, and so may every web page that a browser on this machine or network
- * opens: a foreign page needs no answer to send a POST here, and one whose name is pointed at this address (DNS
- * rebinding) reads the answers too. Listening on loopback is no protection from either. Let nothing reach it but the
- * clients it is meant for: a check of the Host and Origin headers in front of the mount, or a network without browsers.
+ * Whoever reaches the port may push and delete. Writes of foreign web pages are refused, but a page whose name is
+ * pointed at this address (DNS rebinding) reads everything, and listening on loopback is no protection from it. Let
+ * nothing reach it but the clients it is meant for: a check of the Host header in front of the mount, or a network
+ * without browsers.
  */
 export function allowAll(): Required<Omit<AuthHooks, 'recall'>> {
   return {
