@@ -41,7 +41,8 @@ async function rowsOf(driver: SqlDriver): Promise<Rows> {
   for (const table of [...tables, ...documents]) {
     const isDocument = table.startsWith('search_')
     const columns = (await columnsOf(driver, table)).filter(
-      (name) => name !== 'parts_digest' && name !== 'records' && !(isDocument && name === 'id'),
+      (name) =>
+        name !== 'parts_digest' && name !== 'records' && !name.startsWith('inspect') && !(isDocument && name === 'id'),
     )
     const sql = `SELECT ${columns.join(', ')} FROM ${table} ORDER BY ${isDocument ? 'id' : columns.join(', ')}`
     const toRow = (row: Readonly<Record<string, unknown>>) =>

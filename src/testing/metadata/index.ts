@@ -5,6 +5,7 @@ import { changeTests } from './changes.js'
 import { type MetadataCapability, MetadataContext, type MetadataGroup } from './context.js'
 import { documentTests } from './documents.js'
 import { imageTests } from './images.js'
+import { inspectionTests } from './inspections.js'
 import { lifecycleTests, secondTests, textTests } from './lifecycle.js'
 import { limitTests } from './limits.js'
 import { collectionTests, containerTests, entityTests } from './names.js'
@@ -41,6 +42,7 @@ const groups: readonly MetadataGroup[] = [
   containerTests,
   imageTests,
   publishTests,
+  inspectionTests,
   adoptTests,
   tagTests,
   uploadTests,

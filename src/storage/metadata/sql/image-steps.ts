@@ -2,7 +2,7 @@ import type { BlobFacts, ImageRecord, ImageStore, TagRecord } from '../contract.
 import { noteImageChange } from './changes.js'
 import { lockBlob, lockContainerOf, releaseBlob } from './locks.js'
 import { flag, later, nullableFlag } from './names.js'
-import { imageColumns, imageOf } from './rows.js'
+import { imageColumns, imageOf, inspectionValues } from './rows.js'
 import { refreshImageDocument, removeImageDocument } from './search-documents.js'
 import { changed, type Steps, selectFirst } from './steps.js'
 import { changeRecords, changeUsage, claimUsage } from './usage.js'
@@ -94,6 +94,7 @@ export function* publishImage({
   imageId,
   uploadId,
   blob,
+  inspection,
   state,
   partsDigest = null,
   now,
@@ -121,6 +122,11 @@ export function* publishImage({
     values: [blob.key, image.digest, blob.size, now],
   }
   yield* lockBlob(blob.key)
+  if (inspection !== undefined)
+    yield {
+      sql: 'UPDATE blobs SET inspection_version = ?, inspected_at = ?, inspection = ? WHERE blob_key = ?',
+      values: [...inspectionValues(inspection), blob.key],
+    }
   const { arch, archFromHeader } = archOf(image, blob.arch)
   yield* attachBlob(image, { facts: { ...blob, arch }, archFromHeader, state, now })
   yield* changeUsage(entityId, { reserved, used: blob.size - image.size })
@@ -166,11 +172,36 @@ export function* loseTag({ imageId, updatedAt }: TagRecord, now: number): Steps<
 }
 
 /** Compare-and-set of a member of an image that its search document and its sidecar show. */
-export function* changeImage(id: string, sql: string, ...values: readonly (string | number)[]): Steps<boolean> {
+export function* changeImage(id: string, sql: string, ...values: readonly (string | number | null)[]): Steps<boolean> {
   if ((yield* lockContainerOf(id)) === undefined) return false
   const done = yield* changed(sql, ...values)
   if (!done) return false
   yield* refreshImageDocument(id)
   yield* noteImageChange(id)
   return true
+}
+
+/** What was read in the bytes before was wrong, or less: the record follows what is read in them now. */
+export function* correctFacts(
+  id: string,
+  { arch, signed, encrypted, fingerprints }: Omit<BlobFacts, 'key' | 'size'>,
+  now: number,
+  seen: { readonly blobKey: string },
+): Steps<boolean> {
+  const image = yield* findImage(id)
+  if (image === undefined || image.blobKey !== seen.blobKey) return false
+  const archFromHeader = arch !== null
+  const isSame =
+    (archFromHeader ? image.arch === arch && image.archFromHeader : !image.archFromHeader) &&
+    image.signed === signed &&
+    image.encrypted === encrypted &&
+    JSON.stringify(image.fingerprints) === JSON.stringify(fingerprints)
+  if (isSame) return false
+  return yield* changeImage(
+    id,
+    `UPDATE images SET arch = COALESCE(?, arch), arch_from_header = ?, signed = ?, encrypted = ?, fingerprints = ?, updated_at = ${later}
+      WHERE id = ? AND blob_key = ? RETURNING id`,
+    ...[arch, flag(archFromHeader), nullableFlag(signed), nullableFlag(encrypted)],
+    ...[JSON.stringify(fingerprints), now, now, id, seen.blobKey],
+  )
 }

@@ -3,6 +3,7 @@ import { MetadataError } from '../errors.js'
 import {
   abandoned,
   changeImage,
+  correctFacts,
   deleteIfAbandoned,
   deleteImage,
   findImage,
@@ -134,6 +135,8 @@ export function imageStore(runner: SqlRunner): ImageStore {
           ...[to, now, now, id, ...(seen === undefined ? [] : [seen.blobKey ?? '']), listValue(from)],
         ),
       ),
+
+    setFacts: (id, facts, now, seen) => runner.run('transaction', () => correctFacts(id, facts, now, seen)),
 
     setArchIfUnknown: (id, arch, now) =>
       runner.run('transaction', function* () {

@@ -128,6 +128,14 @@ const retiredNames: Migration = ({ text }) => [
   `CREATE TABLE retired_names (name ${text} PRIMARY KEY, user_id ${text} NOT NULL)`,
 ]
 
+/** What was read in the bytes of each blob; the rows that wait for it are found by their version, 0 for none. */
+export const blobInspections: Migration = ({ text }) => [
+  'ALTER TABLE blobs ADD COLUMN inspection_version INTEGER NOT NULL DEFAULT 0',
+  'ALTER TABLE blobs ADD COLUMN inspected_at BIGINT',
+  `ALTER TABLE blobs ADD COLUMN inspection ${text}`,
+  'CREATE INDEX blobs_by_inspection ON blobs (inspection_version, blob_key) WHERE unreferenced_at IS NULL',
+]
+
 /** The step at index n leads from version n to n + 1. */
 export const migrations: readonly Migration[] = [
   first,
@@ -139,4 +147,5 @@ export const migrations: readonly Migration[] = [
   extensionDocuments,
   bounds,
   retiredNames,
+  blobInspections,
 ]
