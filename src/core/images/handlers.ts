@@ -3,6 +3,7 @@ import type { ContainerRecord, ImageInContainer } from '../../storage/metadata/c
 import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
 import { containerResource, imageResource } from '../auth/resources.js'
+import { activityOf } from '../hooks/activity.js'
 import { isLibraryError, LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse, emptyResponse } from '../http/responses.js'
@@ -117,7 +118,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
   const room = { entityId: container.entityId, wanted: source?.size ?? 0 }
   const made = await explainQuota(services, room, () =>
     metadata.images.createIfAbsent({
-      ...{ id, ...base, ...shareBytes },
+      ...{ id, ...base, ...shareBytes, activity: activityOf(context, 'push') },
       maxRecords: settings.limits.maxEntityRecords,
       maxPending: settings.limits.maxPendingImages,
     }),
@@ -180,6 +181,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
       tag: selector.tag,
       imageId: image.id,
       now,
+      activity: activityOf(context, 'delete'),
     })
     if (outcome === 'gone') throw new LibraryError('not-found', `no such image: ${path}:${selector.tag}`)
     // not tried again with the other image: neither the client nor the hook meant that one
@@ -192,7 +194,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
     emit('tag.removed', { path, imageId: image.id, digest: image.digest, tag: selector.tag, arch }, context)
   } else {
     await hooks.beforeDelete?.({ principal, request, path, image })
-    deleted = await metadata.images.delete(image.id, now)
+    deleted = await metadata.images.delete(image.id, now, activityOf(context, 'delete'))
   }
   if (deleted) emit('image.deleted', { path, imageId: image.id, digest: image.digest }, context)
   return dataResponse({ ...imageObject(image, container, principal), deleted })
@@ -236,7 +238,7 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
   }
   const url = await transfers.pullUrl(request, blob, principal)
   if (request.method !== 'HEAD') {
-    services.countDownload(container.id)
+    services.countDownload(container.id, image.id)
     const { id: imageId, digest, size } = image
     emit('image.pulled', { path: containerPath(container), imageId, digest, size }, context)
   }
