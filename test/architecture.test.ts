@@ -455,6 +455,7 @@ describe('the house', () => {
       'src/adapters',
       'src/cli',
       'src/core',
+      'src/extensions',
       'src/foreign.ts',
       'src/storage/blob',
       'src/storage/metadata',

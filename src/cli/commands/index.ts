@@ -5,6 +5,7 @@ import { health } from './health.js'
 import { reindex } from './reindex.js'
 import { remote } from './remote.js'
 import { serve } from './serve.js'
+import { signIn } from './sign-in.js'
 import { sweep } from './sweep.js'
 import { tokenCreate, tokenList, tokenRevoke } from './token.js'
 import { userAdd, userList, userRemove, userSet, userShow } from './user.js'
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   tokenCreate,
   tokenList,
   tokenRevoke,
+  signIn,
   visibility,
   remote,
   doctor,

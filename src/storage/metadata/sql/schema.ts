@@ -128,6 +128,17 @@ const retiredNames: Migration = ({ text }) => [
   `CREATE TABLE retired_names (name ${text} PRIMARY KEY, user_id ${text} NOT NULL)`,
 ]
 
+/**
+ * Sessions of browsers and one-time codes beside tokens. The database itself ends a session with its parent, so that
+ * none can be made of a token that is being revoked.
+ */
+export const sessions: Migration = ({ text }) => [
+  `ALTER TABLE tokens ADD COLUMN kind ${text} NOT NULL DEFAULT 'token'`,
+  `ALTER TABLE tokens ADD COLUMN parent_id ${text} REFERENCES tokens (id) ON DELETE CASCADE`,
+  'CREATE INDEX tokens_of_parent ON tokens (parent_id) WHERE parent_id IS NOT NULL',
+  `CREATE INDEX tokens_that_end ON tokens (expires_at) WHERE kind <> 'token'`,
+]
+
 /** The step at index n leads from version n to n + 1. */
 export const migrations: readonly Migration[] = [
   first,
@@ -139,4 +150,5 @@ export const migrations: readonly Migration[] = [
   extensionDocuments,
   bounds,
   retiredNames,
+  sessions,
 ]
