@@ -137,7 +137,7 @@ export const optionTable: OptionTable = {
   ),
   noMultipart: switchedOff('refuse uploads in parts; clients then send one PUT'),
   defaultPrivate: switchedOff('new entities start private'),
-  requireSif: switchedOff('refuse what is no SIF file'),
+  requireSif: switchedOff('refuse what is no SIF file, or a damaged one'),
   acceptStorage: switchedOff(
     'take this storage for that of the registry: its bytes are lost, or lie there already (copy-storage brings them along)',
   ),
