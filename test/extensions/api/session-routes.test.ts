@@ -79,8 +79,12 @@ describe('signing in', () => {
 
   it('as somebody else, by the page of another site, is refused', async () => {
     const body = { token: registry.tokens.mallory }
-    for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'https://evil.example' }]) {
-      const answer = await signIn(body, headers as Readonly<Record<string, string>>)
+    const foreign: readonly Readonly<Record<string, string>>[] = [
+      { 'sec-fetch-site': 'cross-site' },
+      { origin: 'https://evil.example' },
+    ]
+    for (const headers of foreign) {
+      const answer = await signIn(body, headers)
       expect([answer.status, answer.headers['set-cookie']]).toEqual([403, undefined])
     }
   })
