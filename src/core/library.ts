@@ -156,6 +156,7 @@ export function createLibrary(options: LibraryOptions): Library {
   const extensions: readonly LoadedExtension[] = loadExtensions(options.extensions ?? [], (name) => ({
     publicUrl: settings.publicUrl,
     metadata,
+    accounts,
     storage: storageBelow(storage, `extensions/${name}/`),
     documents: documentsOf({ metadata, clock }, name),
     may: ({ principal, request, action, resource }) => may({ auth, principal, request }, action, resource),
