@@ -104,7 +104,7 @@ export function createLibrary(options: LibraryOptions): Library {
   const lifecycle = createLifecycle({
     logger: settings.logger,
     prepare: async () => {
-      await metadata.ready()
+      await metadata.ready((progress) => settings.logger.info(progress, 'the database is being migrated'))
       secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
       await storage.ready?.()
       const blocked = settings.transfer === 'proxy' ? undefined : storage.presign?.uploadsBlocked

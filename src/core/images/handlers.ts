@@ -3,6 +3,7 @@ import type { ContainerRecord, ImageInContainer } from '../../storage/metadata/c
 import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
 import { containerResource, imageResource } from '../auth/resources.js'
+import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse, emptyResponse } from '../http/responses.js'
@@ -110,7 +111,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
       by: context,
       may: (action, resource) => may({ auth: services.auth, principal, request }, action, resource),
     },
-    { container, digest, description: body.description },
+    { container, digest, description: body.description, activity: activityOf(context, 'push') },
   )
   return dataResponse(imageObject(record, container, principal), created ? 201 : 200)
 }
@@ -141,6 +142,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
       tag: selector.tag,
       imageId: image.id,
       now,
+      activity: activityOf(context, 'delete'),
     })
     if (outcome === 'gone') throw new LibraryError('not-found', `no such image: ${path}:${selector.tag}`)
     // not tried again with the other image: neither the client nor the hook meant that one
@@ -153,7 +155,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
     emit('tag.removed', { path, imageId: image.id, digest: image.digest, tag: selector.tag, arch }, context)
   } else {
     await hooks.beforeDelete?.({ principal, request, path, image })
-    deleted = await metadata.images.delete(image.id, now)
+    deleted = await metadata.images.delete(image.id, now, activityOf(context, 'delete'))
   }
   if (deleted) emit('image.deleted', { path, imageId: image.id, digest: image.digest }, context)
   return dataResponse({ ...imageObject(image, container, principal), deleted })
