@@ -22,6 +22,7 @@ import { createRouter } from './http/router.js'
 import { createUnreadAnswers } from './http/unread-answers.js'
 import { createCursors } from './images/cursors.js'
 import { createDownloadCounts } from './images/download-counts.js'
+import { type ImageInspection, inspectReference } from './images/inspect-reference.js'
 import { createLifecycle } from './lifecycle.js'
 import { type PathVisibility, pathVisibility, type VisibilityOptions } from './namespaces/visibility.js'
 import { makeOpenApi } from './openapi.js'
@@ -36,6 +37,7 @@ import { createReceiving } from './transfers/receiving.js'
 import { createTransferTokens } from './transfers/tokens.js'
 import { createTransfers } from './transfers/urls.js'
 import { type ExplainOptions, type Explanation, explain } from './upkeep/explain.js'
+import { type InspectAllOptions, type InspectAllResult, inspectAll, inspectJob } from './upkeep/inspect.js'
 import { runIfDue } from './upkeep/jobs.js'
 import { type SweepOptions, type SweepResult, sweep } from './upkeep/sweep.js'
 import { startUpkeep, type UpkeepOptions } from './upkeep/timers.js'
@@ -55,6 +57,15 @@ export interface Library {
   readonly accounts: Accounts
   /** Ends stale uploads and deletes what nothing refers to. */
   sweep(options?: SweepOptions): Promise<SweepResult>
+  /**
+   * What the file of an image says of itself: recorded when it was published, read now where it was not. `reference` is
+   * `entity/collection/container`, with `:tag` or `:sha256.HASH`, as clients write it; `arch` as in a pull. Asks nobody
+   * whether they may: definition file and labels are for those who may pull the image.
+   * Throws LibraryError `not-found`, `invalid-name`.
+   */
+  inspect(reference: string, options?: { readonly arch?: string }): Promise<ImageInspection>
+  /** Inspects what an earlier version published, and what `reindex` put back; `startUpkeep` does so too. */
+  inspectAll(options?: InspectAllOptions): Promise<InspectAllResult>
   /** Reads blobs back, hides what is damaged, shows what is whole again. */
   verify(options?: VerifyOptions): Promise<VerifyResult>
   /**
@@ -94,7 +105,7 @@ export function createLibrary(options: LibraryOptions): Library {
   const lifecycle = createLifecycle({
     logger: settings.logger,
     prepare: async () => {
-      await metadata.ready()
+      await metadata.ready((progress) => settings.logger.info(progress, 'the database is being migrated'))
       secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
       await storage.ready?.()
       const blocked = settings.transfer === 'proxy' ? undefined : storage.presign?.uploadsBlocked
@@ -241,6 +252,8 @@ export function createLibrary(options: LibraryOptions): Library {
     runMaintenance(() => sweep(services, { ...sweepOptions, signal: untilStopping(sweepOptions.signal) }))
   const verifyNow = (verifyOptions: VerifyOptions = {}): Promise<VerifyResult> =>
     runMaintenance(() => verify(services, { ...verifyOptions, signal: untilStopping(verifyOptions.signal) }))
+  const inspectAllNow = (inspectOptions: InspectAllOptions = {}): Promise<InspectAllResult> =>
+    runMaintenance(() => inspectAll(services, { ...inspectOptions, signal: untilStopping(inspectOptions.signal) }))
   const upkeep = new Set<() => void>()
 
   return {
@@ -264,12 +277,14 @@ export function createLibrary(options: LibraryOptions): Library {
     accounts,
     sweep: sweepNow,
     verify: verifyNow,
+    inspect: (reference, { arch } = {}) => runMaintenance(() => inspectReference(services, reference, arch)),
+    inspectAll: inspectAllNow,
     startUpkeep: (upkeepOptions) => {
       const stop = startUpkeep(
         {
           sweep: sweepNow,
           verify: verifyNow,
-          jobs: jobsOf(extensions),
+          jobs: [inspectJob(inspectAllNow, settings.logger), ...jobsOf(extensions)],
           runIfDue: (job, signal) =>
             runMaintenance(() => runIfDue({ metadata, clock, logger: settings.logger }, job, untilStopping(signal))),
           logger: settings.logger,

@@ -46,6 +46,7 @@ export const serve: Command = {
     'maxPendingImages',
     'maxEntityRecords',
     'maxContainerTags',
+    'activityDays',
     'partSize',
     'defaultEntity',
     'defaultCollection',

@@ -7,6 +7,7 @@ import type { BlobRecord, UploadRecord } from '../../storage/metadata/contract.j
 import { blobPrefix, digestOfKey } from '../blobs/keys.js'
 import { listUnknownBlobs } from '../blobs/unrecorded.js'
 import { dropBlob, whyKept } from '../blobs/why-kept.js'
+import { systemActivity } from '../hooks/activity.js'
 import type { Services } from '../services.js'
 import { dropUploadBytes } from '../uploads/abort.js'
 
@@ -102,7 +103,16 @@ async function sweepUploads({ services, stuckSeconds, dryRun, report, isOver }: 
 
 async function expire(services: Services, upload: UploadRecord): Promise<boolean> {
   // only as it was seen: it may have been given back and claimed again since
-  if (!(await services.metadata.uploads.move(upload.id, upload.state, 'expired', services.settings.clock(), upload)))
+  if (
+    !(await services.metadata.uploads.move(
+      upload.id,
+      upload.state,
+      'expired',
+      services.settings.clock(),
+      upload,
+      systemActivity,
+    ))
+  )
     return false
   await dropUploadBytes(services, upload)
   // a crash between joining the parts and publishing leaves the joined blob
@@ -239,6 +249,22 @@ async function forgetUploads({ services, graceCutoff, dryRun }: Sweep): Promise<
   if (!dryRun) await services.metadata.uploads.forget(graceCutoff - services.settings.limits.uploadSeconds * 1000)
 }
 
+/** Ends deletions whose process died, before the blobs of their images are looked for. */
+async function finishDeletions({ services, dryRun }: Sweep): Promise<void> {
+  if (!dryRun) await services.metadata.containers.finishDeletions(services.settings.clock())
+}
+
+const dayMs = 86_400_000
+
+/** Events, and pulls by day of images and containers, that are older than they are kept. */
+async function forgetActivity({ services, dryRun }: Sweep): Promise<void> {
+  if (dryRun) return
+  const { metadata, settings } = services
+  const before = settings.clock() - settings.limits.activityDays * dayMs
+  await metadata.events.forget(before)
+  await metadata.pulls.forget(Math.floor(before / dayMs))
+}
+
 /** Does one sweep and returns the totals. A step that fails keeps no other from running; the first failure is thrown at the end. */
 export async function sweep(services: Services, options: SweepOptions = {}): Promise<SweepResult> {
   const { settings } = services
@@ -280,6 +306,7 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
     async () => {
       triedKeys = await sweepLeftoverParts(context)
     },
+    () => finishDeletions(context),
     () => sweepUploads(context),
     () => sweepAbandoned(context),
     () => sweepBlobs(context),
@@ -287,6 +314,7 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
     () => sweepParts(context, triedKeys),
     () => sweepTemporary(context),
     () => forgetUploads(context),
+    () => forgetActivity(context),
   ]
   const failures: unknown[] = []
   for (const step of steps) {
