@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -20,6 +21,8 @@ const shared = { environment: 'node' as const, testTimeout: 20_000, hookTimeout:
 
 export default defineConfig({
   test: {
+    // Vitest's default leaves a core idle; half of what a test file does is waiting
+    maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       {
         resolve: { alias },

@@ -35,6 +35,7 @@ run(
     'unit',
     'test/fuzz/upload-model.test.ts',
     'test/fuzz/grammar.test.ts',
+    'test/fuzz/sif.test.ts',
   ],
   'property tests',
 )

@@ -12,6 +12,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 import { installTools } from './tools.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -24,6 +25,8 @@ const totals = { passed: 0, failed: 0, skipped: 0 }
 const failures = []
 const times = []
 const files = []
+/** Lines that say what failed, for the end of the output: a long log is read from there. */
+const causes = []
 const began = performance.now()
 
 const duration = (ms) =>
@@ -77,12 +80,27 @@ async function suite(project, launcher = [process.execPath]) {
     totals.passed += report.numPassedTests
     totals.failed += report.numFailedTests
     totals.skipped += report.numPendingTests + report.numTodoTests
-    for (const { name, startTime, endTime } of report.testResults)
-      files.push({ name: `${relative(root, name)} (${label})`, ms: endTime - startTime })
+    for (const { name, startTime, endTime, status, message, assertionResults } of report.testResults) {
+      const file = `${relative(root, name)} (${label})`
+      files.push({ name: file, ms: endTime - startTime })
+      const failed = assertionResults.filter((test) => test.status === 'failed')
+      for (const { fullName, failureMessages } of failed)
+        causes.push(cause(`${file} > ${fullName}`, failureMessages[0]))
+      // the file could not be loaded, or a hook of it failed
+      if (status === 'failed' && failed.length === 0) causes.push(cause(file, message))
+    }
   } catch {
     failures.push(`${label}: no report`)
   }
   if (!ok) failures.push(label)
+}
+
+/** What failed, and the first lines of why. */
+function cause(name, message = '') {
+  const lines = stripVTControlCharacters(message)
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+  return [name, ...lines.slice(0, 6).map((line) => `  ${line.slice(0, 300)}`)]
 }
 
 rmSync(reports, { recursive: true, force: true })
@@ -113,6 +131,7 @@ const list = (heading, entries) => {
 }
 list('steps', times)
 list('slowest files', files.sort((a, b) => b.ms - a.ms).slice(0, 15))
+for (const lines of causes) console.log(`\n${lines.map((line) => `FAILED ${line}`).join('\n')}`)
 if (failures.length > 0) console.log(`\nfailed: ${failures.join(', ')}`)
 console.log(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
 process.exitCode = failures.length > 0 || totals.failed > 0 || totals.passed === 0 ? 1 : 0

@@ -136,9 +136,17 @@ const coreImports = importRule(
     isInside(target, 'src/core') ||
     target === foreign ||
     storageWords.test(target) ||
+    isInside(target, 'src/sif') ||
     target === 'zod' ||
     (isNode(target) && target !== 'node:sqlite' && !/^node:https?$/.test(target)),
-  'core knows itself, the contracts and errors of storage, zod and Node without its HTTP',
+  'core knows itself, the contracts and errors of storage, the reader of SIF files, zod and Node without its HTTP',
+)
+
+/** Runs in browsers too. */
+const sifImports = importRule(
+  'src/sif',
+  ({ target }) => isInside(target, 'src/sif'),
+  'the reader of SIF files knows itself',
 )
 
 const blobImports = importRule(
@@ -378,6 +386,7 @@ const realms: Rule = (source) => {
 const rules = {
   foreignImports,
   coreImports,
+  sifImports,
   roomImports,
   blobImports,
   metadataImports,
@@ -456,6 +465,7 @@ describe('the house', () => {
       'src/cli',
       'src/core',
       'src/foreign.ts',
+      'src/sif',
       'src/storage/blob',
       'src/storage/metadata',
       'src/testing',
@@ -491,6 +501,8 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
     "import { isStorageError } from '../../storage/blob/errors.js'\nimport { z } from 'zod'\nimport { createHash } from 'node:crypto'",
     undefined,
   ],
+  ['sifImports', 'src/sif/x.ts', "import { createHash } from 'node:crypto'", 1],
+  ['sifImports', 'src/sif/x.ts', "import { inspectSif } from './inspect.js'", undefined],
   ['roomImports', 'src/core/http/x.ts', "import type { Principal } from '../auth/policy.js'", 1],
   [
     'roomImports',

@@ -30,7 +30,7 @@ const groups = new Map([
 const roleActions = new Map([
   ['reader', ['pull']],
   ['writer', ['pull', 'push']],
-  ['maintainer', ['pull', 'push', 'delete']],
+  ['maintainer', ['pull', 'push', 'delete', 'manage']],
 ])
 
 export const findPerson = (name) => people.get(name)
@@ -47,7 +47,10 @@ export const groupsOf = (name) => [...groups].filter(([, members]) => members.ha
 
 /** The portal's own authorization: may somebody do this in a namespace, which is a person or a group? */
 export function may(person, action, namespace) {
-  if (person.admin || person.name === namespace) return true
+  if (person.admin) return true
+  // quotas and the registry itself are for admins
+  if (action === 'admin') return false
+  if (person.name === namespace) return true
   const role = groups.get(namespace)?.get(person.name)
   return role !== undefined && (roleActions.get(role) ?? []).includes(action)
 }

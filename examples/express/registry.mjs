@@ -15,7 +15,7 @@ export function createRegistry({ publicUrl, directory, tokenPage }) {
     // `singularity remote login` shows this page
     tokenPage,
     auth: {
-      // By token only, never by the session cookie: a page of somebody else could send the browser of a signed-in user here.
+      // By token only: nothing of the portal asks the registry from a browser.
       authenticate: async (request) => {
         const token = await library.accounts.authenticate(request)
         if (token === null) return null

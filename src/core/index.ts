@@ -7,6 +7,7 @@ export {
   type Action,
   type AuthHooks,
   type AuthorizeQuestion,
+  actions,
   allowAll,
   bearerToken,
   type Grant,

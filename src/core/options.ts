@@ -36,7 +36,7 @@ export interface LibraryOptions {
   readonly logger?: Logger
   /** New entities start private. Default: false. */
   readonly defaultPrivate?: boolean
-  /** Refuse bytes that are no SIF file. Default: false. */
+  /** Refuse bytes that are no SIF file, or a damaged one. Default: false. */
   readonly requireSif?: boolean
   /**
    * Work with this storage although it is not the one that the metadata store knows: it was emptied or replaced on purpose. For one start; later ones refuse again whatever looks like a

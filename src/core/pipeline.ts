@@ -1,6 +1,7 @@
-/** One request: match, authenticate, decode, authorize, handle. Every throw ends in the one `catch` here. */
+/** One request: match, refuse what other sites send, authenticate, decode, authorize, handle. Every throw ends in the one `catch` here. */
 import { randomUUID } from 'node:crypto'
 import { authorize, refuseAnonymousWrite } from './auth/access.js'
+import { refuseCrossSite } from './auth/cross-site.js'
 import { toLibraryError } from './http/error-mapping.js'
 import { LibraryError, retrySoon } from './http/errors.js'
 import { readJsonBody } from './http/json-body.js'
@@ -159,6 +160,7 @@ export async function handleRequest(
     if (services.isClosing())
       throw new LibraryError('unavailable', 'the registry is shutting down', { headers: retrySoon })
     context = begin(services, match, request, requestId)
+    refuseCrossSite(request, services.settings.publicUrl)
     const answer = await run(row, context)
     response = request.method === 'HEAD' ? withoutBody(answer) : answer
   } catch (thrown) {

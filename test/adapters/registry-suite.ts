@@ -1,6 +1,7 @@
 /** A real registry in a host: push, pull, search, delete, refusals, faults, close. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createLibrary, type Library, LibraryError } from '../../src/core/index.js'
+import { routes } from '../../src/core/routes.js'
 import { memoryStorage } from '../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../src/storage/metadata/sqlite/index.js'
 import { makeSif } from '../fixtures/sif.js'
@@ -97,6 +98,30 @@ export function describeRegistry(host: Host, prefix: string, company: boolean): 
       const deleted = await ask(alice, 'DELETE', `/v1/images/${path}:parts?arch%3Damd64`)
       expect(deleted.status).toBe(200)
       expect((await ask(alice, 'GET', `/v1/images/${path}:parts`)).status).toBe(404)
+    })
+
+    test('a write that the page of another site sent is refused, by every row', async () => {
+      const unsafe = routes.filter(({ method }) => method !== 'GET')
+      expect(unsafe.length).toBeGreaterThan(10)
+      const foreign: readonly Readonly<Record<string, string>>[] = [
+        { origin: 'https://evil.example' },
+        { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' },
+      ]
+      for (const headers of foreign) {
+        for (const { name, method, path: pattern } of unsafe) {
+          const at = pattern.replaceAll(/\{\w+(\.\.\.)?\}/g, 'f'.repeat(24))
+          const answer = await call(running.origin, `${prefix}${at}`, {
+            ...{ method, headers },
+            ...(method === 'DELETE' ? {} : { body: '{}' }),
+          })
+          expect([name, answer.status, answer.text]).toEqual([name, 403, expect.stringContaining('another site')])
+        }
+      }
+      const own = { origin: running.origin, authorization: `Bearer ${alice.token}` }
+      const answer = await call(running.origin, `${prefix}/v1/entities`, {
+        ...{ method: 'POST', headers: own, body: '{"name":"alice"}' },
+      })
+      expect(answer.status).toBe(200)
     })
 
     test('refusals are the envelope of the registry', async () => {

@@ -1,7 +1,7 @@
 /** Lists and tags could be made to answer tens of megabytes to anybody, and answers that nobody reads stayed in memory. */
 import { afterEach, expect, test, vi } from 'vitest'
 import type { LibraryResponse } from '../../src/core/index.js'
-import { makeSif } from '../fixtures/sif.js'
+import { sifFile, signature } from '../fixtures/sif-file.js'
 import { expectStatus, hashOf, makeContainer, push } from '../support/push.js'
 import { createTestRegistry, readAnswer, type TestRegistry } from '../support/registry.js'
 
@@ -11,15 +11,8 @@ afterEach(() => registry.close())
 
 /** A SIF file of many signature descriptors, which anybody can write. */
 function signedBy(fingerprints: readonly string[]): Buffer {
-  const bytes = Buffer.concat([makeSif().subarray(0, 4096), Buffer.alloc(fingerprints.length * 585 + 1000)])
-  bytes.writeBigInt64LE(BigInt(fingerprints.length), 88)
-  for (const [index, fingerprint] of fingerprints.entries()) {
-    const at = 4096 + index * 585
-    bytes.writeInt32LE(0x4005, at)
-    bytes[at + 4] = 1
-    bytes.write(fingerprint, at + 201 + 4, 'hex')
-  }
-  return bytes
+  const parts = fingerprints.map((fingerprint) => signature(Buffer.alloc(0), { fingerprint }))
+  return sifFile(parts, { slots: fingerprints.length })
 }
 
 const signers = (count: number): string[] =>

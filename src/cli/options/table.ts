@@ -137,7 +137,7 @@ export const optionTable: OptionTable = {
   ),
   noMultipart: switchedOff('refuse uploads in parts; clients then send one PUT'),
   defaultPrivate: switchedOff('new entities start private'),
-  requireSif: switchedOff('refuse what is no SIF file'),
+  requireSif: switchedOff('refuse what is no SIF file, or a damaged one'),
   acceptStorage: switchedOff(
     'take this storage for that of the registry: its bytes are lost, or lie there already (copy-storage brings them along)',
   ),
@@ -183,7 +183,7 @@ export const optionTable: OptionTable = {
   label: optional(text('TEXT'), 'what the token is for, for people'),
   scope: {
     kind: list('ACTION[:PATH]'),
-    help: 'what the token is good for: pull, push, delete or admin, everywhere or below a path such as push:alice/tools; repeatable',
+    help: 'what the token is good for: pull, push, delete, manage or admin, everywhere or below a path such as push:alice/tools; repeatable',
     fallback: [],
     shown: 'all that the user may do',
   },

@@ -41,6 +41,9 @@ export function may(question: AccessQuestion, action: Action, resource: Resource
   return auth.authorize({ principal, action, resource, request })
 }
 
+/** What a message calls it. */
+const nameOf = ({ kind, path }: Resource): string => (kind === 'registry' ? 'the registry' : path)
+
 const notFound = (resource?: Resource): LibraryError =>
   new LibraryError(
     'not-found',
@@ -50,7 +53,7 @@ const notFound = (resource?: Resource): LibraryError =>
   )
 
 const notLoggedIn = (action: Action, resource?: Resource): LibraryError =>
-  new LibraryError('unauthorized', `log in to ${action}${resource === undefined ? '' : ` ${resource.path}`}`, {
+  new LibraryError('unauthorized', `log in to ${action}${resource === undefined ? '' : ` ${nameOf(resource)}`}`, {
     headers: { 'www-authenticate': 'Bearer' },
   })
 
@@ -64,12 +67,14 @@ async function refuse(question: AccessQuestion, action: Action, located: Located
   const { principal } = question
   const { resource } = located
   const named = located.byId === true ? undefined : resource
-  if (principal === null) return action === 'pull' ? notFound(named) : notLoggedIn(action, named)
-  const seen = located.creates ?? (located.record === undefined ? undefined : resource)
+  if (principal === null)
+    return action === 'pull' && resource.kind !== 'registry' ? notFound(named) : notLoggedIn(action, named)
+  const seen =
+    resource.kind === 'registry' ? true : (located.creates ?? (located.record === undefined ? undefined : resource))
   const visible = seen === true || (seen !== undefined && action !== 'pull' && (await may(question, 'pull', seen)))
   if (!visible) return notFound(named)
   const scoped = scopesAllow(principal.scopes, action, resource.path) ? '' : ': the access token is not good for that'
-  return new LibraryError('forbidden', `${principal.name} may not ${action} ${resource.path}${scoped}`)
+  return new LibraryError('forbidden', `${principal.name} may not ${action} ${nameOf(resource)}${scoped}`)
 }
 
 /** Returns the record that the action may be done to; throws `unauthorized`, `forbidden` or `not-found`. */

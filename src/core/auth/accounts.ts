@@ -6,7 +6,7 @@ import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
 import { checkName } from '../model/references.js'
 import type { EmitAccountEvent } from './account-events.js'
-import { type Action, bearerToken, type Grant, type Principal } from './policy.js'
+import { type Action, actions, bearerToken, type Grant, type Principal } from './policy.js'
 
 /** A token without its hash. */
 export type TokenInfo = Omit<TokenRecord, 'hash'> & { readonly userName: string }
@@ -60,7 +60,6 @@ export interface Accounts {
   revokeTokens(user: string): Promise<readonly TokenInfo[]>
 }
 
-const actions: readonly Action[] = ['pull', 'push', 'delete', 'admin']
 // `remote login --tokenfile` refuses tokens under 200 characters (protocol 6.3); 153 bytes give 204
 const tokenBytes = 153
 const touchEvery = 60_000

@@ -27,19 +27,33 @@ export interface Grant {
   readonly credential?: string
 }
 
-export type Action = 'pull' | 'push' | 'delete' | 'admin'
+/** `manage`: description, visibility, members and rules of one place. `admin`: what concerns the whole registry, and quotas. */
+export type Action = 'pull' | 'push' | 'delete' | 'manage' | 'admin'
 
-/** What an action is asked for. For `image`, `path` is the path of its container: rights hang on containers. */
+/** Every action there is. */
+export const actions: readonly Action[] = Object.keys({
+  pull: true,
+  push: true,
+  delete: true,
+  manage: true,
+  admin: true,
+} satisfies Record<Action, true>) as Action[]
+
+/**
+ * What an action is asked for. For `image`, `path` is the path of its container: rights hang on containers. `registry`
+ * is the whole of it, for what names no place: it has no path, and its entity is empty.
+ */
 export interface Resource {
-  readonly kind: 'entity' | 'collection' | 'container' | 'image'
-  /** `entity`, `entity/collection` or `entity/collection/container`. */
+  readonly kind: 'registry' | 'entity' | 'collection' | 'container' | 'image'
+  /** `entity`, `entity/collection` or `entity/collection/container`; empty for `registry`. */
   readonly path: string
+  /** Empty for `registry`: no name of an entity is. */
   readonly entity: string
   readonly collection?: string
   readonly container?: string
   /** Tag or wire hash of an `image`, where the request names one. */
   readonly selector?: string
-  /** Private itself, or in a private collection. An entity is private when what is made in it starts private. */
+  /** Private itself, or in a private collection. An entity is private when what is made in it starts private, `registry` always. */
   readonly private: boolean
   /** Principal id of the creator; null when it does not exist yet. */
   readonly owner: string | null
@@ -95,13 +109,9 @@ export function scopesAllow(scopes: readonly string[] | undefined, action: Actio
     const colon = scope.indexOf(':')
     const granted = colon < 0 ? scope : scope.slice(0, colon)
     const below = colon < 0 ? '' : scope.slice(colon + 1)
-    // pushing and deleting need to see what is there
-    if (
-      granted !== action &&
-      granted !== 'admin' &&
-      !(action === 'pull' && (granted === 'push' || granted === 'delete'))
-    )
-      return false
+    // whoever changes a thing needs to see it
+    const includesPull = granted === 'push' || granted === 'delete' || granted === 'manage'
+    if (granted !== action && granted !== 'admin' && !(action === 'pull' && includesPull)) return false
     if (colon < 0 || path === below || path.startsWith(`${below}/`)) return true
     // a push walks down from the entity: whoever may use a container may see what it lies in
     return action === 'pull' && below.startsWith(`${path}/`)
@@ -109,8 +119,8 @@ export function scopesAllow(scopes: readonly string[] | undefined, action: Actio
 }
 
 /**
- * The ready-made rule: everybody pulls what is public; a user pushes to and deletes in the entity of their own name and in entities of their groups; private things
- * are seen by those who may push there; admins may do everything.
+ * The ready-made rule: everybody pulls what is public; a user pushes to, deletes in and manages the entity of their own
+ * name and the entities of their groups; private things are seen by those who may push there; admins may do everything.
  */
 export function ownerPolicy(
   options: Pick<AuthHooks, 'authenticate' | 'recall'>,
@@ -122,7 +132,7 @@ export function ownerPolicy(
     ...options,
     anonymousWrites: false,
     authorize: ({ principal, action, resource }) => {
-      if (action === 'admin') return principal?.admin === true
+      if (action === 'admin' || resource.kind === 'registry') return principal?.admin === true
       return (action === 'pull' && !resource.private) || isMember(principal, resource.entity)
     },
     visible: ({ principal }) => {
@@ -136,10 +146,10 @@ export function ownerPolicy(
  * Everybody may do everything: for tests and closed networks. There is no default that allows writes, so this must be
  * written by name.
  *
- * Whoever reaches the port may push and delete, and so may every web page that a browser on this machine or network
- * opens: a foreign page needs no answer to send a POST here, and one whose name is pointed at this address (DNS
- * rebinding) reads the answers too. Listening on loopback is no protection from either. Let nothing reach it but the
- * clients it is meant for: a check of the Host and Origin headers in front of the mount, or a network without browsers.
+ * Whoever reaches the port may push and delete. Writes of foreign web pages are refused, but a page whose name is
+ * pointed at this address (DNS rebinding) reads everything, and listening on loopback is no protection from it. Let
+ * nothing reach it but the clients it is meant for: a check of the Host header in front of the mount, or a network
+ * without browsers.
  */
 export function allowAll(): Required<Omit<AuthHooks, 'recall'>> {
   return {

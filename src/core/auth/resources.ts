@@ -2,6 +2,15 @@
 import type { CollectionRecord, ContainerRecord, EntityRecord } from '../../storage/metadata/contract.js'
 import type { Resource } from './policy.js'
 
+/** Of rows that name no place: whoever may not is told so, since there is nothing to hide. */
+export const registryResource: Resource = {
+  kind: 'registry',
+  path: '',
+  entity: '',
+  private: true,
+  owner: null,
+}
+
 export function entityResource(name: string, record: EntityRecord | undefined): Resource {
   return {
     kind: 'entity',

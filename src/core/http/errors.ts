@@ -5,6 +5,7 @@ export type LibraryErrorCode =
   | 'invalid-name'
   | 'unauthorized'
   | 'forbidden'
+  | 'cross-site'
   | 'expired-url'
   | 'quota-exceeded'
   | 'refused'
@@ -36,6 +37,10 @@ export const errorTable: Readonly<Record<LibraryErrorCode, { readonly status: nu
   'invalid-name': { status: 400, text: 'A name, tag, hash or architecture breaks the grammar (protocol 2.1).' },
   unauthorized: { status: 401, text: 'No credentials, or bad ones, where a valid token would help.' },
   forbidden: { status: 403, text: 'The principal may see the resource, but not do this to it.' },
+  'cross-site': {
+    status: 403,
+    text: 'A web page of another site sent this: open the registry by its public URL, or send a token in an Authorization header.',
+  },
   'expired-url': { status: 403, text: 'A transfer URL is past its expiry, altered, or made for something else.' },
   'quota-exceeded': { status: 403, text: 'The entity would hold more bytes than it may.' },
   refused: { status: 403, text: 'A hook of the host refused.' },

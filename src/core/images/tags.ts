@@ -43,7 +43,7 @@ export async function getTagsV2({
 }
 
 /**
- * Points a tag at an image of this container. `declared` is the arch that the client says; the first API says none. The SIF header has the last word, since a pull never compares the
+ * Points a tag at an image of this container. `declared` is the arch that the client says; the first API says none. The SIF file has the last word, since a pull never compares the
  * arch of what it got (protocol Q36).
  */
 async function setTag(

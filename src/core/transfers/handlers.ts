@@ -16,7 +16,8 @@ import { emptyResponse, errorResponse } from '../http/responses.js'
 import { isVisible } from '../model/objects.js'
 import type { RouteContext } from '../route.js'
 import type { Services } from '../services.js'
-import { assertOpen, withHeartbeat } from '../uploads/complete.js'
+import { withHeartbeat } from '../uploads/heartbeat.js'
+import { assertOpen } from '../uploads/open-upload.js'
 import { type Capability, refused } from './tokens.js'
 
 type GetCapability = Extract<Capability, { purpose: 'get' }>

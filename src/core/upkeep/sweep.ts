@@ -8,7 +8,7 @@ import { blobPrefix, digestOfKey } from '../blobs/keys.js'
 import { listUnknownBlobs } from '../blobs/unrecorded.js'
 import { dropBlob, whyKept } from '../blobs/why-kept.js'
 import type { Services } from '../services.js'
-import { dropUploadBytes } from '../uploads/complete.js'
+import { dropUploadBytes } from '../uploads/abort.js'
 
 export interface SweepOptions {
   /** How long an unreferenced blob stays, in seconds. Default: 86,400 (a day). */

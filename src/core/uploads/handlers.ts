@@ -1,6 +1,6 @@
 /** Uploads (protocol 5.8-5.14). All are authorized as `push` on the container of the image that the path names, and an upload is bound to its image and principal. */
 import { isStorageError } from '../../storage/blob/errors.js'
-import type { ImageInContainer } from '../../storage/metadata/contract.js'
+import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
 import type { Located } from '../auth/access.js'
 import { grantOf, stillHolds } from '../auth/grants.js'
 import { imageResource } from '../auth/resources.js'
@@ -19,10 +19,12 @@ import type {
 import type { UploadCompleteObject } from '../model/objects.js'
 import { containerPath, isId } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
+import { abortUpload } from './abort.js'
 import { claimUpload } from './claim.js'
-import { abortUpload, assertOpen, completeMultipart, completeSingle, findUpload, withHeartbeat } from './complete.js'
-import { plannedPartSize } from './part-plan.js'
-import { discard, type Pusher, publishUpload } from './publish.js'
+import { completeMultipart, completeSingle } from './complete.js'
+import { findUpload, openPart } from './open-upload.js'
+import { publishUpload } from './publish.js'
+import type { Pusher } from './pusher.js'
 import { startUpload } from './start.js'
 
 /** Finds the image whose id the path holds. */
@@ -59,43 +61,50 @@ async function completeAnswer({ services, record }: RouteContext<unknown, ImageI
 
 /** `POST v1/imagefile/{id}`: the bytes in one request (protocol 5.8). */
 export async function pushDirect(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
-  const { services, record, request, principal } = context
-  const { settings, storage } = services
+  const { services, record, request } = context
+  const { settings } = services
   const { stream, length } = readByteStream(request, settings.limits.idleSeconds)
   if (length === undefined) throw new LibraryError('length-required')
   if (length === 0) throw new LibraryError('invalid-request', 'an empty file is no image')
   const pusher = pusherOf(context)
   const upload = await startUpload(services, { ...record, kind: 'single', size: length }, pusher)
   // claimed before its bytes come: somebody who completes a single PUT of the same image would take it for his own
-  const claimed = await claimUpload(services, upload, { ifAnswerLost: 'aborted' })
-  if (claimed === undefined) throw new LibraryError('gone', 'the upload was ended in the meantime')
-  await withHeartbeat(services, claimed, async () => {
-    try {
-      try {
-        await storage.put(upload.key, stream, {
-          size: length,
-          sha256: upload.digest,
-          ...(request.signal === undefined ? {} : { signal: request.signal }),
-        })
-      } catch (error) {
-        // nobody else knows this key: the backend tried again after the answer to its first try got lost
-        if (!isStorageError(error, 'exists')) throw error
-        await proveBlob(storage, { key: upload.key, size: length, sha256: upload.digest })
-      }
-      // the bytes may have come for hours
-      const resource = imageResource(record.container)
-      if (
-        (await stillHolds({ auth: services.auth, request }, grantOf(principal), { action: 'push', resource })) === false
-      )
-        throw new LibraryError('unauthorized', 'the access token is not valid any more, or may not push here any more')
-      await publishUpload(services, { ...record, upload, blob: { key: upload.key, proof: 'proven' } }, pusher)
-    } catch (error) {
-      // nobody could complete it: the client has to send the bytes again
-      await discard(services, { upload, key: upload.key, pusher })
-      throw error
-    }
+  const claim = await claimUpload(services, upload, { pusher, isResumable: false })
+  if (claim === undefined) throw new LibraryError('gone', 'the upload was ended in the meantime')
+  await claim.run(async () => {
+    await receiveDirect(context, upload, stream)
+    await assertMayStillPush(context)
+    const blob = { key: upload.key, proof: 'proven' } as const
+    await publishUpload(services, { ...record, upload: claim.upload, blob }, pusher)
   })
   return emptyResponse(200)
+}
+
+async function receiveDirect(
+  { services, request }: RouteContext<unknown, ImageInContainer>,
+  { key, size, digest: sha256 }: UploadRecord,
+  stream: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { storage } = services
+  try {
+    await storage.put(key, stream, { size, sha256, signal: request.signal })
+  } catch (error) {
+    // nobody else knows this key: the backend tried again after the answer to its first try got lost
+    if (!isStorageError(error, 'exists')) throw error
+    await proveBlob(storage, { key, size, sha256 })
+  }
+}
+
+/** The bytes may have come for hours. */
+async function assertMayStillPush({
+  services,
+  record,
+  request,
+  principal,
+}: RouteContext<unknown, ImageInContainer>): Promise<void> {
+  const wanted = { action: 'push', resource: imageResource(record.container) } as const
+  if ((await stillHolds({ auth: services.auth, request }, grantOf(principal), wanted)) === false)
+    throw new LibraryError('unauthorized', 'the access token is not valid any more, or may not push here any more')
 }
 
 /** `POST v2/imagefile/{id}`: a URL for one PUT (protocol 5.9). */
@@ -148,26 +157,11 @@ export async function startMultipart(
 export async function presignPart(context: RouteContext<PresignPartBody, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, body, request, principal } = context
   const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })
-  const now = services.settings.clock()
-  assertOpen(upload, now)
-  const size = plannedPartSize(upload, body.partNumber)
-  if (body.partSize !== size)
-    throw new LibraryError(
-      'invalid-request',
-      `partSize: ${body.partSize} where part ${body.partNumber} has ${size} bytes`,
-    )
+  const { partNumber, partSize: size } = body
+  await openPart(services, upload, { partNumber, partSize: size })
   const sha256 = body.sha256sum === '' ? undefined : body.sha256sum
-  // the one sign of life of an upload whose parts go past this server; a write only now and then
-  const lifetime = services.settings.limits.uploadSeconds * 1000
-  if (upload.expiresAt < now + 0.9 * lifetime)
-    await services.metadata.uploads.touch(upload.id, { state: 'open', now, expiresAt: now + lifetime })
   return dataResponse({
-    presignedURL: await services.transfers.partUrl(request, upload, {
-      partNumber: body.partNumber,
-      size,
-      sha256,
-      principal,
-    }),
+    presignedURL: await services.transfers.partUrl(request, upload, { partNumber, size, sha256, principal }),
   })
 }
 

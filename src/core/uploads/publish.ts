@@ -1,45 +1,18 @@
 /** From proven bytes to a visible image. */
 import type { FinishedBlob } from '../../storage/blob/contract.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
-import type { Principal } from '../auth/policy.js'
-import { dropBlob } from '../blobs/why-kept.js'
 import { LibraryError } from '../http/errors.js'
-import type { LibraryRequest } from '../http/messages.js'
-import { readSifFacts } from '../images/sif-header.js'
+import { factsOf, inspectBlob, whyNoSif } from '../images/inspect-blob.js'
+import { verifyImage } from '../images/verify-image.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
-
-/** Who pushes, with which request: what hooks and events are told. */
-export interface Pusher {
-  readonly principal: Principal | null
-  readonly request: LibraryRequest
-}
-
-export const principalId = (pusher: Pusher): string | null => pusher.principal?.id ?? null
-
-/** Drops bytes that nobody will see and ends their upload. What cannot be deleted now is the sweeper's. Never throws: the reason of the discard is what the client must read. */
-export async function discard(
-  services: Services,
-  { upload, key, pusher }: { readonly upload: UploadRecord; readonly key: string; readonly pusher: Pusher },
-): Promise<void> {
-  const { metadata, settings, emit } = services
-  try {
-    if (await metadata.uploads.move(upload.id, 'completing', 'aborted', settings.clock())) {
-      // its parts were joined
-      await metadata.uploads.markPartsRemoved(upload.id)
-      const { id: uploadId, imageId, size } = upload
-      emit('upload.aborted', { uploadId, imageId, size, reason: 'failed' }, pusher)
-    }
-    // kept where a publish went through although its answer was lost: then the image needs these bytes
-    await dropBlob(services, key)
-  } catch (err) {
-    settings.logger.warn({ err, key }, 'discarded bytes are left to the sweeper')
-  }
-}
+import { Refused } from './claim.js'
+import type { Pusher } from './pusher.js'
 
 /**
- * Publishes the bytes of an upload in state `completing`. Ends well for the second of two pushers of one image: its bytes are dropped, the image is there.
- * Where it throws (a hook refuses, `requireSif`, the store does not answer) nothing became visible, unless only the answer was lost, and the caller discards or gives back the upload.
+ * Publishes the bytes of an upload in state `completing`, as work of its claim. Ends well for the second of two
+ * pushers of one image: its bytes are dropped, the image is there. Where it throws nothing became visible, unless
+ * only the answer was lost; `Refused` where a hook or a rule is against it.
  */
 export async function publishUpload(
   services: Services,
@@ -50,33 +23,34 @@ export async function publishUpload(
   },
   pusher: Pusher,
 ): Promise<void> {
-  const { metadata, storage, settings, hooks, emit } = services
+  const { metadata, storage, settings, hooks, emit, inBackground } = services
   const { image, container, upload, blob, partsDigest = null } = target
   const path = containerPath(container)
-  const facts = await readSifFacts(storage, { key: blob.key, size: upload.size })
-  if (facts === undefined && settings.requireSif)
-    throw new LibraryError('invalid-image', 'the file is no SIF image, and this registry takes nothing else')
-  const arch = facts?.arch ?? null
-  await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
+  const inspection = await inspectBlob(storage, { key: blob.key, size: upload.size })
+  const refusal = settings.requireSif ? whyNoSif(inspection) : undefined
+  if (refusal !== undefined) throw new Refused(new LibraryError('invalid-image', refusal), blob.key)
+  const facts = factsOf(inspection)
+  const { arch } = facts
+  try {
+    await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
+  } catch (error) {
+    throw new Refused(error, blob.key)
+  }
   // bytes in a storage that is not mounted would be gone when it is
   await services.storageMark.check({ maxAgeMs: 5000 })
   const outcome = await metadata.images.publish({
     imageId: image.id,
     uploadId: upload.id,
-    blob: {
-      key: blob.key,
-      size: upload.size,
-      arch,
-      signed: facts?.signed ?? null,
-      encrypted: facts?.encrypted ?? null,
-      fingerprints: facts?.fingerprints ?? [],
-    },
+    blob: { key: blob.key, size: upload.size, ...facts },
     state: blob.proof === 'proven' ? 'published' : 'unproven',
     partsDigest,
     now: settings.clock(),
   })
   if (outcome === 'gone')
-    throw new LibraryError('gone', 'the image or its upload was deleted in the meantime: push again')
+    throw new Refused(
+      new LibraryError('gone', 'the image or its upload was deleted in the meantime: push again'),
+      blob.key,
+    )
   // another pusher of the same image was first: these bytes are a copy
   if (outcome === 'already')
     await storage
@@ -86,4 +60,11 @@ export async function publishUpload(
   emit('upload.completed', { uploadId: upload.id, imageId: image.id, size }, pusher)
   if (outcome === 'published')
     emit('image.published', { path, imageId: image.id, digest: image.digest, size, arch }, pusher)
+  if (blob.proof === 'unproven') inBackground(() => verifyById(services, image.id))
+}
+
+/** Proves an image that was published before its proof. After a crash `verify` does it, where upkeep runs. */
+async function verifyById(services: Services, imageId: string): Promise<void> {
+  const found = await services.metadata.images.find(imageId)
+  if (found?.image.state === 'unproven') await verifyImage(services, found)
 }

@@ -7,9 +7,10 @@ import { explainQuota } from '../images/quota.js'
 import { exactBytes } from '../model/format-bytes.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
-import { abandonedAfterMs, abortUpload } from './complete.js'
+import { abortUpload } from './abort.js'
+import { abandonedAfterMs } from './heartbeat.js'
 import { planParts } from './part-plan.js'
-import { type Pusher, principalId } from './publish.js'
+import { type Pusher, principalId } from './pusher.js'
 
 /**
  * Records an upload. A push that is tried again must not be refused for what its attempt before still has reserved: uploads of the same image by the same principal make room, the

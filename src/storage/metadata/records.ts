@@ -67,9 +67,9 @@ export interface ImageRecord {
   readonly size: number
   /** Where the bytes lie in the storage; null while pending. */
   readonly blobKey: string | null
-  /** Go name, from the SIF header or from the first tag; null = not known. */
+  /** Go name, from the SIF file or from the first tag; null = not known. */
   readonly arch: string | null
-  /** The arch was read from the SIF header, so a tag may not say otherwise. */
+  /** The arch was read from the SIF file, so a tag may not say otherwise. */
   readonly archFromHeader: boolean
   /** Facts from the SIF descriptors; null = not known (no SIF). */
   readonly signed: boolean | null

@@ -1,5 +1,10 @@
 /** The table of answers: 401, 403 or 404 (architecture: denied and invisible = 404, denied and visible = 403, anonymous and a token would help = 401). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { authorize } from '../../../src/core/auth/access.js'
+import { type Action, actions, ownerPolicy } from '../../../src/core/auth/policy.js'
+import { registryResource } from '../../../src/core/auth/resources.js'
+import type { LibraryError } from '../../../src/core/http/errors.js'
+import type { LibraryRequest } from '../../../src/core/http/messages.js'
 import { hashOf, makeImage, type Pushed, push } from '../../support/push.js'
 import { createTestRegistry, type TestRegistry } from '../../support/registry.js'
 
@@ -115,6 +120,31 @@ it.each(rows)('%s', async (_, request, statuses) => {
   const found: number[] = []
   for (const who of callers) found.push(await ask(who, request()))
   expect(found).toEqual(statuses)
+})
+
+describe('a row that names no place', () => {
+  const ask = async (who: Who, action: Action): Promise<string> => {
+    const { accounts } = registry.library
+    const request: LibraryRequest = {
+      method: 'GET',
+      path: '/',
+      query: '',
+      headers: who === 'anonymous' ? {} : { authorization: `Bearer ${registry.tokens[who]}` },
+      body: { kind: 'none' },
+    }
+    const question = { auth: ownerPolicy(accounts), principal: await accounts.authenticate(request), request }
+    return authorize(question, action, { resource: registryResource, record: 'ok' }).catch(
+      (error: LibraryError) => `${error.status} ${error.message}`,
+    )
+  }
+
+  it('is for admins alone, and hides nothing by saying no', async () => {
+    for (const action of actions) {
+      expect(await ask('admin', action)).toBe('ok')
+      expect(await ask('alice', action)).toBe(`403 alice may not ${action} the registry`)
+      expect(await ask('anonymous', action)).toBe(`401 log in to ${action} the registry`)
+    }
+  })
 })
 
 describe('a stranger to a hidden thing', () => {

@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import {
   type Action,
+  actions,
   allowAll,
   ownerPolicy,
   type Principal,
   type Resource,
   scopesAllow,
 } from '../../../src/core/auth/policy.js'
+import { registryResource } from '../../../src/core/auth/resources.js'
 import type { LibraryRequest } from '../../../src/core/http/messages.js'
 
-const actions: readonly Action[] = ['pull', 'push', 'delete', 'admin']
 const request: LibraryRequest = { method: 'GET', path: '/', query: '', headers: {}, body: { kind: 'none' } }
 
 describe('scopes', () => {
@@ -25,7 +26,8 @@ describe('scopes', () => {
     ['pull', 'alice', ['pull']],
     ['push', 'alice/tools/bwa', ['pull', 'push']],
     ['delete', 'alice/tools/bwa', ['pull', 'delete']],
-    ['admin', 'alice/tools/bwa', ['pull', 'push', 'delete', 'admin']],
+    ['manage', 'alice/tools/bwa', ['pull', 'manage']],
+    ['admin', 'alice/tools/bwa', ['pull', 'push', 'delete', 'manage', 'admin']],
     ['pull:alice', 'alice', ['pull']],
     ['pull:alice', 'alice/tools/bwa', ['pull']],
     ['pull:alice', 'bob', []],
@@ -39,8 +41,16 @@ describe('scopes', () => {
     ['push:alice/tools/bwa', 'alice/tools', ['pull']],
     ['push:alice/tools/bwa', 'alice/tools/other', []],
     ['delete:alice', 'alice/tools/bwa', ['pull', 'delete']],
-    ['admin:alice', 'alice/tools', ['pull', 'push', 'delete', 'admin']],
+    ['manage:alice', 'alice/tools', ['pull', 'manage']],
+    ['manage:alice/tools', 'alice', ['pull']],
+    ['manage:alice', 'bob', []],
+    ['admin:alice', 'alice/tools', ['pull', 'push', 'delete', 'manage', 'admin']],
     ['admin:alice', 'bob', []],
+    // the path of the registry itself
+    ['pull', '', ['pull']],
+    ['admin', '', ['pull', 'push', 'delete', 'manage', 'admin']],
+    ['pull:alice', '', []],
+    ['admin:alice', '', []],
     ['write', 'alice', []],
     ['', 'alice', []],
     // a path that came out empty is none, not all of them
@@ -79,15 +89,27 @@ describe('ownerPolicy', () => {
   it.each([
     [null, 'alice', false, ['pull']],
     [null, 'alice', true, []],
-    [alice, 'alice', false, ['pull', 'push', 'delete']],
-    [alice, 'alice', true, ['pull', 'push', 'delete']],
+    [alice, 'alice', false, ['pull', 'push', 'delete', 'manage']],
+    [alice, 'alice', true, ['pull', 'push', 'delete', 'manage']],
     [alice, 'lab', false, ['pull']],
     [alice, 'lab', true, []],
-    [bob, 'lab', true, ['pull', 'push', 'delete']],
+    [bob, 'lab', true, ['pull', 'push', 'delete', 'manage']],
     [bob, 'alice', true, []],
-    [admin, 'alice', true, ['pull', 'push', 'delete', 'admin']],
+    [admin, 'alice', true, ['pull', 'push', 'delete', 'manage', 'admin']],
   ] as const)('%j on %s, private %s', (principal, entity, isPrivate, expected) => {
     expect(allowed(principal, entity, isPrivate)).toEqual(expected)
+  })
+
+  it.each([
+    [null, []],
+    [bob, []],
+    // a host whose names are not checked
+    [{ id: '4', name: '', groups: [''] }, []],
+    [admin, ['pull', 'push', 'delete', 'manage', 'admin']],
+  ] as const)('%j on the registry itself', (principal, expected) => {
+    expect(
+      actions.filter((action) => policy.authorize({ principal, action, resource: registryResource, request })),
+    ).toEqual(expected)
   })
 
   it('shows search what one may read', () => {
