@@ -55,7 +55,7 @@ const services = `localhost/debian-services:${CODENAME}`
 /** What PostgreSQL's image does at its start: makes user and database once, then is the server. */
 const postgresEntrypoint = `#!/bin/sh
 set -eu
-PATH="$(echo /usr/lib/postgresql/*/bin):$PATH"
+mkdir -p /var/run/postgresql
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   printf '%s' "$POSTGRES_PASSWORD" > /tmp/password
   initdb --pgdata "$PGDATA" --username "$POSTGRES_USER" --pwfile /tmp/password --encoding UTF8 --auth-host scram-sha-256 --auth-local trust

@@ -174,9 +174,7 @@ describeWhen(opened instanceof ContainersMissing ? opened.message : undefined, '
         await push(client, image, `alice/image/${generation.replaceAll('.', '-')}:1`)
         await expectPull(client, image, `alice/image/${generation.replaceAll('.', '-')}:1`)
       }
-      expect((await tryPodman(['exec', name, 'sif-library', 'doctor'])).stdout).toMatch(
-        /0 of \d+ checks failed|all \d+/,
-      )
+      expect((await tryPodman(['exec', name, 'sif-library', 'doctor'])).stdout).toContain('all is well')
       expect(await stop()).toBe('0')
     })
 
