@@ -3,6 +3,7 @@ import type { ContainerRecord, ImageInContainer } from '../../storage/metadata/c
 import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
 import { containerResource, imageResource } from '../auth/resources.js'
+import { activityOf } from '../hooks/activity.js'
 import { isLibraryError, LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse, emptyResponse } from '../http/responses.js'
@@ -18,7 +19,8 @@ import {
   type Reference,
 } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
-import type { Services } from '../services.js'
+import { findImage } from './find-image.js'
+import { inspectionOf, summaryOf } from './inspections.js'
 import { explainQuota } from './quota.js'
 import { findSharable } from './share-bytes.js'
 
@@ -26,24 +28,6 @@ import { findSharable } from './share-bytes.js'
 function queryArch(input: RouteInput<unknown>): string | undefined {
   const { arch } = input.query
   return arch === undefined || arch === '' ? undefined : checkArch('arch', arch)
-}
-
-/** Without an arch: the default one, else the only one (protocol 2.6). */
-async function findByTag(
-  services: Services,
-  reference: Reference,
-  tag: string,
-  arch: string | undefined,
-): Promise<ImageInContainer | undefined> {
-  const { metadata, settings } = services
-  const found = await metadata.images.findByPath(reference, { tag, arch: arch ?? settings.defaultArch })
-  if (found !== undefined || arch !== undefined) return found
-  const container = await metadata.containers.findByPath(reference)
-  if (container === undefined) return undefined
-  const candidates = await metadata.tags.list(container.id, { tag, limit: 2 })
-  return candidates.length === 1 && candidates[0] !== undefined
-    ? metadata.images.find(candidates[0].imageId)
-    : undefined
 }
 
 function selectorText(reference: Reference): string {
@@ -57,22 +41,11 @@ function selectorText(reference: Reference): string {
         : 'sif'
 }
 
-async function find(input: RouteInput<unknown>, reference: Reference): Promise<ImageInContainer | undefined> {
-  const { services } = input
-  const { selector } = reference
-  // a hash ignores the arch: during a push the new image has none yet (protocol 5.4, Q25)
-  if (selector?.kind === 'hash') return services.metadata.images.findByPath(reference, { digest: selector.digest })
-  // nothing is stored under `sif.<uuid>`
-  if (selector?.kind === 'uuid') return undefined
-  return findByTag(services, reference, selector === undefined ? 'latest' : selector.tag, queryArch(input))
-}
-
 /** Finds the image of a reference. What is not uploaded yet exists only for those who may push there (protocol 5.4). */
 export async function locateImage(input: RouteInput<unknown>): Promise<Located<ImageInContainer>> {
   const { services, principal, request } = input
   const reference = parseReference(input.rest, services.settings)
-  queryArch(input)
-  const found = await find(input, reference)
+  const found = await findImage(services, reference, queryArch(input))
   const selector = selectorText(reference)
   if (found === undefined)
     return { resource: { ...containerResource(reference, undefined), kind: 'image', selector }, record: undefined }
@@ -120,7 +93,8 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     source === undefined
       ? {}
       : { shareBytes: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
-  if (source !== undefined) {
+  const inspection = source && (await inspectionOf(services, source))
+  if (source !== undefined && inspection !== undefined) {
     // beforePublish must see what becomes visible, however its bytes came
     const image = {
       ...source,
@@ -130,19 +104,30 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
       description: existing?.description ?? body.description,
       owner: base.owner,
     }
-    await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
+    await hooks.beforePublish?.({
+      principal,
+      request,
+      path,
+      image,
+      container,
+      size: source.size,
+      arch: source.arch,
+      sif: inspection,
+    })
   }
   const room = { entityId: container.entityId, wanted: source?.size ?? 0 }
   const made = await explainQuota(services, room, () =>
     metadata.images.createIfAbsent({
-      ...{ id, ...base, ...shareBytes },
+      ...{ id, ...base, ...shareBytes, activity: activityOf(context, 'push') },
       maxRecords: settings.limits.maxEntityRecords,
       maxPending: settings.limits.maxPendingImages,
     }),
   )
   const { record: image } = made
-  if (made.shared)
-    emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, context)
+  if (made.shared && inspection !== undefined) {
+    const { size, arch } = image
+    emit('image.published', { path, imageId: image.id, digest, size, arch, sif: summaryOf(inspection) }, context)
+  }
   return dataResponse(imageObject(image, container, principal), made.created ? 201 : 200)
 }
 
@@ -196,6 +181,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
       tag: selector.tag,
       imageId: image.id,
       now,
+      activity: activityOf(context, 'delete'),
     })
     if (outcome === 'gone') throw new LibraryError('not-found', `no such image: ${path}:${selector.tag}`)
     // not tried again with the other image: neither the client nor the hook meant that one
@@ -208,7 +194,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
     emit('tag.removed', { path, imageId: image.id, digest: image.digest, tag: selector.tag, arch }, context)
   } else {
     await hooks.beforeDelete?.({ principal, request, path, image })
-    deleted = await metadata.images.delete(image.id, now)
+    deleted = await metadata.images.delete(image.id, now, activityOf(context, 'delete'))
   }
   if (deleted) emit('image.deleted', { path, imageId: image.id, digest: image.digest }, context)
   return dataResponse({ ...imageObject(image, container, principal), deleted })
@@ -252,7 +238,7 @@ export async function pullImage(context: RouteContext<unknown, ImageInContainer>
   }
   const url = await transfers.pullUrl(request, blob, principal)
   if (request.method !== 'HEAD') {
-    services.countDownload(container.id)
+    services.countDownload(container.id, image.id)
     const { id: imageId, digest, size } = image
     emit('image.pulled', { path: containerPath(container), imageId, digest, size }, context)
   }

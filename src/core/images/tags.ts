@@ -2,6 +2,7 @@
 import type { ContainerRecord } from '../../storage/metadata/contract.js'
 import type { Located } from '../auth/access.js'
 import { containerResource } from '../auth/resources.js'
+import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse } from '../http/responses.js'
@@ -72,6 +73,7 @@ async function setTag(
   const { previous } = await metadata.tags.set({
     ...{ containerId: container.id, arch, tag, imageId: image.id, now },
     maxTags: settings.limits.maxContainerTags,
+    activity: activityOf(context, 'push'),
   })
   if (previous !== image.id) {
     const { id: imageId, digest } = image
