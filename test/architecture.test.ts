@@ -486,7 +486,9 @@ describe('the house', () => {
     expect([...folders].sort()).toEqual([
       'src/adapters',
       'src/cli',
+      'src/client',
       'src/core',
+      'src/extensions',
       'src/foreign.ts',
       'src/sif',
       'src/storage/blob',

@@ -134,6 +134,7 @@ export async function openLibrary(
       maxPendingImages: settings.maxPendingImages,
       maxEntityRecords: settings.maxEntityRecords,
       maxContainerTags: settings.maxContainerTags,
+      activityDays: settings.activityDays,
       ...(maxImageSize === undefined ? {} : { maxImageBytes: maxImageSize }),
       ...(maxEntitySize === undefined ? {} : { maxEntityBytes: maxEntitySize }),
     },

@@ -29,6 +29,7 @@ export interface Settings {
   readonly maxPendingImages: number
   readonly maxEntityRecords: number
   readonly maxContainerTags: number
+  readonly activityDays: number
   readonly partSize: number
   readonly defaultEntity: string
   readonly defaultCollection: string
@@ -63,6 +64,8 @@ export interface Settings {
   readonly concurrency: number
   readonly explain: string | undefined
   readonly all: boolean
+  readonly arch: string | undefined
+  readonly again: boolean
   readonly checkPublicUrl: boolean
   readonly rate: number | undefined
   readonly after: string | undefined
@@ -150,6 +153,7 @@ export const optionTable: OptionTable = {
   maxPendingImages: withDefault(count(), 'images that one user has made and never uploaded', '1000'),
   maxEntityRecords: withDefault(count(), 'collections, containers and images of one entity together', '250000'),
   maxContainerTags: withDefault(count(), 'tags of one container, of all architectures together', '10000'),
+  activityDays: withDefault(count(), 'days that events, and pulls by day of containers and images, are kept', '400'),
   partSize: withDefault(
     size({ positive: true }),
     'size of the parts of an upload; larger where the storage or 10,000 parts ask for it',
@@ -213,8 +217,10 @@ export const optionTable: OptionTable = {
   ),
   checkPublicUrl: switchedOff('ask the public URL for its discovery file'),
   all: switchedOff(
-    'verify: every image, otherwise those that are not proven yet or were found damaged; token revoke: every token of --user',
+    'verify: every image, otherwise those that are not proven yet or were found damaged; inspect: every file that this version has not read yet; token revoke: every token of --user',
   ),
+  arch: optional(text('ARCH'), 'the image of a tag for this architecture, such as arm64', 'amd64, else the only one'),
+  again: switchedOff('with --all, also files that this version has read'),
   rate: optional(size({ positive: true }), 'bytes read per second at the most, such as 50MB', 'unlimited'),
   after: optional(text('ID'), 'go on after this image, which a verify that was stopped has named'),
 }

@@ -320,25 +320,27 @@ export const controlRecords: {
 /** Members of a query, each with its schema. */
 export type ShownQuery = Readonly<Record<string, z.ZodType>>
 
-export const controlQueries: Readonly<Record<
-  | 'arch'
-  | 'can'
-  | 'collections'
-  | 'containers'
-  | 'delete'
-  | 'entities'
-  | 'events'
-  | 'history'
-  | 'images'
-  | 'pulls'
-  | 'search'
-  | 'steps'
-  | 'tags'
-  | 'tokens'
-  | 'uploads'
-  | 'usage',
-  ShownQuery
->> = {
+export const controlQueries: Readonly<
+  Record<
+    | 'arch'
+    | 'can'
+    | 'collections'
+    | 'containers'
+    | 'delete'
+    | 'entities'
+    | 'events'
+    | 'history'
+    | 'images'
+    | 'pulls'
+    | 'search'
+    | 'steps'
+    | 'tags'
+    | 'tokens'
+    | 'uploads'
+    | 'usage',
+    ShownQuery
+  >
+> = {
   arch: archShape,
   can: canShape,
   collections: collectionQuery,

@@ -61,7 +61,11 @@ export const uploadsQuery: Shape<UploadsQuery & PageQuery> = {
   ...pageShape,
 }
 
-const pusherOf = ({ asker }: UseCase): Pusher => ({ principal: asker.principal, request: asker.request })
+const pusherOf = ({ asker: { principal, request, by } }: UseCase): Pusher => ({
+  principal,
+  request,
+  ...(by?.requestId !== undefined && { requestId: by.requestId }),
+})
 
 function uploadOf(
   record: UploadRecord,
@@ -145,17 +149,13 @@ async function findUpload(
   const absent = new LibraryError('not-found', 'no such upload')
   const { metadata } = services
   const upload = isId(String(id)) ? await metadata.uploads.find(id) : undefined
-  if (upload === undefined) {
-    if (asker.principal === null && !asker.isOperator && services.auth.anonymousWrites !== true)
-      throw new LibraryError('unauthorized', 'log in to push', { headers: { 'www-authenticate': 'Bearer' } })
-    throw absent
-  }
+  if (upload === undefined) throw absent
   const found = await metadata.images.find(upload.imageId)
   if (found === undefined) throw absent
   const resource = imageResource(found.container)
-  await asker.authorize('push', { resource, record: found, byId: true })
   const isOwn = asker.isOperator || upload.principal === (asker.principal?.id ?? null)
   if (!isOwn && !(others && (await asker.may('manage', resource)))) throw absent
+  await asker.authorize('push', { resource, record: found, byId: true })
   return { ...found, upload }
 }
 

@@ -3,6 +3,7 @@ import type { ContainerRecord, ImageInContainer } from '../../storage/metadata/c
 import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
 import { containerResource, imageResource } from '../auth/resources.js'
+import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse, emptyResponse } from '../http/responses.js'
@@ -18,7 +19,7 @@ import {
   type Reference,
 } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
-import type { Services } from '../services.js'
+import { findImage } from './find-image.js'
 import { handOut } from './hand-out.js'
 import { makeImage } from './make-image.js'
 
@@ -26,24 +27,6 @@ import { makeImage } from './make-image.js'
 function queryArch(input: RouteInput<unknown>): string | undefined {
   const { arch } = input.query
   return arch === undefined || arch === '' ? undefined : checkArch('arch', arch)
-}
-
-/** Without an arch: the default one, else the only one (protocol 2.6). */
-async function findByTag(
-  services: Services,
-  reference: Reference,
-  tag: string,
-  arch: string | undefined,
-): Promise<ImageInContainer | undefined> {
-  const { metadata, settings } = services
-  const found = await metadata.images.findByPath(reference, { tag, arch: arch ?? settings.defaultArch })
-  if (found !== undefined || arch !== undefined) return found
-  const container = await metadata.containers.findByPath(reference)
-  if (container === undefined) return undefined
-  const candidates = await metadata.tags.list(container.id, { tag, limit: 2 })
-  return candidates.length === 1 && candidates[0] !== undefined
-    ? metadata.images.find(candidates[0].imageId)
-    : undefined
 }
 
 function selectorText(reference: Reference): string {
@@ -57,22 +40,11 @@ function selectorText(reference: Reference): string {
         : 'sif'
 }
 
-async function find(input: RouteInput<unknown>, reference: Reference): Promise<ImageInContainer | undefined> {
-  const { services } = input
-  const { selector } = reference
-  // a hash ignores the arch: during a push the new image has none yet (protocol 5.4, Q25)
-  if (selector?.kind === 'hash') return services.metadata.images.findByPath(reference, { digest: selector.digest })
-  // nothing is stored under `sif.<uuid>`
-  if (selector?.kind === 'uuid') return undefined
-  return findByTag(services, reference, selector === undefined ? 'latest' : selector.tag, queryArch(input))
-}
-
 /** Finds the image of a reference. What is not uploaded yet exists only for those who may push there (protocol 5.4). */
 export async function locateImage(input: RouteInput<unknown>): Promise<Located<ImageInContainer>> {
   const { services, principal, request } = input
   const reference = parseReference(input.rest, services.settings)
-  queryArch(input)
-  const found = await find(input, reference)
+  const found = await findImage(services, reference, queryArch(input))
   const selector = selectorText(reference)
   if (found === undefined)
     return { resource: { ...containerResource(reference, undefined), kind: 'image', selector }, record: undefined }
@@ -110,7 +82,7 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
       by: context,
       may: (action, resource) => may({ auth: services.auth, principal, request }, action, resource),
     },
-    { container, digest, description: body.description },
+    { container, digest, description: body.description, activity: activityOf(context, 'push') },
   )
   return dataResponse(imageObject(record, container, principal), created ? 201 : 200)
 }
@@ -141,6 +113,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
       tag: selector.tag,
       imageId: image.id,
       now,
+      activity: activityOf(context, 'delete'),
     })
     if (outcome === 'gone') throw new LibraryError('not-found', `no such image: ${path}:${selector.tag}`)
     // not tried again with the other image: neither the client nor the hook meant that one
@@ -153,7 +126,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
     emit('tag.removed', { path, imageId: image.id, digest: image.digest, tag: selector.tag, arch }, context)
   } else {
     await hooks.beforeDelete?.({ principal, request, path, image })
-    deleted = await metadata.images.delete(image.id, now)
+    deleted = await metadata.images.delete(image.id, now, activityOf(context, 'delete'))
   }
   if (deleted) emit('image.deleted', { path, imageId: image.id, digest: image.digest }, context)
   return dataResponse({ ...imageObject(image, container, principal), deleted })

@@ -2,6 +2,7 @@
 import type { ContainerRecord } from '../../storage/metadata/contract.js'
 import type { Located } from '../auth/access.js'
 import { containerResource } from '../auth/resources.js'
+import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse } from '../http/responses.js'
@@ -58,7 +59,8 @@ async function pointTag(
   if (!isVisible(found.image))
     throw new LibraryError('conflict', 'the image has no verified bytes: the upload failed, push again')
   const { image } = found
-  await setTag(services, { principal, request, by: context }, { container, image, tag, declared })
+  const activity = activityOf(context, 'push')
+  await setTag(services, { principal, request, by: context }, { container, image, tag, declared, activity })
 }
 
 /** 200 exactly: 201 or 204 fail a push after its whole upload (protocol Q5). */

@@ -72,7 +72,22 @@ const upload = {
   expiresAt: '2026-03-02T09:12:00.000Z',
 }
 
-export const examples: Readonly<Record<'container' | 'containers' | 'image' | 'images' | 'tag' | 'tags' | 'history' | 'upload' | 'parts' | 'completed' | 'preview', unknown>> = {
+export const examples: Readonly<
+  Record<
+    | 'container'
+    | 'containers'
+    | 'image'
+    | 'images'
+    | 'tag'
+    | 'tags'
+    | 'history'
+    | 'upload'
+    | 'parts'
+    | 'completed'
+    | 'preview',
+    unknown
+  >
+> = {
   container: { data: container },
   containers: { data: [container], next: null },
   image: { data: image },

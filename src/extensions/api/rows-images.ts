@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { controlBodies, controlQueries, controlRecords } from '../../core/control/schemas.js'
-import { type ExtensionHost, type ExtensionRoute, emptyResponse } from '../../core/extension.js'
+import { type ExtensionHost, type ExtensionRoute, emptyResponse, LibraryError } from '../../core/extension.js'
 import { mustBeNew, versionSeen } from './conditions.js'
 import { examples } from './examples.js'
 import { previewQuery, wantsPreview } from './preview.js'
@@ -147,10 +147,20 @@ export function imageRows(host: ExtensionHost): readonly ExtensionRoute[] {
       path: `${image}/download`,
       summary: 'Leads to the bytes of an image, which a browser saves as NAME_TAG_ARCH.sif; counts as a pull',
       asks: 'pull',
+      query: { redirect: z.enum(['true', 'false']).optional().describe('false: answers the URL as JSON') },
       status: 303,
-      answer: 'empty',
-      run: (call) => call.control.images.pullUrl(containerOf(call), call.params.digest ?? ''),
-      respond: (location) => emptyResponse(303, { location, 'cache-control': 'no-store' }),
+      also: [200],
+      answer: dataOf(z.object({ url: z.string() })),
+      run: async (call) => {
+        const { redirect, ...others } = call.query
+        const [unknown] = Object.keys(others)
+        if (unknown !== undefined || ![undefined, 'true', 'false'].includes(redirect))
+          throw new LibraryError('invalid-request', 'the one parameter is redirect: true or false')
+        const url = await call.control.images.pullUrl(containerOf(call), call.params.digest ?? '')
+        return { url, isShown: redirect === 'false' }
+      },
+      respond: ({ url, isShown }) =>
+        isShown ? answered({ url }) : emptyResponse(303, { location: url, 'cache-control': 'no-store' }),
     }),
     rowOf(host, {
       name: 'uploads.start',

@@ -40,16 +40,16 @@ const eventOf = (row: Row): EventRecord => ({
   details: JSON.parse(row.details as string) as Readonly<Record<string, unknown>>,
 })
 
-/** The range of numbers in which events of those times lie. */
-function* rangeOf({ from, to }: EventQuery): Steps<Conditions> {
+/** The range of numbers in which events of those times lie; undefined where there are none. */
+function* rangeOf({ from, to }: EventQuery): Steps<Conditions | undefined> {
   const seqAt = (sql: string, time: number): Steps<number | undefined> =>
     selectFirst((row) => row.seq as number, `SELECT seq FROM events WHERE ${sql} LIMIT 1`, time)
   const first = from === undefined ? undefined : yield* seqAt('at >= ? ORDER BY at, seq', from - clocks)
-  if (from !== undefined && first === undefined) return condition('1 = 0')
+  if (from !== undefined && first === undefined) return undefined
   const last = to === undefined ? undefined : yield* seqAt('at < ? ORDER BY at DESC, seq DESC', to + clocks)
-  if (to !== undefined && last === undefined) return condition('1 = 0')
+  if (to !== undefined && last === undefined) return undefined
   return both(
-    first === undefined ? unconditional : condition('n.seq >= CAST(? AS BIGINT)', first),
+    condition('n.seq >= CAST(? AS BIGINT)', first ?? 0),
     last === undefined ? unconditional : condition('n.seq <= CAST(? AS BIGINT)', last),
   )
 }
@@ -60,6 +60,7 @@ const equal = (column: string, value: Value | undefined): Conditions =>
 function* eventPage(dialect: Dialect, query: EventQuery): Steps<Page<EventRecord>> {
   const { entityId, containerId, actor, actions, withoutSystem = false, from, to } = query
   const range = yield* rangeOf(query)
+  if (range === undefined) return { items: [], next: undefined }
   // along the index that says most; what the others say is asked of each row
   const [along, asked] =
     containerId !== undefined
