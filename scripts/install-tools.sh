@@ -17,6 +17,7 @@ command -v mount.exfat-fuse >/dev/null || missing+=(exfat-fuse)
 for tool in podman runc buildah iptables debootstrap; do command -v "$tool" >/dev/null || missing+=("$tool"); done
 [ -x /usr/lib/podman/netavark ] && [ -x /usr/lib/podman/aardvark-dns ] || missing+=(netavark aardvark-dns)
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+command -v chromium >/dev/null || missing+=(chromium)
 command -v mkfs.exfat >/dev/null || missing+=(exfatprogs)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "installing: ${missing[*]}"

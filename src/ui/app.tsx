@@ -3,6 +3,7 @@ import type { ComponentType, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Redirect, Route, Router, Switch, useLocation } from 'wouter-preact'
 import { base, config } from './config.js'
+import { type MessageKey, t } from './messages/messages.js'
 import { Frame } from './parts/frame.js'
 import { markNavigation } from './parts/page.js'
 import { MayNot, NotFound, Skeleton, ViewFailure } from './parts/states.js'
@@ -39,19 +40,19 @@ const Activity = later(async () => (await import('./views/activity.js')).Activit
 const Admin = later(async () => (await import('./views/admin.js')).Admin)
 
 /** Shown to who is signed in; `admin`: to admins. */
-function guarded(Inner: View, title: string, admin = false): View {
+function guarded(Inner: View, title: MessageKey, admin = false): View {
   return (props) => {
     const known = session.value
-    if (known?.principal == null || (admin && !isAdmin())) return <MayNot title={title} />
+    if (known?.principal == null || (admin && !isAdmin())) return <MayNot title={t(title)} />
     return <Inner {...props} />
   }
 }
 
-const GuardedUpload = guarded(Upload, 'Upload')
-const GuardedTokens = guarded(Tokens, 'Tokens')
-const GuardedUsage = guarded(Usage, 'Usage')
-const GuardedActivity = guarded(Activity, 'Activity')
-const GuardedAdmin = guarded(Admin, 'Admin', true)
+const GuardedUpload = guarded(Upload, 'nav.upload')
+const GuardedTokens = guarded(Tokens, 'nav.tokens')
+const GuardedUsage = guarded(Usage, 'nav.usage')
+const GuardedActivity = guarded(Activity, 'nav.activity')
+const GuardedAdmin = guarded(Admin, 'nav.admin', true)
 
 function Views(): JSX.Element {
   const [path] = useLocation()

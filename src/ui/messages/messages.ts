@@ -14,12 +14,13 @@ export const language: 'en' | 'de' =
 /** For `Intl`: the reader's own variant of the language, where they have one. */
 export const locale: string = navigator.languages.find((tag) => tag.startsWith(language)) ?? language
 
-const catalogue: Messages = english
+let catalogue: Messages = english
 const plurals = new Intl.PluralRules(language)
 
 /** Loads the catalogue. Called before the first word is shown. */
 export async function loadMessages(): Promise<void> {
   document.documentElement.lang = language
+  if (language === 'de') catalogue = (await import('./messages.de.js')).messages
 }
 
 type Values = Readonly<Record<string, string | number>>
