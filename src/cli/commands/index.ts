@@ -4,6 +4,7 @@ import { doctor } from './doctor.js'
 import { health } from './health.js'
 import { inspect } from './inspect.js'
 import { reindex } from './reindex.js'
+import { login } from './login.js'
 import { remote } from './remote.js'
 import { serve } from './serve.js'
 import { signIn } from './sign-in.js'
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   visibility,
   inspect,
   remote,
+  login,
   doctor,
   health,
   sweep,
