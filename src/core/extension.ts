@@ -7,6 +7,7 @@
 
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { DocumentRecord, MetadataStore } from '../storage/metadata/contract.js'
+import type { Accounts } from './auth/accounts.js'
 import type { Action, Principal, Resource } from './auth/policy.js'
 import type { Control } from './control/control.js'
 import type { LibraryHooks, LibraryListeners } from './hooks/hooks.js'
@@ -17,8 +18,10 @@ import type { RouteContext, RouteRow } from './route.js'
 
 export type { DocumentRecord } from '../storage/metadata/contract.js'
 export type { Located } from './auth/access.js'
+export type { Accounts } from './auth/accounts.js'
 export type { Action, Principal, Resource } from './auth/policy.js'
 export { registryResource } from './auth/resources.js'
+export { endedSessionCookie, sessionCookie } from './auth/session-cookie.js'
 export type * from './control/control.js'
 export type * from './control/records.js'
 export type { LibraryHooks, LibraryListeners } from './hooks/hooks.js'
@@ -43,6 +46,8 @@ export interface ExtensionHost {
   /** Where clients reach the mount of the registry, without a trailing slash. */
   readonly publicUrl: (request: LibraryRequest) => string
   readonly metadata: MetadataStore
+  /** The built-in accounts. */
+  readonly accounts: Accounts
   /** The storage, seen from below `extensions/<name>/`. */
   readonly storage: StorageBackend
   /** Small JSON records of this extension alone. */

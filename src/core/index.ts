@@ -2,7 +2,7 @@
  * `sif-library`: a `library://` registry for Singularity and Apptainer images that mounts into any Node server.
  * @module
  */
-export { type Accounts, type CreateTokenOptions, createAccounts, type TokenInfo } from './auth/accounts.js'
+export { type Accounts, type CreateTokenOptions, createAccounts } from './auth/accounts.js'
 export {
   type Action,
   type AuthHooks,
@@ -17,6 +17,9 @@ export {
   scopesAllow,
   type Visibility,
 } from './auth/policy.js'
+export { endedSessionCookie, sessionCookie } from './auth/session-cookie.js'
+export type { Sessions } from './auth/sessions.js'
+export type { TokenInfo } from './auth/token-info.js'
 export { compareStorageMarks, type StorageMarkState } from './blobs/storage-mark.js'
 export type { LibraryExtension } from './extension.js'
 export type {
@@ -39,6 +42,7 @@ export {
 } from './http/errors.js'
 export type { Logger } from './http/logger.js'
 export type { LibraryRequest, LibraryResponse, RequestBody } from './http/messages.js'
+export type { ImageInspection } from './images/inspect-reference.js'
 export type { VerifiedItem } from './images/verify-image.js'
 export { createLibrary, type Library } from './library.js'
 export type { LibraryLimits } from './limits.js'
@@ -56,6 +60,7 @@ export {
   copyStorage,
 } from './upkeep/copy-storage.js'
 export type { ExplainOptions, Explanation } from './upkeep/explain.js'
+export type { InspectAllOptions, InspectAllResult, InspectedItem } from './upkeep/inspect.js'
 export type { SweepOptions, SweepProgress, SweepResult, SweptItem } from './upkeep/sweep.js'
 export type { UpkeepOptions } from './upkeep/timers.js'
 export type { VerifyOptions, VerifyResult } from './upkeep/verify.js'

@@ -2,9 +2,11 @@ import type { Command } from '../command.js'
 import { copyStorage } from './copy-storage.js'
 import { doctor } from './doctor.js'
 import { health } from './health.js'
+import { inspect } from './inspect.js'
 import { reindex } from './reindex.js'
 import { remote } from './remote.js'
 import { serve } from './serve.js'
+import { signIn } from './sign-in.js'
 import { sweep } from './sweep.js'
 import { tokenCreate, tokenList, tokenRevoke } from './token.js'
 import { userAdd, userList, userRemove, userSet, userShow } from './user.js'
@@ -22,7 +24,9 @@ export const commands: readonly Command[] = [
   tokenCreate,
   tokenList,
   tokenRevoke,
+  signIn,
   visibility,
+  inspect,
   remote,
   doctor,
   health,

@@ -19,7 +19,7 @@ import {
   type Reference,
 } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
-import type { Services } from '../services.js'
+import { findImage } from './find-image.js'
 import { handOut } from './hand-out.js'
 import { makeImage } from './make-image.js'
 
@@ -27,24 +27,6 @@ import { makeImage } from './make-image.js'
 function queryArch(input: RouteInput<unknown>): string | undefined {
   const { arch } = input.query
   return arch === undefined || arch === '' ? undefined : checkArch('arch', arch)
-}
-
-/** Without an arch: the default one, else the only one (protocol 2.6). */
-async function findByTag(
-  services: Services,
-  reference: Reference,
-  tag: string,
-  arch: string | undefined,
-): Promise<ImageInContainer | undefined> {
-  const { metadata, settings } = services
-  const found = await metadata.images.findByPath(reference, { tag, arch: arch ?? settings.defaultArch })
-  if (found !== undefined || arch !== undefined) return found
-  const container = await metadata.containers.findByPath(reference)
-  if (container === undefined) return undefined
-  const candidates = await metadata.tags.list(container.id, { tag, limit: 2 })
-  return candidates.length === 1 && candidates[0] !== undefined
-    ? metadata.images.find(candidates[0].imageId)
-    : undefined
 }
 
 function selectorText(reference: Reference): string {
@@ -58,22 +40,11 @@ function selectorText(reference: Reference): string {
         : 'sif'
 }
 
-async function find(input: RouteInput<unknown>, reference: Reference): Promise<ImageInContainer | undefined> {
-  const { services } = input
-  const { selector } = reference
-  // a hash ignores the arch: during a push the new image has none yet (protocol 5.4, Q25)
-  if (selector?.kind === 'hash') return services.metadata.images.findByPath(reference, { digest: selector.digest })
-  // nothing is stored under `sif.<uuid>`
-  if (selector?.kind === 'uuid') return undefined
-  return findByTag(services, reference, selector === undefined ? 'latest' : selector.tag, queryArch(input))
-}
-
 /** Finds the image of a reference. What is not uploaded yet exists only for those who may push there (protocol 5.4). */
 export async function locateImage(input: RouteInput<unknown>): Promise<Located<ImageInContainer>> {
   const { services, principal, request } = input
   const reference = parseReference(input.rest, services.settings)
-  queryArch(input)
-  const found = await find(input, reference)
+  const found = await findImage(services, reference, queryArch(input))
   const selector = selectorText(reference)
   if (found === undefined)
     return { resource: { ...containerResource(reference, undefined), kind: 'image', selector }, record: undefined }

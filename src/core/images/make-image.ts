@@ -13,6 +13,7 @@ import type { LibraryRequest } from '../http/messages.js'
 import { isVisible } from '../model/objects.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
+import { inspectionOf, summaryOf } from './inspections.js'
 import { explainQuota } from './quota.js'
 import { findSharable } from './share-bytes.js'
 
@@ -55,7 +56,8 @@ export async function makeImage(
     source === undefined
       ? {}
       : { shareBytes: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
-  if (source !== undefined) {
+  const inspection = source && (await inspectionOf(services, source))
+  if (source !== undefined && inspection !== undefined) {
     // beforePublish must see what becomes visible, however its bytes came
     const image = {
       ...source,
@@ -65,7 +67,8 @@ export async function makeImage(
       description: existing?.description ?? description,
       owner: base.owner,
     }
-    await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
+    const { size, arch } = source
+    await hooks.beforePublish?.({ principal, request, path, image, container, size, arch, sif: inspection })
   }
   const room = { entityId: container.entityId, wanted: source?.size ?? 0 }
   const made = await explainQuota(services, room, () =>
@@ -77,7 +80,10 @@ export async function makeImage(
     }),
   )
   const { record: image } = made
-  if (made.shared) emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, by)
+  if (made.shared && inspection !== undefined) {
+    const { size, arch } = image
+    emit('image.published', { path, imageId: image.id, digest, size, arch, sif: summaryOf(inspection) }, by)
+  }
   return made
 }
 

@@ -38,6 +38,7 @@ import type {
 } from './lists.js'
 import type {
   BlobFacts,
+  BlobInspection,
   BlobRecord,
   CollectionRecord,
   ContainerPath,
@@ -271,6 +272,8 @@ export interface ImageStore {
       readonly imageId: string
       readonly uploadId: string
       readonly blob: BlobFacts
+      /** What was read in the bytes; default: nothing yet. */
+      readonly inspection?: BlobInspection
       readonly state: 'published' | 'unproven'
       /** SHA-256 over the parts of a multipart upload. Default: null. */
       readonly partsDigest?: string | null
@@ -288,6 +291,16 @@ export interface ImageStore {
     now: number,
     seen?: { readonly blobKey: string | null },
     activity?: Activity,
+  ): Promise<boolean>
+  /**
+   * Corrects what is known of the bytes of an image, as long as it refers to `seen.blobKey`. An arch of null makes that of
+   * a file one that a tag has said. False where nothing was to be changed.
+   */
+  setFacts(
+    id: string,
+    facts: Omit<BlobFacts, 'key' | 'size'>,
+    now: number,
+    seen: { readonly blobKey: string },
   ): Promise<boolean>
   /** Records the arch of an image that has none. The first caller wins; returns the record as it is now. */
   setArchIfUnknown(id: string, arch: string, now: number): Promise<ImageRecord | undefined>
@@ -393,8 +406,6 @@ export interface UploadStore {
   find(id: string): Promise<UploadRecord | undefined>
   /** Uploads of one image by one principal in state `open`, newest first; `limit` at the most. Default: all. */
   findOpen(imageId: string, principal: string | null, limit?: number): Promise<readonly UploadRecord[]>
-  /** Uploads of one image by one principal in state `completed`, newest first: to answer a repeated complete. */
-  findCompleted(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /** Those that are being completed, or were when their instance died. */
   findCompleting(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /**
@@ -456,6 +467,16 @@ export interface BlobStore {
    * can be deleted from the storage in the second step.
    */
   forgetIfUnreferenced(key: string): Promise<boolean>
+  /** undefined where nothing was read yet, or there is no such blob. */
+  inspectionOf(key: string): Promise<BlobInspection | undefined>
+  /** Replaces the inspection of a blob; false where there is no such blob (any more). */
+  setInspection(key: string, inspection: BlobInspection): Promise<boolean>
+  /** Blobs with images whose inspection has exactly this version (0 = none yet), by key, after the given key. */
+  findInspected(page: {
+    readonly version: number
+    readonly after?: string
+    readonly limit: number
+  }): Promise<readonly BlobRecord[]>
   /** Who refers to it, for explanations. */
   imagesOf(key: string, limit: number): Promise<readonly ImageInContainer[]>
 }
@@ -588,16 +609,25 @@ export interface AccountStore {
   ): Promise<UserRecord | undefined>
   /** With all tokens; the name is remembered as that of a removed user. False when there was none. */
   removeUser(name: string): Promise<boolean>
+  /** Throws `exists` for a hash that is taken, `parent-missing` where the user or the parent is gone. */
   createToken(token: TokenRecord): Promise<TokenRecord>
-  /** The hot path: one indexed read by hash. */
+  /** The hot path: one indexed read by hash, of any kind. */
   findToken(hash: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
   /** By its id, as `findToken`: asked at each use of a transfer URL. */
   findTokenById(id: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
-  /** Of one user, or of all; newest first. */
+  /** Of one user, or of all, of every kind; newest first. */
   listTokens(userId?: string): Promise<readonly (TokenRecord & { readonly userName: string })[]>
+  /** With the sessions that were made of it. False when there was none. */
   removeToken(id: string): Promise<boolean>
-  /** Records the time of use; coarse on purpose, the caller writes at most once a minute per token. */
-  touchToken(id: string, now: number): Promise<void>
+  /** Removes the token of this hash if it is of kind `code`, and returns it. Two callers: one gets it. */
+  takeCode(hash: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
+  /**
+   * Records the time of use; coarse on purpose, the caller writes at most once a minute per token. `expiresAt` moves the
+   * expiry too, to that of the parent at the latest.
+   */
+  touchToken(id: string, now: number, expiresAt?: number): Promise<void>
+  /** Removes sessions and codes that are expired, whoever's they are, and of one user all sessions but the newest `keep`. */
+  trimSessions(trim: { readonly userId: string; readonly keep: number; readonly now: number }): Promise<void>
 }
 
 export interface SettingStore {

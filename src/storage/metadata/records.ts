@@ -161,6 +161,16 @@ export interface RestoredImage extends Omit<ImageRecord, 'state' | 'blobKey'> {
   }[]
 }
 
+/** What was read in the bytes of a blob. A pure function of them, so it is kept with the blob, and can be made again. */
+export interface BlobInspection {
+  /** Of what read it, from 1: an older one is read again. */
+  readonly version: number
+  /** Milliseconds since 1970. */
+  readonly inspectedAt: number
+  /** As `JSON.parse` returns it. */
+  readonly value: unknown
+}
+
 /** Facts about verified bytes, known when an image is published. */
 export interface BlobFacts {
   readonly key: string
@@ -185,8 +195,14 @@ export interface UserRecord {
   readonly createdAt: number
 }
 
+/** `token`: for command lines and scripts. `session`: of one browser. `code`: good once, for a session. */
+export type TokenKind = 'token' | 'session' | 'code'
+
 export interface TokenRecord {
   readonly id: string
+  readonly kind: TokenKind
+  /** Of a session: the token that it was made of, and ends with. null = none. */
+  readonly parentId: string | null
   readonly userId: string
   readonly label: string
   /** Lower-case hex SHA-256 of the token: a token carries 256 random bits or more, so no slow hash is needed. */

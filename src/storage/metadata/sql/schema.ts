@@ -129,6 +129,14 @@ const retiredNames: Migration = ({ text }) => [
   `CREATE TABLE retired_names (name ${text} PRIMARY KEY, user_id ${text} NOT NULL)`,
 ]
 
+/** What was read in the bytes of each blob; the rows that wait for it are found by their version, 0 for none. */
+export const blobInspections: Migration = ({ text }) => [
+  'ALTER TABLE blobs ADD COLUMN inspection_version INTEGER NOT NULL DEFAULT 0',
+  'ALTER TABLE blobs ADD COLUMN inspected_at BIGINT',
+  `ALTER TABLE blobs ADD COLUMN inspection ${text}`,
+  'CREATE INDEX blobs_by_inspection ON blobs (inspection_version, blob_key) WHERE unreferenced_at IS NULL',
+]
+
 /**
  * What lists show and are ordered by, kept with every change, and what people and the registry did. Only what takes no time: the rest of it, over what is in
  * the tables already, is done in steps (`later-steps.ts`), between which others may read.
@@ -174,6 +182,17 @@ const listed: Migration = ({ text, serial, neverReusedSuffix, clustered }) => [
   `INSERT INTO schema_steps (name, position) VALUES ${listSteps.map((name) => `('${name}', '')`).join(', ')}`,
 ]
 
+/**
+ * Sessions of browsers and one-time codes beside tokens. The database itself ends a session with its parent, so that
+ * none can be made of a token that is being revoked.
+ */
+export const sessions: Migration = ({ text }) => [
+  `ALTER TABLE tokens ADD COLUMN kind ${text} NOT NULL DEFAULT 'token'`,
+  `ALTER TABLE tokens ADD COLUMN parent_id ${text} REFERENCES tokens (id) ON DELETE CASCADE`,
+  'CREATE INDEX tokens_of_parent ON tokens (parent_id) WHERE parent_id IS NOT NULL',
+  `CREATE INDEX tokens_that_end ON tokens (expires_at) WHERE kind <> 'token'`,
+]
+
 /** The step at index n leads from version n to n + 1. */
 export const migrations: readonly Migration[] = [
   first,
@@ -185,5 +204,7 @@ export const migrations: readonly Migration[] = [
   extensionDocuments,
   bounds,
   retiredNames,
+  blobInspections,
   listed,
+  sessions,
 ]
