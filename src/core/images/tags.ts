@@ -59,16 +59,8 @@ async function pointTag(
   if (!isVisible(found.image))
     throw new LibraryError('conflict', 'the image has no verified bytes: the upload failed, push again')
   const { image } = found
-<<<<<<< HEAD
-  await setTag(
-    services,
-    { principal, request, by: context },
-    { container, image, tag, declared, activity: activityOf(context, 'push') },
-  )
-=======
   const activity = activityOf(context, 'push')
   await setTag(services, { principal, request, by: context }, { container, image, tag, declared, activity })
->>>>>>> main
 }
 
 /** 200 exactly: 201 or 204 fail a push after its whole upload (protocol Q5). */
