@@ -77,6 +77,10 @@ function* fillTotals(): Steps<undefined> {
       GROUP BY substr(entity_id, 24, 1), private | collection_private`,
     values: [],
   }
+  yield {
+    sql: `UPDATE counters SET containers = 0, images = 0, bytes = 0, public_containers = 0, public_images = 0, public_bytes = 0`,
+    values: [],
+  }
   for (const row of groups) {
     const [containers = 0, images = 0, bytes = 0] = numbers(row)
     const isPublic = Number(row.hidden) === 0 ? 1 : 0
