@@ -16,12 +16,13 @@ import type { EventFacts, LibraryEventName, LibraryListener } from './hooks/hook
 import { createBodyBudget } from './http/body-budget.js'
 import { isLibraryError, retrySoon } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
-import { type HandedBody, handOut, inPieces } from './http/response-body.js'
+import { inPieces, type WatchedBody, withReaderTimeout } from './http/response-body.js'
 import { errorResponse } from './http/responses.js'
 import { createRouter } from './http/router.js'
 import { createUnreadAnswers } from './http/unread-answers.js'
 import { createCursors } from './images/cursors.js'
 import { createDownloadCounts } from './images/download-counts.js'
+import { type ImageInspection, inspectReference } from './images/inspect-reference.js'
 import { createLifecycle } from './lifecycle.js'
 import { type PathVisibility, pathVisibility, type VisibilityOptions } from './namespaces/visibility.js'
 import { makeOpenApi } from './openapi.js'
@@ -36,6 +37,7 @@ import { createReceiving } from './transfers/receiving.js'
 import { createTransferTokens } from './transfers/tokens.js'
 import { createTransfers } from './transfers/urls.js'
 import { type ExplainOptions, type Explanation, explain } from './upkeep/explain.js'
+import { type InspectAllOptions, type InspectAllResult, inspectAll, inspectJob } from './upkeep/inspect.js'
 import { runIfDue } from './upkeep/jobs.js'
 import { type SweepOptions, type SweepResult, sweep } from './upkeep/sweep.js'
 import { startUpkeep, type UpkeepOptions } from './upkeep/timers.js'
@@ -55,6 +57,15 @@ export interface Library {
   readonly accounts: Accounts
   /** Ends stale uploads and deletes what nothing refers to. */
   sweep(options?: SweepOptions): Promise<SweepResult>
+  /**
+   * What the file of an image says of itself: recorded when it was published, read now where it was not. `reference` is
+   * `entity/collection/container`, with `:tag` or `:sha256.HASH`, as clients write it; `arch` as in a pull. Asks nobody
+   * whether they may: definition file and labels are for those who may pull the image.
+   * Throws LibraryError `not-found`, `invalid-name`.
+   */
+  inspect(reference: string, options?: { readonly arch?: string }): Promise<ImageInspection>
+  /** Inspects what an earlier version published, and what `reindex` put back; `startUpkeep` does so too. */
+  inspectAll(options?: InspectAllOptions): Promise<InspectAllResult>
   /** Reads blobs back, hides what is damaged, shows what is whole again. */
   verify(options?: VerifyOptions): Promise<VerifyResult>
   /**
@@ -195,7 +206,7 @@ export function createLibrary(options: LibraryOptions): Library {
 
   const handle = async (request: LibraryRequest): Promise<LibraryResponse | undefined> => {
     const leave = enter()
-    let handedOut = false
+    let isWatched = false
     try {
       const response = await handleRequest(services, request.root === true ? rootRouter : router, request)
       if (response !== undefined && request.method !== 'GET' && request.method !== 'HEAD') sidecars.nudge()
@@ -206,12 +217,12 @@ export function createLibrary(options: LibraryOptions): Library {
       if (stream === undefined) return response
       const requestId = response.headers['x-request-id']
       const { idleSeconds, pullIdleSeconds, pullStartSeconds } = settings.limits
-      const handed: HandedBody = handOut(stream, {
+      const watched: WatchedBody = withReaderTimeout(stream, {
         ...(isAnswer
           ? { idleSeconds: Math.min(idleSeconds, pullIdleSeconds) }
           : { idleSeconds: pullIdleSeconds, start: { seconds: pullStartSeconds, bytes: connectionBuffers } }),
         done: (err) => {
-          unread.release(handed)
+          unread.release(watched)
           leave()
           if (isLibraryError(err, 'timeout')) {
             settings.logger.warn({ requestId, err }, 'a body was given up')
@@ -223,17 +234,17 @@ export function createLibrary(options: LibraryOptions): Library {
             settings.logger.error({ requestId, err }, 'a body was cut short')
         },
       })
-      handedOut = true
-      if (isAnswer && !unread.hold(handed, Buffer.byteLength(body))) {
-        await handed[Symbol.asyncIterator]().return?.()
+      isWatched = true
+      if (isAnswer && !unread.hold(watched, Buffer.byteLength(body))) {
+        await watched[Symbol.asyncIterator]().return?.()
         return errorResponse(503, 'the registry sends too many answers at once: try again', {
           ...(requestId !== undefined && { 'x-request-id': requestId }),
           ...retrySoon,
         })
       }
-      return { ...response, body: handed }
+      return { ...response, body: watched }
     } finally {
-      if (!handedOut) leave()
+      if (!isWatched) leave()
     }
   }
 
@@ -241,6 +252,8 @@ export function createLibrary(options: LibraryOptions): Library {
     runMaintenance(() => sweep(services, { ...sweepOptions, signal: untilStopping(sweepOptions.signal) }))
   const verifyNow = (verifyOptions: VerifyOptions = {}): Promise<VerifyResult> =>
     runMaintenance(() => verify(services, { ...verifyOptions, signal: untilStopping(verifyOptions.signal) }))
+  const inspectAllNow = (inspectOptions: InspectAllOptions = {}): Promise<InspectAllResult> =>
+    runMaintenance(() => inspectAll(services, { ...inspectOptions, signal: untilStopping(inspectOptions.signal) }))
   const upkeep = new Set<() => void>()
 
   return {
@@ -264,12 +277,14 @@ export function createLibrary(options: LibraryOptions): Library {
     accounts,
     sweep: sweepNow,
     verify: verifyNow,
+    inspect: (reference, { arch } = {}) => runMaintenance(() => inspectReference(services, reference, arch)),
+    inspectAll: inspectAllNow,
     startUpkeep: (upkeepOptions) => {
       const stop = startUpkeep(
         {
           sweep: sweepNow,
           verify: verifyNow,
-          jobs: jobsOf(extensions),
+          jobs: [inspectJob(inspectAllNow, settings.logger), ...jobsOf(extensions)],
           runIfDue: (job, signal) =>
             runMaintenance(() => runIfDue({ metadata, clock, logger: settings.logger }, job, untilStopping(signal))),
           logger: settings.logger,

@@ -36,6 +36,7 @@ const laterColumns: Readonly<Record<string, readonly string[]>> = {
   images: ['download_count', 'last_pulled_at', 'pushed_by_name'],
   tags: ['changed_by'],
   uploads: ['parts_digest'],
+  blobs: ['inspection_version', 'inspected_at', 'inspection'],
 }
 
 type Rows = Readonly<Record<string, readonly Readonly<Record<string, string | number | null>>[]>>

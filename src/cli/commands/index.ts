@@ -2,6 +2,7 @@ import type { Command } from '../command.js'
 import { copyStorage } from './copy-storage.js'
 import { doctor } from './doctor.js'
 import { health } from './health.js'
+import { inspect } from './inspect.js'
 import { reindex } from './reindex.js'
 import { remote } from './remote.js'
 import { serve } from './serve.js'
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   tokenList,
   tokenRevoke,
   visibility,
+  inspect,
   remote,
   doctor,
   health,

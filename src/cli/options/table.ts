@@ -62,6 +62,8 @@ export interface Settings {
   readonly concurrency: number
   readonly explain: string | undefined
   readonly all: boolean
+  readonly arch: string | undefined
+  readonly again: boolean
   readonly checkPublicUrl: boolean
   readonly rate: number | undefined
   readonly after: string | undefined
@@ -211,8 +213,10 @@ export const optionTable: OptionTable = {
   ),
   checkPublicUrl: switchedOff('ask the public URL for its discovery file'),
   all: switchedOff(
-    'verify: every image, otherwise those that are not proven yet or were found damaged; token revoke: every token of --user',
+    'verify: every image, otherwise those that are not proven yet or were found damaged; inspect: every file that this version has not read yet; token revoke: every token of --user',
   ),
+  arch: optional(text('ARCH'), 'the image of a tag for this architecture, such as arm64', 'amd64, else the only one'),
+  again: switchedOff('with --all, also files that this version has read'),
   rate: optional(size({ positive: true }), 'bytes read per second at the most, such as 50MB', 'unlimited'),
   after: optional(text('ID'), 'go on after this image, which a verify that was stopped has named'),
 }

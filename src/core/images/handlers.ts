@@ -19,7 +19,8 @@ import {
   type Reference,
 } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
-import type { Services } from '../services.js'
+import { findImage } from './find-image.js'
+import { inspectionOf, summaryOf } from './inspections.js'
 import { explainQuota } from './quota.js'
 import { findSharable } from './share-bytes.js'
 
@@ -27,24 +28,6 @@ import { findSharable } from './share-bytes.js'
 function queryArch(input: RouteInput<unknown>): string | undefined {
   const { arch } = input.query
   return arch === undefined || arch === '' ? undefined : checkArch('arch', arch)
-}
-
-/** Without an arch: the default one, else the only one (protocol 2.6). */
-async function findByTag(
-  services: Services,
-  reference: Reference,
-  tag: string,
-  arch: string | undefined,
-): Promise<ImageInContainer | undefined> {
-  const { metadata, settings } = services
-  const found = await metadata.images.findByPath(reference, { tag, arch: arch ?? settings.defaultArch })
-  if (found !== undefined || arch !== undefined) return found
-  const container = await metadata.containers.findByPath(reference)
-  if (container === undefined) return undefined
-  const candidates = await metadata.tags.list(container.id, { tag, limit: 2 })
-  return candidates.length === 1 && candidates[0] !== undefined
-    ? metadata.images.find(candidates[0].imageId)
-    : undefined
 }
 
 function selectorText(reference: Reference): string {
@@ -58,22 +41,11 @@ function selectorText(reference: Reference): string {
         : 'sif'
 }
 
-async function find(input: RouteInput<unknown>, reference: Reference): Promise<ImageInContainer | undefined> {
-  const { services } = input
-  const { selector } = reference
-  // a hash ignores the arch: during a push the new image has none yet (protocol 5.4, Q25)
-  if (selector?.kind === 'hash') return services.metadata.images.findByPath(reference, { digest: selector.digest })
-  // nothing is stored under `sif.<uuid>`
-  if (selector?.kind === 'uuid') return undefined
-  return findByTag(services, reference, selector === undefined ? 'latest' : selector.tag, queryArch(input))
-}
-
 /** Finds the image of a reference. What is not uploaded yet exists only for those who may push there (protocol 5.4). */
 export async function locateImage(input: RouteInput<unknown>): Promise<Located<ImageInContainer>> {
   const { services, principal, request } = input
   const reference = parseReference(input.rest, services.settings)
-  queryArch(input)
-  const found = await find(input, reference)
+  const found = await findImage(services, reference, queryArch(input))
   const selector = selectorText(reference)
   if (found === undefined)
     return { resource: { ...containerResource(reference, undefined), kind: 'image', selector }, record: undefined }
@@ -121,7 +93,8 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     source === undefined
       ? {}
       : { shareBytes: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
-  if (source !== undefined) {
+  const inspection = source && (await inspectionOf(services, source))
+  if (source !== undefined && inspection !== undefined) {
     // beforePublish must see what becomes visible, however its bytes came
     const image = {
       ...source,
@@ -131,7 +104,16 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
       description: existing?.description ?? body.description,
       owner: base.owner,
     }
-    await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
+    await hooks.beforePublish?.({
+      principal,
+      request,
+      path,
+      image,
+      container,
+      size: source.size,
+      arch: source.arch,
+      sif: inspection,
+    })
   }
   const room = { entityId: container.entityId, wanted: source?.size ?? 0 }
   const made = await explainQuota(services, room, () =>
@@ -142,8 +124,10 @@ export async function createImage(context: RouteContext<CreateImageBody, Contain
     }),
   )
   const { record: image } = made
-  if (made.shared)
-    emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, context)
+  if (made.shared && inspection !== undefined) {
+    const { size, arch } = image
+    emit('image.published', { path, imageId: image.id, digest, size, arch, sif: summaryOf(inspection) }, context)
+  }
   return dataResponse(imageObject(image, container, principal), made.created ? 201 : 200)
 }
 

@@ -125,7 +125,7 @@ async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }:
   const { images } = services.metadata
   const before = graceCutoff - services.settings.limits.uploadSeconds * 1000
   for (let after: string | undefined; ; ) {
-    const found = await images.findAbandoned({ before, limit: page, ...(after !== undefined && { after }) })
+    const found = await images.findAbandoned({ before, limit: page, after })
     after = found.at(-1)?.image.id
     if (after === undefined) return
     for (const { image, container } of found) {
@@ -139,12 +139,12 @@ async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }:
 }
 
 /** Parts of uploads that ended while the storage did not answer, by a crash at that moment, or with their image. Returns the keys of these uploads. */
-async function sweepUndropped({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
+async function sweepLeftoverParts({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
   const keys = new Set<string>()
   for (let after: string | undefined; ; ) {
     const found = await services.metadata.uploads.findWithLeftoverParts({
       limit: page,
-      ...(after !== undefined && { after }),
+      after,
     })
     after = found.at(-1)?.id
     if (after === undefined) return keys
@@ -179,7 +179,7 @@ async function sweepBlobs({ services, graceCutoff, dryRun, report, onKept, isOve
     const found = await metadata.blobs.findUnreferenced({
       before: graceCutoff,
       limit: page,
-      ...(last && { after: last }),
+      after: last,
     })
     last = found.at(-1)
     if (last === undefined) return
@@ -301,17 +301,17 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
     },
   }
   // before the stale ones, so that what cannot be dropped today is tried once
-  let undropped: ReadonlySet<string> = new Set()
+  let triedKeys: ReadonlySet<string> = new Set()
   const steps: readonly (() => Promise<void>)[] = [
     async () => {
-      undropped = await sweepUndropped(context)
+      triedKeys = await sweepLeftoverParts(context)
     },
     () => finishDeletions(context),
     () => sweepUploads(context),
     () => sweepAbandoned(context),
     () => sweepBlobs(context),
     () => sweepOrphans(context),
-    () => sweepParts(context, undropped),
+    () => sweepParts(context, triedKeys),
     () => sweepTemporary(context),
     () => forgetUploads(context),
     () => forgetActivity(context),

@@ -4,6 +4,7 @@ import type { ImageInContainer, UploadRecord } from '../../storage/metadata/cont
 import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import { factsOf, inspectBlob, whyNoSif } from '../images/inspect-blob.js'
+import { keptInspection, summaryOf } from '../images/inspections.js'
 import { verifyImage } from '../images/verify-image.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
@@ -33,7 +34,7 @@ export async function publishUpload(
   const facts = factsOf(inspection)
   const { arch } = facts
   try {
-    await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
+    await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch, sif: inspection })
   } catch (error) {
     throw new Refused(error, blob.key)
   }
@@ -43,6 +44,7 @@ export async function publishUpload(
     imageId: image.id,
     uploadId: upload.id,
     blob: { key: blob.key, size: upload.size, ...facts },
+    inspection: keptInspection(inspection, settings.clock()),
     state: blob.proof === 'proven' ? 'published' : 'unproven',
     partsDigest,
     now: settings.clock(),
@@ -60,8 +62,10 @@ export async function publishUpload(
       .catch((error: unknown) => settings.logger.warn({ err: error, key: blob.key }, 'a copy is left to the sweeper'))
   const { size } = upload
   emit('upload.completed', { uploadId: upload.id, imageId: image.id, size }, pusher)
-  if (outcome === 'published')
-    emit('image.published', { path, imageId: image.id, digest: image.digest, size, arch }, pusher)
+  if (outcome === 'published') {
+    const sif = summaryOf(inspection)
+    emit('image.published', { path, imageId: image.id, digest: image.digest, size, arch, sif }, pusher)
+  }
   if (blob.proof === 'unproven') inBackground(() => verifyById(services, image.id))
 }
 

@@ -38,6 +38,7 @@ import type {
 } from './lists.js'
 import type {
   BlobFacts,
+  BlobInspection,
   BlobRecord,
   CollectionRecord,
   ContainerPath,
@@ -271,6 +272,8 @@ export interface ImageStore {
       readonly imageId: string
       readonly uploadId: string
       readonly blob: BlobFacts
+      /** What was read in the bytes; default: nothing yet. */
+      readonly inspection?: BlobInspection
       readonly state: 'published' | 'unproven'
       /** SHA-256 over the parts of a multipart upload. Default: null. */
       readonly partsDigest?: string | null
@@ -288,6 +291,16 @@ export interface ImageStore {
     now: number,
     seen?: { readonly blobKey: string | null },
     activity?: Activity,
+  ): Promise<boolean>
+  /**
+   * Corrects what is known of the bytes of an image, as long as it refers to `seen.blobKey`. An arch of null makes that of
+   * a file one that a tag has said. False where nothing was to be changed.
+   */
+  setFacts(
+    id: string,
+    facts: Omit<BlobFacts, 'key' | 'size'>,
+    now: number,
+    seen: { readonly blobKey: string },
   ): Promise<boolean>
   /** Records the arch of an image that has none. The first caller wins; returns the record as it is now. */
   setArchIfUnknown(id: string, arch: string, now: number): Promise<ImageRecord | undefined>
@@ -393,8 +406,6 @@ export interface UploadStore {
   find(id: string): Promise<UploadRecord | undefined>
   /** Uploads of one image by one principal in state `open`, newest first; `limit` at the most. Default: all. */
   findOpen(imageId: string, principal: string | null, limit?: number): Promise<readonly UploadRecord[]>
-  /** Uploads of one image by one principal in state `completed`, newest first: to answer a repeated complete. */
-  findCompleted(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /** Those that are being completed, or were when their instance died. */
   findCompleting(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /**
@@ -456,6 +467,16 @@ export interface BlobStore {
    * can be deleted from the storage in the second step.
    */
   forgetIfUnreferenced(key: string): Promise<boolean>
+  /** undefined where nothing was read yet, or there is no such blob. */
+  inspectionOf(key: string): Promise<BlobInspection | undefined>
+  /** Replaces the inspection of a blob; false where there is no such blob (any more). */
+  setInspection(key: string, inspection: BlobInspection): Promise<boolean>
+  /** Blobs with images whose inspection has exactly this version (0 = none yet), by key, after the given key. */
+  findInspected(page: {
+    readonly version: number
+    readonly after?: string
+    readonly limit: number
+  }): Promise<readonly BlobRecord[]>
   /** Who refers to it, for explanations. */
   imagesOf(key: string, limit: number): Promise<readonly ImageInContainer[]>
 }

@@ -7,6 +7,7 @@ import { type MetadataCapability, MetadataContext, type MetadataGroup } from './
 import { deletionTests } from './deletions.js'
 import { documentTests } from './documents.js'
 import { imageTests } from './images.js'
+import { inspectionTests } from './inspections.js'
 import { lifecycleTests, secondTests, textTests } from './lifecycle.js'
 import { limitTests } from './limits.js'
 import { listTests } from './lists.js'
@@ -44,6 +45,7 @@ const groups: readonly MetadataGroup[] = [
   containerTests,
   imageTests,
   publishTests,
+  inspectionTests,
   adoptTests,
   tagTests,
   uploadTests,

@@ -90,6 +90,13 @@ test('a list of unproven or damaged images reads these only', () => {
   expect(planOf(sql ?? '')).toContainEqual(expect.stringMatching(/^SEARCH i USING INDEX images_unpublished \(id>\?\)$/))
 })
 
+test('blobs that wait for an inspection are found in their own index', () => {
+  const sql = [...statements].find((text) => text.includes('inspection_version = ? AND blob_key > ?'))
+  expect(planOf(sql ?? '')).toEqual([
+    expect.stringMatching(/USING INDEX blobs_by_inspection \(inspection_version=\? AND blob_key>\?\)$/),
+  ])
+})
+
 test('no statement walks through a table that grows', () => {
   // migrations walk, once
   const once = new Set(migrations.flatMap((migration) => migration(sqliteDialect)))

@@ -4,7 +4,7 @@ import { noteImageChange } from './changes.js'
 import { changeContents, noteTagsRemoved, touchContainer } from './contents.js'
 import { type LockedContainer, lockBlob, lockContainerOf, releaseBlob } from './locks.js'
 import { flag, later, nullableFlag } from './names.js'
-import { imageColumns, imageOf, tagOf } from './rows.js'
+import { imageColumns, imageOf, inspectionValues, tagOf } from './rows.js'
 import { refreshImageDocument, removeImageDocument } from './search-documents.js'
 import { changed, type Steps, selectAll, selectFirst } from './steps.js'
 import { changeRecords, changeUsage } from './usage.js'
@@ -13,7 +13,8 @@ export function* findImage(id: string): Steps<ImageRecord | undefined> {
   return yield* selectFirst(imageOf, `SELECT ${imageColumns} FROM images WHERE id = ?`, id)
 }
 
-interface Bytes {
+/** What is known of bytes that an image gets. */
+interface VerifiedBytes {
   readonly facts: BlobFacts
   readonly archFromHeader: boolean
   readonly state: 'published' | 'unproven'
@@ -25,7 +26,7 @@ interface Bytes {
 function* attachBlob(
   container: LockedContainer,
   image: ImageRecord,
-  { facts, archFromHeader, state, now, activity }: Bytes,
+  { facts, archFromHeader, state, now, activity }: VerifiedBytes,
 ): Steps<void> {
   yield {
     sql: 'UPDATE blobs SET unreferenced_at = NULL WHERE blob_key = ? AND unreferenced_at IS NOT NULL',
@@ -112,6 +113,7 @@ export function* publishImage({
   imageId,
   uploadId,
   blob,
+  inspection,
   state,
   partsDigest = null,
   now,
@@ -143,6 +145,11 @@ export function* publishImage({
     values: [blob.key, image.digest, blob.size, now],
   }
   yield* lockBlob(blob.key)
+  if (inspection !== undefined)
+    yield {
+      sql: 'UPDATE blobs SET inspection_version = ?, inspected_at = ?, inspection = ? WHERE blob_key = ?',
+      values: [...inspectionValues(inspection), blob.key],
+    }
   const { arch, archFromHeader } = archOf(image, blob.arch)
   yield* writeEvent(activity, { ...completed, ...subject })
   yield* attachBlob(container, image, { facts: { ...blob, arch }, archFromHeader, state, now, activity })
@@ -216,11 +223,36 @@ export function* loseTag({ imageId, updatedAt }: TagRecord, now: number): Steps<
 }
 
 /** Compare-and-set of a member of an image that its search document and its sidecar show. */
-export function* changeImage(id: string, sql: string, ...values: readonly (string | number)[]): Steps<boolean> {
+export function* changeImage(id: string, sql: string, ...values: readonly (string | number | null)[]): Steps<boolean> {
   if ((yield* lockContainerOf(id)) === undefined) return false
   const done = yield* changed(sql, ...values)
   if (!done) return false
   yield* refreshImageDocument(id)
   yield* noteImageChange(id)
   return true
+}
+
+/** What was read in the bytes before was wrong, or less: the record follows what is read in them now. */
+export function* correctFacts(
+  id: string,
+  { arch, signed, encrypted, fingerprints }: Omit<BlobFacts, 'key' | 'size'>,
+  now: number,
+  seen: { readonly blobKey: string },
+): Steps<boolean> {
+  const image = yield* findImage(id)
+  if (image === undefined || image.blobKey !== seen.blobKey) return false
+  const archFromHeader = arch !== null
+  const isSame =
+    (archFromHeader ? image.arch === arch && image.archFromHeader : !image.archFromHeader) &&
+    image.signed === signed &&
+    image.encrypted === encrypted &&
+    JSON.stringify(image.fingerprints) === JSON.stringify(fingerprints)
+  if (isSame) return false
+  return yield* changeImage(
+    id,
+    `UPDATE images SET arch = COALESCE(?, arch), arch_from_header = ?, signed = ?, encrypted = ?, fingerprints = ?, updated_at = ${later}
+      WHERE id = ? AND blob_key = ? RETURNING id`,
+    ...[arch, flag(archFromHeader), nullableFlag(signed), nullableFlag(encrypted)],
+    ...[JSON.stringify(fingerprints), now, now, id, seen.blobKey],
+  )
 }

@@ -4,6 +4,7 @@ import { inContainer as ofContainer, writeEvent } from './activity.js'
 import {
   abandoned,
   changeImage,
+  correctFacts,
   deleteIfAbandoned,
   deleteImage,
   findImage,
@@ -162,6 +163,8 @@ export function imageStore(runner: SqlRunner): ImageStore {
         if (done && to === 'damaged') yield* tellOf('image.damaged', id, now, activity)
         return done
       }),
+
+    setFacts: (id, facts, now, seen) => runner.run('transaction', () => correctFacts(id, facts, now, seen)),
 
     setArchIfUnknown: (id, arch, now) =>
       runner.run('transaction', function* () {

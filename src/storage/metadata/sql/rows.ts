@@ -1,4 +1,5 @@
 import type {
+  BlobInspection,
   BlobRecord,
   CollectionRecord,
   ContainerRecord,
@@ -162,6 +163,19 @@ export function uploadOf(row: Row): UploadRecord {
 }
 
 export const blobColumns = 'blob_key, digest, size, created_at, unreferenced_at'
+
+export function inspectionOf(row: Row): BlobInspection {
+  return {
+    version: row.inspection_version as number,
+    inspectedAt: row.inspected_at as number,
+    value: JSON.parse(row.inspection as string),
+  }
+}
+
+/** Version, time and document, as the columns of a blob take them. */
+export function inspectionValues({ version, inspectedAt, value }: BlobInspection): readonly [number, number, string] {
+  return [version, inspectedAt, JSON.stringify(value)]
+}
 
 export function blobOf(row: Row): BlobRecord {
   return {

@@ -129,6 +129,14 @@ const retiredNames: Migration = ({ text }) => [
   `CREATE TABLE retired_names (name ${text} PRIMARY KEY, user_id ${text} NOT NULL)`,
 ]
 
+/** What was read in the bytes of each blob; the rows that wait for it are found by their version, 0 for none. */
+export const blobInspections: Migration = ({ text }) => [
+  'ALTER TABLE blobs ADD COLUMN inspection_version INTEGER NOT NULL DEFAULT 0',
+  'ALTER TABLE blobs ADD COLUMN inspected_at BIGINT',
+  `ALTER TABLE blobs ADD COLUMN inspection ${text}`,
+  'CREATE INDEX blobs_by_inspection ON blobs (inspection_version, blob_key) WHERE unreferenced_at IS NULL',
+]
+
 /**
  * What lists show and are ordered by, kept with every change, and what people and the registry did. Only what takes no time: the rest of it, over what is in
  * the tables already, is done in steps (`later-steps.ts`), between which others may read.
@@ -185,5 +193,6 @@ export const migrations: readonly Migration[] = [
   extensionDocuments,
   bounds,
   retiredNames,
+  blobInspections,
   listed,
 ]

@@ -159,7 +159,7 @@ function* uploadPage({
 
 export function uploadStore(runner: SqlRunner): UploadStore {
   const findInState = (
-    state: 'open' | 'completing' | 'completed',
+    state: 'open' | 'completing',
     imageId: string,
     principal: string | null,
     limit?: number,
@@ -180,8 +180,6 @@ export function uploadStore(runner: SqlRunner): UploadStore {
       runner.run('read', () => selectFirst(uploadOf, `SELECT ${uploadColumns} FROM uploads WHERE id = ?`, id)),
 
     findOpen: (imageId, principal, limit) => findInState('open', imageId, principal, limit),
-
-    findCompleted: (imageId, principal) => findInState('completed', imageId, principal),
 
     findCompleting: (imageId, principal) => findInState('completing', imageId, principal),
 
