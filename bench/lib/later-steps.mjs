@@ -1,7 +1,6 @@
 /** What `src/storage/metadata/sql/later-steps.ts` does to an old database: its names. */
 export const fillSteps = [
-  'containers: sizes and latest tags',
-  'containers: archs',
+  'containers: sizes, latest tags and archs',
   'collections: sizes',
   'entities: images',
   'totals',
