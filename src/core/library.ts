@@ -4,11 +4,14 @@ import { isUint8Array } from 'node:util/types'
 import { isStorageError } from '../storage/blob/errors.js'
 import { may } from './auth/access.js'
 import { type Accounts, createAccounts } from './auth/accounts.js'
-import { ownerPolicy } from './auth/policy.js'
+import { ownerPolicy, type Principal } from './auth/policy.js'
 import { createStorageMark } from './blobs/storage-mark.js'
+import { noRequest, operatorAsks, personAsks } from './control/asker.js'
+import type { Control } from './control/control.js'
+import { createControl } from './control/create-control.js'
 import { createReadiness } from './discovery/readiness.js'
 import { documentsOf } from './extensions/documents-view.js'
-import { jobsOf, keepersOf, type LoadedExtension, loadExtensions, routesOf } from './extensions/load.js'
+import { jobsOf, keepersOf, type LoadedExtension, loadExtensions, pagesOf, routesOf } from './extensions/load.js'
 import { storageBelow } from './extensions/storage-view.js'
 import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
 import { addListeners, createEmitter } from './hooks/events.js'
@@ -53,6 +56,13 @@ export interface Library {
    * metadata. Later requests get 503.
    */
   close(): Promise<void>
+  /**
+   * The use cases of people for one of them: the hooks are asked, and events name the principal. `request`: what hooks
+   * are told of, and what URLs are made for; needed where `publicUrl` is a function that reads it. Default: an empty one.
+   */
+  as(principal: Principal | null, options?: { readonly request?: LibraryRequest }): Control
+  /** The same for the host's own jobs: `authorize` is not asked, and events name nobody. Hooks are still called. */
+  readonly operator: Control
   /** The built-in accounts: users, groups, tokens. */
   readonly accounts: Accounts
   /** Ends stale uploads and deletes what nothing refers to. */
@@ -146,9 +156,11 @@ export function createLibrary(options: LibraryOptions): Library {
   const extensions: readonly LoadedExtension[] = loadExtensions(options.extensions ?? [], (name) => ({
     publicUrl: settings.publicUrl,
     metadata,
+    accounts,
     storage: storageBelow(storage, `extensions/${name}/`),
     documents: documentsOf({ metadata, clock }, name),
     may: ({ principal, request, action, resource }) => may({ auth, principal, request }, action, resource),
+    control: (person) => createControl({ services, accounts, run: (work) => work() }, personAsks(services, person)),
     logger: settings.logger,
     clock,
     generateId,
@@ -158,7 +170,7 @@ export function createLibrary(options: LibraryOptions): Library {
   for (const { parts } of extensions) addListeners(on, parts.on ?? {})
   const table = [...routes, ...routesOf(extensions)]
   const services: Services = {
-    settings,
+    settings: { ...settings, ...pagesOf(options, extensions) },
     storage,
     metadata,
     auth,
@@ -203,6 +215,8 @@ export function createLibrary(options: LibraryOptions): Library {
       leave()
     }
   }
+
+  const controlParts = () => ({ services, accounts, run: runMaintenance })
 
   const handle = async (request: LibraryRequest): Promise<LibraryResponse | undefined> => {
     const leave = enter()
@@ -274,6 +288,9 @@ export function createLibrary(options: LibraryOptions): Library {
         }
       })
     },
+    as: (principal, { request = noRequest } = {}) =>
+      createControl(controlParts(), personAsks(services, { principal, request })),
+    operator: createControl(controlParts(), operatorAsks),
     accounts,
     sweep: sweepNow,
     verify: verifyNow,

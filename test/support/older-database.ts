@@ -36,6 +36,7 @@ const laterColumns: Readonly<Record<string, readonly string[]>> = {
   images: ['download_count', 'last_pulled_at', 'pushed_by_name'],
   tags: ['changed_by'],
   uploads: ['parts_digest'],
+  tokens: ['kind', 'parent_id'],
   blobs: ['inspection_version', 'inspected_at', 'inspection'],
 }
 
@@ -200,6 +201,7 @@ export async function checkUpgrade({ create, version }: OlderDatabase): Promise<
   expect(await recordsOf(older.driver)).toEqual(await counted(older.driver))
   expect(listed.totals.all.images).toBeGreaterThan(3)
   expect(await listedOf(store)).toEqual(listed)
+  for (const { kind, parentId } of await store.accounts.listTokens()) expect([kind, parentId]).toEqual(['token', null])
   await older.driver.close()
   expect((await store.search({ value: 'aligns', limit: 9, visibility: 'all' })).images).toHaveLength(1)
 

@@ -10,6 +10,7 @@ import { dropBlob, whyKept } from '../blobs/why-kept.js'
 import { systemActivity } from '../hooks/activity.js'
 import type { Services } from '../services.js'
 import { dropUploadBytes } from '../uploads/abort.js'
+import { sweepWishes } from '../uploads/wishes.js'
 
 export interface SweepOptions {
   /** How long an unreferenced blob stays, in seconds. Default: 86,400 (a day). */
@@ -315,6 +316,7 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
     () => sweepTemporary(context),
     () => forgetUploads(context),
     () => forgetActivity(context),
+    () => (dryRun ? Promise.resolve() : sweepWishes(services, { isStopped: isOver })),
   ]
   const failures: unknown[] = []
   for (const step of steps) {
