@@ -8,6 +8,7 @@ import {
   type LibraryOptions,
   type Logger,
 } from 'sif-library'
+import { libraryApi } from 'sif-library/api'
 import type { MetadataStore } from 'sif-library/metadata'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
@@ -115,6 +116,7 @@ export async function openLibrary(
     defaultPrivate: settings.defaultPrivate,
     requireSif: settings.requireSif,
     acceptStorage,
+    extensions: [libraryApi()],
     defaultEntity: settings.defaultEntity,
     defaultCollection: settings.defaultCollection,
     ...(keyserver === undefined ? {} : { keyserver }),
@@ -128,6 +130,7 @@ export async function openLibrary(
       maxPendingImages: settings.maxPendingImages,
       maxEntityRecords: settings.maxEntityRecords,
       maxContainerTags: settings.maxContainerTags,
+      activityDays: settings.activityDays,
       ...(maxImageSize === undefined ? {} : { maxImageBytes: maxImageSize }),
       ...(maxEntitySize === undefined ? {} : { maxEntityBytes: maxEntitySize }),
     },

@@ -8,6 +8,7 @@
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { DocumentRecord, MetadataStore } from '../storage/metadata/contract.js'
 import type { Action, Principal, Resource } from './auth/policy.js'
+import type { Control } from './control/control.js'
 import type { LibraryHooks, LibraryListeners } from './hooks/hooks.js'
 import type { LibraryError } from './http/errors.js'
 import type { Logger } from './http/logger.js'
@@ -18,6 +19,8 @@ export type { DocumentRecord } from '../storage/metadata/contract.js'
 export type { Located } from './auth/access.js'
 export type { Action, Principal, Resource } from './auth/policy.js'
 export { registryResource } from './auth/resources.js'
+export type * from './control/control.js'
+export type * from './control/records.js'
 export type { LibraryHooks, LibraryListeners } from './hooks/hooks.js'
 export { isLibraryError, LibraryError, type LibraryErrorCode } from './http/errors.js'
 export type { Logger } from './http/logger.js'
@@ -51,6 +54,12 @@ export interface ExtensionHost {
     readonly action: Action
     readonly resource: Resource
   }) => boolean | Promise<boolean>
+  /** The use cases of people, for who asks: every one asks the hooks, and events name the principal. */
+  readonly control: (person: {
+    readonly principal: Principal | null
+    readonly request: LibraryRequest
+    readonly requestId?: string
+  }) => Control
   readonly logger: Logger
   /** Now, in milliseconds since 1970. */
   readonly clock: () => number
@@ -111,7 +120,7 @@ export interface ExtensionParts {
     request: LibraryRequest,
   ) => Principal | null | undefined | Promise<Principal | null | undefined>
   /** The answer to an error on the extension's own rows. Default: the envelope of the library protocol. */
-  readonly renderError?: (error: LibraryError, request: LibraryRequest) => LibraryResponse
+  readonly renderError?: (error: LibraryError, request: LibraryRequest, requestId: string) => LibraryResponse
   /** Called behind those of the host; each may refuse. */
   readonly hooks?: LibraryHooks
   /** Called behind those of the host. */

@@ -64,7 +64,9 @@ async function run(row: RouteRow, context: MutableContext): Promise<LibraryRespo
   if (row.standalone === undefined && !services.isReady()) await prepare(services, row.prepareMs ?? prepareMs)
   // before any byte of the body is read
   if (access !== 'public') context.principal = await authenticate(services, row, request)
-  const located = typeof access === 'object' ? access : undefined
+  const located = typeof access === 'object' && 'locate' in access ? access : undefined
+  if (typeof access === 'object' && 'asks' in access)
+    refuseAnonymousWrite({ auth: services.auth, principal: context.principal, request }, access.asks)
   if (located?.byBody === true)
     refuseAnonymousWrite({ auth: services.auth, principal: context.principal, request }, located.action)
   else if (located !== undefined) await admit(located, context)
@@ -88,9 +90,13 @@ async function authenticate(
 }
 
 /** What the client reads of an error. The renderer of an extension that fails itself gives way to the library's. */
-function renderError(row: RouteRow | undefined, error: LibraryError, request: LibraryRequest): LibraryResponse {
+function renderError(
+  row: RouteRow | undefined,
+  error: LibraryError,
+  { request, requestId }: { readonly request: LibraryRequest; readonly requestId: string },
+): LibraryResponse {
   try {
-    const own = row?.owner?.renderError?.(error, request)
+    const own = row?.owner?.renderError?.(error, request, requestId)
     if (own !== undefined) return own
   } catch {
     // its own fault must not hide the error
@@ -102,7 +108,10 @@ function renderError(row: RouteRow | undefined, error: LibraryError, request: Li
 const staleMs = 1000
 
 /** Finds the resource and asks whether this may be done to it. */
-async function admit(access: Exclude<RouteRow['access'], string>, context: MutableContext): Promise<void> {
+async function admit(
+  access: Extract<RouteRow['access'], { readonly action: unknown }>,
+  context: MutableContext,
+): Promise<void> {
   const { services, principal, request } = context
   const found = await access.locate(context)
   context.resource = found?.resource
@@ -165,7 +174,7 @@ export async function handleRequest(
     response = request.method === 'HEAD' ? withoutBody(answer) : answer
   } catch (thrown) {
     const error = toLibraryError(thrown, requestId)
-    response = renderError(row, error, request)
+    response = renderError(row, error, { request, requestId })
     if (request.method === 'HEAD') response = { ...response, body: null }
     if (error.status >= 500)
       logger.error({ requestId, route: row?.name, code: error.code, err: error.cause ?? error }, 'request failed')

@@ -46,6 +46,7 @@ export const serve: Command = {
     'maxPendingImages',
     'maxEntityRecords',
     'maxContainerTags',
+    'activityDays',
     'partSize',
     'defaultEntity',
     'defaultCollection',
@@ -75,7 +76,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
     scheme: settings.tlsCert === undefined ? 'http' : 'https',
     host: settings.host,
     port: settings.port,
-    ...(settings.listen !== undefined && { socket: settings.listen }),
+    socket: settings.listen,
   }
   const secret = await loadSecret(folder, { settings, environment: terminal.environment })
   const publicUrl = settings.publicUrl ?? defaultPublicUrl(() => address)

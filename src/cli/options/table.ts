@@ -29,6 +29,7 @@ export interface Settings {
   readonly maxPendingImages: number
   readonly maxEntityRecords: number
   readonly maxContainerTags: number
+  readonly activityDays: number
   readonly partSize: number
   readonly defaultEntity: string
   readonly defaultCollection: string
@@ -150,6 +151,7 @@ export const optionTable: OptionTable = {
   maxPendingImages: withDefault(count(), 'images that one user has made and never uploaded', '1000'),
   maxEntityRecords: withDefault(count(), 'collections, containers and images of one entity together', '250000'),
   maxContainerTags: withDefault(count(), 'tags of one container, of all architectures together', '10000'),
+  activityDays: withDefault(count(), 'days that events, and pulls by day of containers and images, are kept', '400'),
   partSize: withDefault(
     size({ positive: true }),
     'size of the parts of an upload; larger where the storage or 10,000 parts ask for it',

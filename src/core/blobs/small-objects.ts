@@ -33,7 +33,7 @@ export async function getRange(
   key: string,
   { start, end, signal }: ByteRange & { readonly signal?: AbortSignal | undefined },
 ): Promise<Buffer> {
-  const { body } = await storage.get(key, { range: { start, end }, ...(signal && { signal }) })
+  const { body } = await storage.get(key, { range: { start, end }, signal })
   return collect(body)
 }
 

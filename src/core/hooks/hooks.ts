@@ -101,6 +101,11 @@ export interface LibraryEvents extends AccountEventsWithOrigin {
     readonly path: string
     readonly private: boolean
   }
+  /** With everything in it: its images and tags have no events of their own. */
+  'place.deleted': EventOrigin & {
+    readonly kind: 'entity' | 'collection' | 'container'
+    readonly path: string
+  }
   /** An answer is ready, of success or of failure; bytes of a streamed body are still to be sent. */
   'request.completed': EventOrigin & {
     readonly requestId: string
@@ -133,6 +138,7 @@ const everyEvent = {
     'tag.removed': true,
   },
   ...{ 'upload.started': true, 'upload.completed': true, 'upload.aborted': true, 'visibility.changed': true },
+  ...{ 'place.deleted': true },
   ...{ 'user.added': true, 'user.changed': true, 'user.removed': true },
   ...{ 'token.created': true, 'token.revoked': true, 'request.failed': true, 'request.completed': true },
 } satisfies Record<LibraryEventName, true>

@@ -137,8 +137,8 @@ async function readBlob(
   const { capability, headers, range } = asked
   try {
     const content = await services.storage.get(capability.key, {
-      ...(range === undefined ? {} : { range }),
-      ...(request.signal === undefined ? {} : { signal: request.signal }),
+      range,
+      signal: request.signal,
     })
     return {
       status: range === undefined ? 200 : 206,
@@ -259,7 +259,7 @@ async function receivePart(
     partNumber,
     size,
     partSize: ref.partSize,
-    ...(sha256 === undefined ? {} : { sha256 }),
+    sha256,
     ...signalOf(context),
   })
   return `"${stat.etag}"`

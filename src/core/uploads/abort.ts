@@ -1,6 +1,7 @@
 /** The end of an upload that became no image (protocol 5.14), and what it leaves in the storage. */
 import type { UploadRecord } from '../../storage/metadata/contract.js'
 import { dropBlob } from '../blobs/why-kept.js'
+import { activityOf } from '../hooks/activity.js'
 import type { Services } from '../services.js'
 import type { Pusher } from './pusher.js'
 
@@ -20,7 +21,7 @@ export async function endUpload(
 ): Promise<boolean> {
   const { metadata, settings, emit } = services
   const { id, imageId, size, state, key, backendUploadId } = upload
-  if (!(await metadata.uploads.move(id, state, 'aborted', settings.clock(), seen))) return false
+  if (!(await metadata.uploads.move(id, state, 'aborted', settings.clock(), seen, activityOf(pusher)))) return false
   await dropUploadBytes(services, upload)
   // the parts may have been joined already
   if (state === 'completing' && backendUploadId !== null) await dropBlob(services, key)

@@ -1,6 +1,7 @@
 /** From proven bytes to a visible image. */
 import type { FinishedBlob } from '../../storage/blob/contract.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
+import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import { factsOf, inspectBlob, whyNoSif } from '../images/inspect-blob.js'
 import { keptInspection, summaryOf } from '../images/inspections.js'
@@ -47,6 +48,7 @@ export async function publishUpload(
     state: blob.proof === 'proven' ? 'published' : 'unproven',
     partsDigest,
     now: settings.clock(),
+    activity: activityOf(pusher, 'push'),
   })
   if (outcome === 'gone')
     throw new Refused(

@@ -2,6 +2,7 @@
 import type { ImageInContainer, MetadataStore, UploadKind, UploadRecord } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import { blobKey } from '../blobs/keys.js'
+import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import { explainQuota } from '../images/quota.js'
 import { exactBytes } from '../model/format-bytes.js'
@@ -119,6 +120,7 @@ export async function startUpload(
           createdAt: now,
           expiresAt: now + uploadSeconds * 1000,
           defaultQuotaBytes: maxEntityBytes,
+          activity: activityOf(pusher, 'push'),
           limits: {
             ofPrincipal: maxPrincipalUploads,
             ofImage: maxImageUploads,

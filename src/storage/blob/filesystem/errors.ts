@@ -43,8 +43,8 @@ export function failure(
 ): StorageError {
   return new StorageError(code, message, {
     backend: NAME,
-    ...(details.key === undefined ? {} : { key: details.key }),
-    ...(details.retryable === undefined ? {} : { retryable: details.retryable }),
+    key: details.key,
+    retryable: details.retryable,
     cause: details.cause,
   })
 }

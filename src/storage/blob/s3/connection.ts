@@ -116,7 +116,7 @@ export function connectS3(
     async call(call, send) {
       const { sdk, quick, slow } = await load()
       const started = performance.now()
-      const entry = { operation: call.operation, bucket, ...(call.object === undefined ? {} : { object: call.object }) }
+      const entry = { operation: call.operation, bucket, object: call.object }
       const deadline = startDeadline(call, timeouts)
       try {
         const output = await send(
@@ -137,12 +137,12 @@ export function connectS3(
           ms: performance.now() - started,
           ...metadataOf(error),
           error: code,
-          ...(canonical === undefined ? {} : { canonicalRequest: canonical }),
+          canonicalRequest: canonical,
         })
         if (call.signal?.aborted)
           throw new StorageError('aborted', `${call.operation} was aborted`, {
             backend: 's3',
-            ...(call.key === undefined ? {} : { key: call.key }),
+            key: call.key,
             cause: call.signal.reason,
           })
         const failure = nameAbsence(
@@ -150,7 +150,7 @@ export function connectS3(
           storageErrorFrom(error, {
             operation: call.operation,
             bucket,
-            ...(call.key === undefined ? {} : { key: call.key }),
+            key: call.key,
           }),
         )
         if (failure.code === 'unavailable') presence.reset()
@@ -272,7 +272,7 @@ function nameAbsence({ namesUpload = false, key }: S3Call, failure: StorageError
   if (!namesUpload || failure.code !== 'not-found') return failure
   return new StorageError('upload-not-found', failure.message.replace(/^s3: /, ''), {
     backend: 's3',
-    ...(key === undefined ? {} : { key }),
+    key,
     cause: failure.cause,
   })
 }
@@ -283,6 +283,7 @@ const SILENT = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: qu
 function clientConfig(options: ResolvedS3Options, idleSeconds: number): S3ClientConfig {
   const { credentials, region, endpoint, timeouts, connections, ca } = options
   return {
+    // the SDK looks whether they are there
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined

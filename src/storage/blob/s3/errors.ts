@@ -107,7 +107,7 @@ export function storageErrorFrom(
   const target = facts.code === 'NoSuchBucket' ? ` (bucket ${call.bucket})` : ''
   return new StorageError(code, `${call.operation} failed with ${answer}${target}${text}`, {
     backend: 's3',
-    ...(call.key === undefined ? {} : { key: call.key }),
+    key: call.key,
     retryable: code === 'unavailable' && !LASTING.test(facts.code),
     // The SDK's error is not passed on: it carries the answer's StringToSign, SignatureProvided and the request's headers.
     cause: Object.assign(new Error(answer), facts),

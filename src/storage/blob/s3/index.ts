@@ -148,7 +148,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     get: async (key, getOptions) => getObject(context, at(key), getOptions),
     stat: async (key) => {
       const found = await statObject(context, at(key), { mayBeAbsent: true })
-      return found && { size: found.size, ...(found.modifiedAt === undefined ? {} : { modifiedAt: found.modifiedAt }) }
+      return found && { size: found.size, modifiedAt: found.modifiedAt }
     },
     delete: async (key) => deleteObject(context, at(key)),
     async *list(prefix) {
@@ -193,7 +193,7 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     },
 
     async check({ signal } = {}) {
-      const call = { operation: 'ListObjectsV2', pace: 'prompt', ...(signal === undefined ? {} : { signal }) } as const
+      const call = { operation: 'ListObjectsV2', pace: 'prompt', signal } as const
       try {
         await connection.call(call, (s3, callOptions) =>
           s3.listObjectsV2({ Bucket: connection.bucket, Prefix: keys.prefix(''), MaxKeys: 1 }, callOptions),

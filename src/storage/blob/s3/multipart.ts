@@ -73,8 +73,8 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
         size,
         key,
         Sha256,
-        ...(sha256 === undefined ? {} : { sha256 }),
-        ...(signal === undefined ? {} : { signal }),
+        sha256,
+        signal,
       }
       const output = await sendBody(body, expected, (bytes, sendSignal) =>
         connection.call(
@@ -119,7 +119,7 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
             object,
             namesUpload: true,
             pace: 'finish',
-            ...(claim.signal === undefined ? {} : { signal: claim.signal }),
+            signal: claim.signal,
           },
           (s3, callOptions) =>
             s3.completeMultipartUpload(

@@ -48,7 +48,7 @@ export async function statObject(
       size: head.ContentLength ?? 0,
       etag: unquote(head.ETag),
       moved: head.Metadata?.moved === MOVED_METADATA.moved,
-      ...(head.LastModified === undefined ? {} : { modifiedAt: head.LastModified }),
+      modifiedAt: head.LastModified,
       ...(whole ? { sha256: Buffer.from(head.ChecksumSHA256 ?? '', 'base64').toString('hex') } : {}),
     }
   } catch (error) {
@@ -110,17 +110,15 @@ export async function getObject(
 ): Promise<BlobContent> {
   if (range !== undefined && !isRange(range))
     throw new StorageError('invalid-range', `no range: ${range.start}-${range.end}`, { backend: 's3', key })
-  const output = await connection.call(
-    { operation: 'GetObject', key, object, ...(signal === undefined ? {} : { signal }) },
-    (s3, options) =>
-      s3.getObject(
-        {
-          Bucket: connection.bucket,
-          Key: object,
-          ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }),
-        },
-        options,
-      ),
+  const output = await connection.call({ operation: 'GetObject', key, object, signal }, (s3, options) =>
+    s3.getObject(
+      {
+        Bucket: connection.bucket,
+        Key: object,
+        ...(range === undefined ? {} : { Range: `bytes=${range.start}-${range.end}` }),
+      },
+      options,
+    ),
   )
   const length = output.ContentLength ?? 0
   const total = /\/(\d+)$/.exec(output.ContentRange ?? '')?.[1]

@@ -85,7 +85,7 @@ export async function openUploadSession(context: S3Context, seconds: number): Pr
     },
   )
   const { status, code } = answer
-  options.log({ ...entry, ms: performance.now() - started, status, ...(code === undefined ? {} : { error: code }) })
+  options.log({ ...entry, ms: performance.now() - started, status, error: code })
   if (status === 408 || status === 429 || (status >= 500 && status !== 501))
     throw new StorageError('unavailable', `AssumeRole was answered with ${status}`, { backend: 's3' })
   const session = status === 200 ? readSession(answer.body) : undefined
