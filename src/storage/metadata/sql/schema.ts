@@ -193,6 +193,6 @@ export const migrations: readonly Migration[] = [
   extensionDocuments,
   bounds,
   retiredNames,
-  blobInspections,
   listed,
+  blobInspections,
 ]
