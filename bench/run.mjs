@@ -2,9 +2,10 @@
  * `npm run bench`: ratios in one run, medians of interleaved rounds; a table on stdout, JSON in bench/results/.
  *
  *   npm run bench                         everything (an hour or more, most of it `scale`; needs Go and nginx for the peers, Go and MinIO for s3)
- *   npm run bench -- requests transfers   some of: requests, transfers, morning, s3, memory, scale, instances, startup
+ *   npm run bench -- requests transfers   some of: requests, transfers, morning, s3, memory, scale, instances, startup, inspect
  *   npm run bench -- --quick              fewer rounds, less data, to see that it works
  */
+import { benchInspect } from './inspect.mjs'
 import { benchInstances } from './instances.mjs'
 import { benchMemory } from './memory.mjs'
 import { benchMorning } from './morning.mjs'
@@ -25,6 +26,7 @@ const benches = {
   scale: () => benchScale(quick ? { images: 20_000, containers: 200, files: 2000, rounds: 3 } : {}),
   instances: () => benchInstances(quick ? { images: 20_000, containers: 200, rounds: 3, count: 2000 } : {}),
   startup: () => benchStartup(quick ? { rounds: 3 } : {}),
+  inspect: () => benchInspect(quick ? { rounds: 3, files: 50 } : {}),
 }
 const wanted = args.filter((arg) => !arg.startsWith('--'))
 for (const name of wanted)

@@ -137,6 +137,7 @@ export interface Image extends Allowed {
   readonly signed: boolean | null
   readonly encrypted: boolean | null
   /** Of the keys that signed it: 40 upper-case hex digits each. */
+  /** Of keys, as signatures in the file claim: nothing here is proven. */
   readonly fingerprints: readonly string[]
   /** The first 100. */
   readonly tags: readonly ImageTag[]
