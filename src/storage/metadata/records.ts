@@ -71,7 +71,7 @@ export interface ImageRecord {
   readonly arch: string | null
   /** The arch was read from the SIF file, so a tag may not say otherwise. */
   readonly archFromHeader: boolean
-  /** Facts from the SIF descriptors; null = not known (no SIF). */
+  /** What the SIF file claims, proven by nothing; null = not known: no SIF file, a damaged one, or one that cannot be read. */
   readonly signed: boolean | null
   readonly encrypted: boolean | null
   readonly fingerprints: readonly string[]
