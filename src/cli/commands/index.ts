@@ -2,6 +2,7 @@ import type { Command } from '../command.js'
 import { copyStorage } from './copy-storage.js'
 import { doctor } from './doctor.js'
 import { health } from './health.js'
+import { memberAdd, memberList, memberRemove } from './member.js'
 import { reindex } from './reindex.js'
 import { remote } from './remote.js'
 import { serve } from './serve.js'
@@ -24,6 +25,9 @@ export const commands: readonly Command[] = [
   tokenList,
   tokenRevoke,
   signIn,
+  memberList,
+  memberAdd,
+  memberRemove,
   visibility,
   remote,
   doctor,
