@@ -173,6 +173,26 @@ const adapterImports = importRule(
   'an adapter knows the public surface of core and types of its framework',
 )
 
+const extensionImports = importRule(
+  'src/extensions',
+  ({ target, from }) =>
+    isInside(target, from.split('/').slice(0, 3).join('/')) ||
+    target === 'src/core/extension.ts' ||
+    target === 'src/core/control/schemas.ts' ||
+    storageWords.test(target) ||
+    target === 'zod' ||
+    isNode(target),
+  'an extension knows the contract of extensions, the schemas of the use cases, zod and Node',
+)
+
+const clientImports = importRule(
+  'src/client',
+  ({ target, typeOnly }) =>
+    isInside(target, 'src/client') ||
+    (typeOnly && ['src/core/control/control.ts', 'src/core/control/records.ts'].includes(target)),
+  'the client runs anywhere: it knows the types of the use cases alone',
+)
+
 const testingImports = importRule(
   'src/testing',
   ({ target }) => isInside(target, 'src/testing') || storageWords.test(target) || isNode(target) || target === 'vitest',
@@ -225,7 +245,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   transfers: ['uploads', 'images', 'auth', 'blobs', 'hooks', 'model', 'http'],
   sidecars: ['blobs', 'model', 'http'],
   upkeep: ['uploads', 'images', 'sidecars', 'blobs', 'hooks', 'model', 'http'],
-  extensions: ['upkeep', 'blobs', 'hooks', 'auth', 'model', 'http'],
+  control: ['uploads', 'images', 'auth', 'blobs', 'hooks', 'model', 'http'],
+  extensions: ['upkeep', 'control', 'blobs', 'hooks', 'auth', 'model', 'http'],
 }
 const openSpine = ['options', 'settings', 'services', 'route', 'version', 'extension'].map(
   (name) => `src/core/${name}.ts`,
@@ -391,6 +412,8 @@ const rules = {
   blobImports,
   metadataImports,
   adapterImports,
+  extensionImports,
+  clientImports,
   testingImports,
   cliImports,
   exampleImports,
@@ -463,6 +486,7 @@ describe('the house', () => {
     expect([...folders].sort()).toEqual([
       'src/adapters',
       'src/cli',
+      'src/client',
       'src/core',
       'src/extensions',
       'src/foreign.ts',
@@ -558,6 +582,12 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
   ['statusNumbers', 'src/storage/blob/x.ts', 'return { code: 404 }', 1],
   ['statusNumbers', 'src/storage/metadata/x.ts', 'error.statusCode = x', 1],
   ['statusNumbers', 'src/storage/blob/x.ts', 'const blockSize = 4096\nconst maxTags = 500', undefined],
+  ['extensionImports', 'src/extensions/x/y.ts', "import { x } from '../../core/library.js'", 1],
+  ['extensionImports', 'src/extensions/x/y.ts', "import { x } from '../z/y.js'", 1],
+  ['extensionImports', 'src/extensions/x/y.ts', "import { x } from '../../core/extension.js'", undefined],
+  ['clientImports', 'src/client/x.ts', "import { x } from '../core/control/records.js'", 1],
+  ['clientImports', 'src/client/x.ts', "import { createHash } from 'node:crypto'", 1],
+  ['clientImports', 'src/client/x.ts', "import type { X } from '../core/control/records.js'", undefined],
   ['surroundings', 'src/core/x.ts', 'const a = 1\nconst secret = process.env.SECRET', 2],
   ['surroundings', 'src/storage/blob/x.ts', 'const { env } = process', 1],
   ['surroundings', 'src/storage/blob/x.ts', "process['env']", 1],

@@ -8,11 +8,13 @@ import {
   type LibraryOptions,
   type Logger,
 } from 'sif-library'
+import { libraryApi } from 'sif-library/api'
 import type { MetadataStore } from 'sif-library/metadata'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
 import { filesystemStorage } from 'sif-library/storage/filesystem'
 import type { S3Timeouts } from 'sif-library/storage/s3'
+import { libraryUi } from 'sif-library/ui'
 import { operatorEvents, recordEvent } from './command-log.js'
 import { type DataFolder, dataFolder, requireRegistry } from './data-folder.js'
 import { UsageError, WorkError } from './failure.js'
@@ -105,7 +107,7 @@ export async function openLibrary(
 ): Promise<{ readonly library: Library; readonly metadata: MetadataStore; readonly storage: StorageBackend }> {
   const storage = await openStorage(settings, dataFolder(settings), { logger: given.logger })
   const metadata = opened ?? (await openMetadata(settings, { mayCreate }))
-  const { maxImageSize, maxEntitySize, keyserver, tokenPage } = settings
+  const { maxImageSize, maxEntitySize, keyserver, tokenPage, uiTitle } = settings
   const library = createLibrary({
     ...given,
     storage,
@@ -119,6 +121,7 @@ export async function openLibrary(
     defaultCollection: settings.defaultCollection,
     ...(keyserver === undefined ? {} : { keyserver }),
     ...(tokenPage === undefined ? {} : { tokenPage }),
+    extensions: [libraryApi(), ...(settings.noUi ? [] : [libraryUi(uiTitle === undefined ? {} : { title: uiTitle })])],
     limits: {
       uploadSeconds: settings.uploadTime,
       pullSeconds: settings.pullTime,
@@ -128,6 +131,7 @@ export async function openLibrary(
       maxPendingImages: settings.maxPendingImages,
       maxEntityRecords: settings.maxEntityRecords,
       maxContainerTags: settings.maxContainerTags,
+      activityDays: settings.activityDays,
       ...(maxImageSize === undefined ? {} : { maxImageBytes: maxImageSize }),
       ...(maxEntitySize === undefined ? {} : { maxEntityBytes: maxEntitySize }),
     },

@@ -9,6 +9,7 @@ import type { StorageBackend } from '../storage/blob/contract.js'
 import type { DocumentRecord, MetadataStore } from '../storage/metadata/contract.js'
 import type { Accounts } from './auth/accounts.js'
 import type { Action, Principal, Resource } from './auth/policy.js'
+import type { Control } from './control/control.js'
 import type { LibraryHooks, LibraryListeners } from './hooks/hooks.js'
 import type { LibraryError } from './http/errors.js'
 import type { Logger } from './http/logger.js'
@@ -21,6 +22,8 @@ export type { Accounts } from './auth/accounts.js'
 export type { Action, Principal, Resource } from './auth/policy.js'
 export { registryResource } from './auth/resources.js'
 export { endedSessionCookie, sessionCookie } from './auth/session-cookie.js'
+export type * from './control/control.js'
+export type * from './control/records.js'
 export type { LibraryHooks, LibraryListeners } from './hooks/hooks.js'
 export { isLibraryError, LibraryError, type LibraryErrorCode } from './http/errors.js'
 export type { Logger } from './http/logger.js'
@@ -56,6 +59,12 @@ export interface ExtensionHost {
     readonly action: Action
     readonly resource: Resource
   }) => boolean | Promise<boolean>
+  /** The use cases of people, for who asks: every one asks the hooks, and events name the principal. */
+  readonly control: (person: {
+    readonly principal: Principal | null
+    readonly request: LibraryRequest
+    readonly requestId?: string
+  }) => Control
   readonly logger: Logger
   /** Now, in milliseconds since 1970. */
   readonly clock: () => number
@@ -104,6 +113,14 @@ export interface ExtensionJob {
   run(signal: AbortSignal): Promise<void>
 }
 
+/** Pages that an extension serves, relative to the public URL. */
+export interface ExtensionPages {
+  /** Where a user gets a token: `GET auth/tokens` leads there (option `tokenPage`). */
+  readonly tokens?: string
+  /** Page of the container `E/C/N`: the client prints it after a push (option `containerUrl`). */
+  readonly container?: (path: string) => string
+}
+
 /** A row of an extension, as `defineRoute` returns it. */
 export type ExtensionRoute = RouteRow
 
@@ -116,13 +133,15 @@ export interface ExtensionParts {
     request: LibraryRequest,
   ) => Principal | null | undefined | Promise<Principal | null | undefined>
   /** The answer to an error on the extension's own rows. Default: the envelope of the library protocol. */
-  readonly renderError?: (error: LibraryError, request: LibraryRequest) => LibraryResponse
+  readonly renderError?: (error: LibraryError, request: LibraryRequest, requestId: string) => LibraryResponse
   /** Called behind those of the host; each may refuse. */
   readonly hooks?: LibraryHooks
   /** Called behind those of the host. */
   readonly on?: LibraryListeners
   /** Why a blob must stay although no image refers to it, as words that follow "kept because"; undefined = no objection. */
   readonly keeps?: (blobKey: string) => Promise<string | undefined>
+  /** Pages that clients are told of, where the host names none in its options. Of two extensions the first counts. */
+  readonly pages?: ExtensionPages
   /** Run where `library.startUpkeep()` runs. */
   readonly jobs?: readonly ExtensionJob[]
   /** Called once after metadata and storage are ready; again where it threw. */

@@ -43,6 +43,7 @@ export {
 } from './http/errors.js'
 export type { Logger } from './http/logger.js'
 export type { LibraryRequest, LibraryResponse, RequestBody } from './http/messages.js'
+export type { ImageInspection } from './images/inspect-reference.js'
 export type { VerifiedItem } from './images/verify-image.js'
 export { createLibrary, type Library } from './library.js'
 export type { LibraryLimits } from './limits.js'
@@ -60,6 +61,7 @@ export {
   copyStorage,
 } from './upkeep/copy-storage.js'
 export type { ExplainOptions, Explanation } from './upkeep/explain.js'
+export type { InspectAllOptions, InspectAllResult, InspectedItem } from './upkeep/inspect.js'
 export type { SweepOptions, SweepProgress, SweepResult, SweptItem } from './upkeep/sweep.js'
 export type { UpkeepOptions } from './upkeep/timers.js'
 export type { VerifyOptions, VerifyResult } from './upkeep/verify.js'

@@ -4,11 +4,14 @@ import { isUint8Array } from 'node:util/types'
 import { isStorageError } from '../storage/blob/errors.js'
 import { may } from './auth/access.js'
 import { type Accounts, createAccounts } from './auth/accounts.js'
-import { ownerPolicy } from './auth/policy.js'
+import { ownerPolicy, type Principal } from './auth/policy.js'
 import { createStorageMark } from './blobs/storage-mark.js'
+import { noRequest, operatorAsks, personAsks } from './control/asker.js'
+import type { Control } from './control/control.js'
+import { createControl } from './control/create-control.js'
 import { createReadiness } from './discovery/readiness.js'
 import { documentsOf } from './extensions/documents-view.js'
-import { jobsOf, keepersOf, type LoadedExtension, loadExtensions, routesOf } from './extensions/load.js'
+import { jobsOf, keepersOf, type LoadedExtension, loadExtensions, pagesOf, routesOf } from './extensions/load.js'
 import { storageBelow } from './extensions/storage-view.js'
 import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
 import { addListeners, createEmitter } from './hooks/events.js'
@@ -16,12 +19,13 @@ import type { EventFacts, LibraryEventName, LibraryListener } from './hooks/hook
 import { createBodyBudget } from './http/body-budget.js'
 import { isLibraryError, retrySoon } from './http/errors.js'
 import type { LibraryRequest, LibraryResponse } from './http/messages.js'
-import { type HandedBody, handOut, inPieces } from './http/response-body.js'
+import { inPieces, type WatchedBody, withReaderTimeout } from './http/response-body.js'
 import { errorResponse } from './http/responses.js'
 import { createRouter } from './http/router.js'
 import { createUnreadAnswers } from './http/unread-answers.js'
 import { createCursors } from './images/cursors.js'
 import { createDownloadCounts } from './images/download-counts.js'
+import { type ImageInspection, inspectReference } from './images/inspect-reference.js'
 import { createLifecycle } from './lifecycle.js'
 import { type PathVisibility, pathVisibility, type VisibilityOptions } from './namespaces/visibility.js'
 import { makeOpenApi } from './openapi.js'
@@ -36,6 +40,7 @@ import { createReceiving } from './transfers/receiving.js'
 import { createTransferTokens } from './transfers/tokens.js'
 import { createTransfers } from './transfers/urls.js'
 import { type ExplainOptions, type Explanation, explain } from './upkeep/explain.js'
+import { type InspectAllOptions, type InspectAllResult, inspectAll, inspectJob } from './upkeep/inspect.js'
 import { runIfDue } from './upkeep/jobs.js'
 import { type SweepOptions, type SweepResult, sweep } from './upkeep/sweep.js'
 import { startUpkeep, type UpkeepOptions } from './upkeep/timers.js'
@@ -51,10 +56,26 @@ export interface Library {
    * metadata. Later requests get 503.
    */
   close(): Promise<void>
+  /**
+   * The use cases of people for one of them: the hooks are asked, and events name the principal. `request`: what hooks
+   * are told of, and what URLs are made for; needed where `publicUrl` is a function that reads it. Default: an empty one.
+   */
+  as(principal: Principal | null, options?: { readonly request?: LibraryRequest }): Control
+  /** The same for the host's own jobs: `authorize` is not asked, and events name nobody. Hooks are still called. */
+  readonly operator: Control
   /** The built-in accounts: users, groups, tokens. */
   readonly accounts: Accounts
   /** Ends stale uploads and deletes what nothing refers to. */
   sweep(options?: SweepOptions): Promise<SweepResult>
+  /**
+   * What the file of an image says of itself: recorded when it was published, read now where it was not. `reference` is
+   * `entity/collection/container`, with `:tag` or `:sha256.HASH`, as clients write it; `arch` as in a pull. Asks nobody
+   * whether they may: definition file and labels are for those who may pull the image.
+   * Throws LibraryError `not-found`, `invalid-name`.
+   */
+  inspect(reference: string, options?: { readonly arch?: string }): Promise<ImageInspection>
+  /** Inspects what an earlier version published, and what `reindex` put back; `startUpkeep` does so too. */
+  inspectAll(options?: InspectAllOptions): Promise<InspectAllResult>
   /** Reads blobs back, hides what is damaged, shows what is whole again. */
   verify(options?: VerifyOptions): Promise<VerifyResult>
   /**
@@ -94,7 +115,7 @@ export function createLibrary(options: LibraryOptions): Library {
   const lifecycle = createLifecycle({
     logger: settings.logger,
     prepare: async () => {
-      await metadata.ready()
+      await metadata.ready((progress) => settings.logger.info(progress, 'the database is being migrated'))
       secret ??= await metadata.settings.getOrSet(secretSetting, randomBytes(32).toString('base64url'))
       await storage.ready?.()
       const blocked = settings.transfer === 'proxy' ? undefined : storage.presign?.uploadsBlocked
@@ -139,6 +160,7 @@ export function createLibrary(options: LibraryOptions): Library {
     storage: storageBelow(storage, `extensions/${name}/`),
     documents: documentsOf({ metadata, clock }, name),
     may: ({ principal, request, action, resource }) => may({ auth, principal, request }, action, resource),
+    control: (person) => createControl({ services, accounts, run: (work) => work() }, personAsks(services, person)),
     logger: settings.logger,
     clock,
     generateId,
@@ -148,7 +170,7 @@ export function createLibrary(options: LibraryOptions): Library {
   for (const { parts } of extensions) addListeners(on, parts.on ?? {})
   const table = [...routes, ...routesOf(extensions)]
   const services: Services = {
-    settings,
+    settings: { ...settings, ...pagesOf(options, extensions) },
     storage,
     metadata,
     auth,
@@ -194,9 +216,11 @@ export function createLibrary(options: LibraryOptions): Library {
     }
   }
 
+  const controlParts = () => ({ services, accounts, run: runMaintenance })
+
   const handle = async (request: LibraryRequest): Promise<LibraryResponse | undefined> => {
     const leave = enter()
-    let handedOut = false
+    let isWatched = false
     try {
       const response = await handleRequest(services, request.root === true ? rootRouter : router, request)
       if (response !== undefined && request.method !== 'GET' && request.method !== 'HEAD') sidecars.nudge()
@@ -207,12 +231,12 @@ export function createLibrary(options: LibraryOptions): Library {
       if (stream === undefined) return response
       const requestId = response.headers['x-request-id']
       const { idleSeconds, pullIdleSeconds, pullStartSeconds } = settings.limits
-      const handed: HandedBody = handOut(stream, {
+      const watched: WatchedBody = withReaderTimeout(stream, {
         ...(isAnswer
           ? { idleSeconds: Math.min(idleSeconds, pullIdleSeconds) }
           : { idleSeconds: pullIdleSeconds, start: { seconds: pullStartSeconds, bytes: connectionBuffers } }),
         done: (err) => {
-          unread.release(handed)
+          unread.release(watched)
           leave()
           if (isLibraryError(err, 'timeout')) {
             settings.logger.warn({ requestId, err }, 'a body was given up')
@@ -224,17 +248,17 @@ export function createLibrary(options: LibraryOptions): Library {
             settings.logger.error({ requestId, err }, 'a body was cut short')
         },
       })
-      handedOut = true
-      if (isAnswer && !unread.hold(handed, Buffer.byteLength(body))) {
-        await handed[Symbol.asyncIterator]().return?.()
+      isWatched = true
+      if (isAnswer && !unread.hold(watched, Buffer.byteLength(body))) {
+        await watched[Symbol.asyncIterator]().return?.()
         return errorResponse(503, 'the registry sends too many answers at once: try again', {
           ...(requestId !== undefined && { 'x-request-id': requestId }),
           ...retrySoon,
         })
       }
-      return { ...response, body: handed }
+      return { ...response, body: watched }
     } finally {
-      if (!handedOut) leave()
+      if (!isWatched) leave()
     }
   }
 
@@ -242,6 +266,8 @@ export function createLibrary(options: LibraryOptions): Library {
     runMaintenance(() => sweep(services, { ...sweepOptions, signal: untilStopping(sweepOptions.signal) }))
   const verifyNow = (verifyOptions: VerifyOptions = {}): Promise<VerifyResult> =>
     runMaintenance(() => verify(services, { ...verifyOptions, signal: untilStopping(verifyOptions.signal) }))
+  const inspectAllNow = (inspectOptions: InspectAllOptions = {}): Promise<InspectAllResult> =>
+    runMaintenance(() => inspectAll(services, { ...inspectOptions, signal: untilStopping(inspectOptions.signal) }))
   const upkeep = new Set<() => void>()
 
   return {
@@ -262,15 +288,20 @@ export function createLibrary(options: LibraryOptions): Library {
         }
       })
     },
+    as: (principal, { request = noRequest } = {}) =>
+      createControl(controlParts(), personAsks(services, { principal, request })),
+    operator: createControl(controlParts(), operatorAsks),
     accounts,
     sweep: sweepNow,
     verify: verifyNow,
+    inspect: (reference, { arch } = {}) => runMaintenance(() => inspectReference(services, reference, arch)),
+    inspectAll: inspectAllNow,
     startUpkeep: (upkeepOptions) => {
       const stop = startUpkeep(
         {
           sweep: sweepNow,
           verify: verifyNow,
-          jobs: jobsOf(extensions),
+          jobs: [inspectJob(inspectAllNow, settings.logger), ...jobsOf(extensions)],
           runIfDue: (job, signal) =>
             runMaintenance(() => runIfDue({ metadata, clock, logger: settings.logger }, job, untilStopping(signal))),
           logger: settings.logger,

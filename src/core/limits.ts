@@ -45,6 +45,8 @@ export interface LibraryLimits {
   readonly maxEntityRecords?: number
   /** Tags of one container, of all archs together; one more is answered with 403. Default: 10,000. */
   readonly maxContainerTags?: number
+  /** How long events, and pulls by day of containers and images, are kept, in days. Default: 400. */
+  readonly activityDays?: number
   /** Quota in bytes of entities that have none of their own; 0 = unlimited. Default: 0. */
   readonly maxEntityBytes?: number
 }
@@ -79,6 +81,7 @@ export function checkLimits(limits: LibraryLimits, storage: StorageBackend): Req
     maxPendingImages: limits.maxPendingImages ?? 1000,
     maxEntityRecords: limits.maxEntityRecords ?? 250_000,
     maxContainerTags: limits.maxContainerTags ?? 10_000,
+    activityDays: limits.activityDays ?? 400,
     maxEntityBytes: limits.maxEntityBytes ?? 0,
   }
   checkKeys('limits.', limits, Object.keys(filled))

@@ -30,7 +30,10 @@ function rewrite(value: unknown): unknown {
 const parameterPattern = /\{(\w+)(\.\.\.)?\}/g
 
 /** `names` are those of the path in the document; where the row has another one, it becomes the description. */
-function parametersOf(row: RouteRow, names: readonly string[]): object[] {
+function parametersOf(
+  row: RouteRow,
+  { names, components }: { readonly names: readonly string[]; readonly components: Record<string, unknown> },
+): object[] {
   const path = [...row.path.matchAll(parameterPattern)].map(([, own, rest], index) => ({
     name: names[index],
     in: 'path',
@@ -46,7 +49,15 @@ function parametersOf(row: RouteRow, names: readonly string[]): object[] {
   }))
   return [
     ...path,
-    ...(row.query ?? []).map((name) => ({ name, in: 'query', required: name === 'value', schema: { type: 'string' } })),
+    ...(row.query ?? []).map((name) => {
+      const schema = row.querySchemas?.[name]
+      return {
+        name,
+        in: 'query',
+        required: name === 'value',
+        schema: schema === undefined ? { type: 'string' } : jsonSchema(schema, components),
+      }
+    }),
   ]
 }
 
@@ -55,7 +66,12 @@ function contentOf(row: RouteRow, components: Record<string, unknown>): object {
   if (schema === 'empty') return {}
   if (schema === 'bytes') return { content: { 'application/octet-stream': {} } }
   if (schema === 'text') return { content: { 'text/plain': {} } }
-  return { content: { 'application/json': { schema: jsonSchema(schema, components) } } }
+  const { example } = row.success
+  return {
+    content: {
+      'application/json': { schema: jsonSchema(schema, components), ...(example !== undefined && { example }) },
+    },
+  }
 }
 
 function operationOf(
@@ -82,11 +98,13 @@ function operationOf(
   return {
     operationId: row.name,
     summary: row.summary,
-    parameters: parametersOf(row, names),
+    parameters: parametersOf(row, { names, components }),
     ...body,
     responses,
     security: row.access === 'public' ? [] : [{}, { bearer: [] }],
-    ...(typeof row.access === 'object' ? { 'x-action': row.access.action } : {}),
+    ...(typeof row.access === 'object' && {
+      'x-action': 'asks' in row.access ? row.access.asks : row.access.action,
+    }),
   }
 }
 
@@ -100,7 +118,14 @@ export function makeOpenApi(table: readonly RouteRow[]): object {
         error: {
           type: 'object',
           required: ['code', 'message'],
-          properties: { code: { type: 'integer' }, message: { type: 'string' } },
+          properties: {
+            code: { type: 'integer', description: 'the status' },
+            message: { type: 'string', description: 'for people' },
+            reason: { type: 'string', description: 'below api/v1: the code of the error, for programs' },
+            requestId: { type: 'string' },
+            field: { type: 'string', description: 'the member or parameter that is wrong' },
+            current: { description: 'of a 412: what is there now' },
+          },
         },
       },
     },

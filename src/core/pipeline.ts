@@ -64,7 +64,9 @@ async function run(row: RouteRow, context: MutableContext): Promise<LibraryRespo
   if (row.standalone === undefined && !services.isReady()) await prepare(services, row.prepareMs ?? prepareMs)
   // before any byte of the body is read
   if (access !== 'public') context.principal = await authenticate(services, row, request)
-  const located = typeof access === 'object' ? access : undefined
+  const located = typeof access === 'object' && 'locate' in access ? access : undefined
+  if (typeof access === 'object' && 'asks' in access)
+    refuseAnonymousWrite({ auth: services.auth, principal: context.principal, request }, access.asks)
   if (located?.byBody === true)
     refuseAnonymousWrite({ auth: services.auth, principal: context.principal, request }, located.action)
   else if (located !== undefined) await admit(located, context)
@@ -88,21 +90,36 @@ async function authenticate(
 }
 
 /** What the client reads of an error. The renderer of an extension that fails itself gives way to the library's. */
-function renderError(row: RouteRow | undefined, error: LibraryError, request: LibraryRequest): LibraryResponse {
+function renderError(
+  row: RouteRow | undefined,
+  error: LibraryError,
+  { request, requestId }: { readonly request: LibraryRequest; readonly requestId: string },
+): LibraryResponse {
   try {
-    const own = row?.owner?.renderError?.(error, request)
-    if (own !== undefined) return own
+    const own = row?.owner?.renderError?.(error, request, requestId)
+    // such as `allow`, which belongs to the status
+    if (own !== undefined) return { ...own, headers: { ...error.headers, ...own.headers } }
   } catch {
     // its own fault must not hide the error
   }
   return errorResponse(error.status, error.message, error.headers)
 }
 
+/** A row of a path that has none for the method of the request: its extension says what errors look like there. */
+function rowBeside(router: Router<RouteRow>, error: LibraryError, path: string): RouteRow | undefined {
+  if (error.code !== 'method-not-allowed') return undefined
+  const [method] = error.headers.allow?.split(', ') ?? []
+  return method === undefined ? undefined : router(method, path)?.row
+}
+
 /** What was found out about a resource is used for so long, in milliseconds. */
 const staleMs = 1000
 
 /** Finds the resource and asks whether this may be done to it. */
-async function admit(access: Exclude<RouteRow['access'], string>, context: MutableContext): Promise<void> {
+async function admit(
+  access: Extract<RouteRow['access'], { readonly action: unknown }>,
+  context: MutableContext,
+): Promise<void> {
   const { services, principal, request } = context
   const found = await access.locate(context)
   context.resource = found?.resource
@@ -155,7 +172,7 @@ export async function handleRequest(
   let response: LibraryResponse
   try {
     const match = router(request.method, request.path)
-    if (match === undefined) return undefined
+    if (match === undefined || match.row.when?.(request) === false) return undefined
     row = match.row
     if (services.isClosing())
       throw new LibraryError('unavailable', 'the registry is shutting down', { headers: retrySoon })
@@ -165,7 +182,7 @@ export async function handleRequest(
     response = request.method === 'HEAD' ? withoutBody(answer) : answer
   } catch (thrown) {
     const error = toLibraryError(thrown, requestId)
-    response = renderError(row, error, request)
+    response = renderError(row ?? rowBeside(router, error, request.path), error, { request, requestId })
     if (request.method === 'HEAD') response = { ...response, body: null }
     if (error.status >= 500)
       logger.error({ requestId, route: row?.name, code: error.code, err: error.cause ?? error }, 'request failed')

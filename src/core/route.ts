@@ -29,11 +29,13 @@ export interface RouteContext<B, R> extends RouteInput<B> {
 
 /**
  * `public`: nothing is asked, and credentials are not looked at. `filtered`: anybody, but the handler shows each principal only what they may see. Otherwise the action is
- * authorized against the resource that the locator finds; undefined = nothing can be named (an unknown id).
+ * authorized against the resource that the locator finds; undefined = nothing can be named (an unknown id). `asks`: the
+ * handler lets the use cases of `control` do it, and these ask the action for what they touch.
  */
 export type Access<B, R> =
   | 'public'
   | 'filtered'
+  | { readonly asks: Action }
   | {
       readonly action: Action
       readonly locate: (input: RouteInput<B>) => Promise<Located<R> | undefined>
@@ -61,7 +63,9 @@ export interface RouteOwner {
   readonly authenticate:
     | ((request: LibraryRequest) => Principal | null | undefined | Promise<Principal | null | undefined>)
     | undefined
-  readonly renderError: ((error: LibraryError, request: LibraryRequest) => LibraryResponse) | undefined
+  readonly renderError:
+    | ((error: LibraryError, request: LibraryRequest, requestId: string) => LibraryResponse)
+    | undefined
 }
 
 export interface RouteRow<B = unknown, R = unknown> {
@@ -74,6 +78,8 @@ export interface RouteRow<B = unknown, R = unknown> {
   readonly summary: string
   /** Query parameters that it reads. */
   readonly query?: readonly string[]
+  /** What their values look like, for the OpenAPI document. Default: text. */
+  readonly querySchemas?: Readonly<Record<string, z.ZodType>>
   /** No default: a row that does not say who may does not compile. */
   readonly access: Access<B, R>
   readonly body: BodySpec<B>
@@ -88,7 +94,11 @@ export interface RouteRow<B = unknown, R = unknown> {
     readonly status: number
     readonly also?: readonly number[]
     readonly schema: z.ZodType | 'bytes' | 'text' | 'empty'
+    /** A whole body, for the OpenAPI document. */
+    readonly example?: unknown
   }
+  /** False = the path is not ours: the host is asked as if there were no such row. Sees no body. */
+  readonly when?: (request: LibraryRequest) => boolean
   /** Answers at the host's root too (`root` of the adapters), where clients insist on that path: `/v2/`, `/pks/`. */
   readonly root?: true
   /** Set by `createLibrary`: what the extension of this row brings along. */

@@ -40,8 +40,8 @@ export interface Services {
   readonly storageMark: StorageMark
   /** Who may object to the deletion of a blob that no image has. */
   readonly keepers: readonly BlobKeeper[]
-  /** Counts a pull of a container. */
-  readonly countDownload: (containerId: string) => void
+  /** Counts a pull of an image in its container. */
+  readonly countDownload: (containerId: string, imageId: string) => void
   /** Keeps the sidecars in step with the metadata store. */
   readonly sidecars: SidecarWriter
   /** The bytes of uploads that are coming. */

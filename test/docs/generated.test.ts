@@ -5,7 +5,13 @@ import type { RouteRow } from '../../src/core/route.js'
 import { routes } from '../../src/core/routes.js'
 
 const who = ({ access }: RouteRow): string =>
-  access === 'public' ? 'anybody' : access === 'filtered' ? 'anybody, sees what they may' : access.action
+  access === 'public'
+    ? 'anybody'
+    : access === 'filtered'
+      ? 'anybody, sees what they may'
+      : 'asks' in access
+        ? access.asks
+        : access.action
 
 function answer({ success }: RouteRow): string {
   const body = typeof success.schema === 'string' ? success.schema : 'JSON'

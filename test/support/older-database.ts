@@ -25,8 +25,20 @@ const tables = [
 ] as const
 const documents = ['search_entities', 'search_collections', 'search_containers', 'search_images'] as const
 
-/** Those that came after version 1. */
-const laterColumns = ['uploads.parts_digest', 'entities.records', 'tokens.kind', 'tokens.parent_id']
+/** Columns that later versions added. */
+const laterColumns: Readonly<Record<string, readonly string[]>> = {
+  entities: ['records', 'image_count'],
+  collections: ['used_bytes', 'image_count'],
+  containers: [
+    ...['used_bytes', 'image_count', 'archs', 'latest_arch', 'latest_tag'],
+    ...['last_pulled_at', 'changed_at', 'changed_by', 'deleting_at'],
+  ],
+  images: ['download_count', 'last_pulled_at', 'pushed_by_name'],
+  tags: ['changed_by'],
+  uploads: ['parts_digest'],
+  tokens: ['kind', 'parent_id'],
+  blobs: ['inspection_version', 'inspected_at', 'inspection'],
+}
 
 type Rows = Readonly<Record<string, readonly Readonly<Record<string, string | number | null>>[]>>
 
@@ -44,7 +56,7 @@ async function rowsOf(driver: SqlDriver): Promise<Rows> {
   for (const table of [...tables, ...documents]) {
     const isDocument = table.startsWith('search_')
     const columns = (await columnsOf(driver, table)).filter(
-      (name) => !laterColumns.includes(`${table}.${name}`) && !(isDocument && name === 'id'),
+      (name) => !laterColumns[table]?.includes(name) && !(isDocument && name === 'id'),
     )
     const sql = `SELECT ${columns.join(', ')} FROM ${table} ORDER BY ${isDocument ? 'id' : columns.join(', ')}`
     const toRow = (row: Readonly<Record<string, unknown>>) =>

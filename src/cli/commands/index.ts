@@ -2,6 +2,7 @@ import type { Command } from '../command.js'
 import { copyStorage } from './copy-storage.js'
 import { doctor } from './doctor.js'
 import { health } from './health.js'
+import { inspect } from './inspect.js'
 import { memberAdd, memberList, memberRemove } from './member.js'
 import { reindex } from './reindex.js'
 import { remote } from './remote.js'
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   memberAdd,
   memberRemove,
   visibility,
+  inspect,
   remote,
   doctor,
   health,

@@ -47,11 +47,14 @@ export const serve: Command = {
     'maxPendingImages',
     'maxEntityRecords',
     'maxContainerTags',
+    'activityDays',
     'partSize',
     'defaultEntity',
     'defaultCollection',
     'keyserver',
     'tokenPage',
+    'noUi',
+    'uiTitle',
     'grace',
     'uploadTime',
     'pullTime',
@@ -76,7 +79,7 @@ async function runServer({ settings, terminal }: CommandContext): Promise<undefi
     scheme: settings.tlsCert === undefined ? 'http' : 'https',
     host: settings.host,
     port: settings.port,
-    ...(settings.listen !== undefined && { socket: settings.listen }),
+    socket: settings.listen,
   }
   const secret = await loadSecret(folder, { settings, environment: terminal.environment })
   const publicUrl = settings.publicUrl ?? defaultPublicUrl(() => address)

@@ -52,7 +52,7 @@ async function explainOne(library: Library, { settings, terminal }: CommandConte
 export const sweep: Command = {
   name: 'sweep',
   summary: 'end stale uploads and delete bytes that no image refers to; safe beside running servers',
-  options: ['dryRun', 'explain', 'grace', 'uploadTime', 'json'],
+  options: ['dryRun', 'explain', 'grace', 'uploadTime', 'activityDays', 'json'],
   run: (context) =>
     untilDoneOrStopped((signal) =>
       withLibrary(context.settings, (library) =>

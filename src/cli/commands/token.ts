@@ -34,7 +34,7 @@ export const tokenCreate: Command = {
       const { token, info } = await accounts.createToken({
         user,
         scopes,
-        ...(label === undefined ? {} : { label }),
+        label,
         ...(expires === undefined ? {} : { expiresAt: new Date(Date.now() + expires * 1000) }),
       })
       if (settings.json) printJson(terminal, { token, ...info })

@@ -31,7 +31,7 @@ async function verifyAll(
     else if (item.outcome !== 'proven') terminal.out(describe(item))
     terminal.progress(`${images} images, ${formatBytes(totals.bytes)} read; to go on from here: --after ${last}`)
   }
-  const limits = { ...(rate !== undefined && { bytesPerSecond: rate }), ...(after !== undefined && { after }) }
+  const limits = { bytesPerSecond: rate, after }
   const result = await library.verify({ all, hideMissing, onItem, signal, ...limits }).catch((error: unknown) => {
     // what was looked at need not be read again
     if (json) printJsonOfFailure(terminal, { items }, error)

@@ -21,7 +21,7 @@ export const visibility: Command = {
     return withLibrary(settings, async (library) => {
       const owner = user === undefined ? undefined : (await library.accounts.findUser(user))?.id
       if (user !== undefined && owner === undefined) throw new WorkError(`no such user: ${user}`)
-      const state = await library.visibility(path, change, { create, ...(owner === undefined ? {} : { owner }) })
+      const state = await library.visibility(path, change, { create, owner })
       if (settings.json) printJson(terminal, state)
       else
         terminal.out(

@@ -15,7 +15,7 @@ export async function* checkMetadata(metadata: MetadataStore, secret: string | u
       check,
       state: 'failed',
       found: error instanceof Error ? error.message : String(error),
-      ...(cause === undefined ? {} : { cause }),
+      cause,
       fix: '--metadata',
     }
     return

@@ -29,11 +29,14 @@ export interface Settings {
   readonly maxPendingImages: number
   readonly maxEntityRecords: number
   readonly maxContainerTags: number
+  readonly activityDays: number
   readonly partSize: number
   readonly defaultEntity: string
   readonly defaultCollection: string
   readonly keyserver: string | undefined
   readonly tokenPage: string | undefined
+  readonly noUi: boolean
+  readonly uiTitle: string | undefined
   readonly grace: number
   readonly uploadTime: number
   readonly pullTime: number
@@ -62,6 +65,8 @@ export interface Settings {
   readonly concurrency: number
   readonly explain: string | undefined
   readonly all: boolean
+  readonly arch: string | undefined
+  readonly again: boolean
   readonly checkPublicUrl: boolean
   readonly rate: number | undefined
   readonly after: string | undefined
@@ -149,6 +154,7 @@ export const optionTable: OptionTable = {
   maxPendingImages: withDefault(count(), 'images that one user has made and never uploaded', '1000'),
   maxEntityRecords: withDefault(count(), 'collections, containers and images of one entity together', '250000'),
   maxContainerTags: withDefault(count(), 'tags of one container, of all architectures together', '10000'),
+  activityDays: withDefault(count(), 'days that events, and pulls by day of containers and images, are kept', '400'),
   partSize: withDefault(
     size({ positive: true }),
     'size of the parts of an upload; larger where the storage or 10,000 parts ask for it',
@@ -158,6 +164,8 @@ export const optionTable: OptionTable = {
   defaultCollection: withDefault(text('NAME'), 'collection of references that name none', 'default'),
   keyserver: optional(url(), 'keyserver that clients are told of', 'none: clients warn and go on'),
   tokenPage: optional(url(), 'page where a user gets a token; remote login prints a link that leads there'),
+  noUi: switchedOff('do not serve the web page'),
+  uiTitle: optional(text('TEXT'), 'name of the registry on its web page', 'Image library'),
   grace: withDefault(duration(), 'how long a blob stays that no image refers to', '24h'),
   uploadTime: withDefault(
     duration({ positive: true }),
@@ -214,8 +222,10 @@ export const optionTable: OptionTable = {
   ),
   checkPublicUrl: switchedOff('ask the public URL for its discovery file'),
   all: switchedOff(
-    'verify: every image, otherwise those that are not proven yet or were found damaged; token revoke: every token of --user',
+    'verify: every image, otherwise those that are not proven yet or were found damaged; inspect: every file that this version has not read yet; token revoke: every token of --user',
   ),
+  arch: optional(text('ARCH'), 'the image of a tag for this architecture, such as arm64', 'amd64, else the only one'),
+  again: switchedOff('with --all, also files that this version has read'),
   rate: optional(size({ positive: true }), 'bytes read per second at the most, such as 50MB', 'unlimited'),
   after: optional(text('ID'), 'go on after this image, which a verify that was stopped has named'),
 }

@@ -14,6 +14,7 @@ const levelOf: Readonly<Record<LibraryEventName, 'info' | 'debug' | undefined>> 
   'upload.completed': 'debug',
   'upload.aborted': 'debug',
   'visibility.changed': 'info',
+  'place.deleted': 'info',
   'user.added': 'info',
   'user.changed': 'info',
   'user.removed': 'info',

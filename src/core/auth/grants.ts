@@ -6,7 +6,7 @@ import type { Action, AuthHooks, Grant, Principal, Resource } from './policy.js'
 /** What a transfer URL remembers of who it is made for; undefined for somebody anonymous. */
 export function grantOf(principal: Principal | null): Grant | undefined {
   if (principal === null) return undefined
-  return { id: principal.id, ...(principal.credential === undefined ? {} : { credential: principal.credential }) }
+  return { id: principal.id, credential: principal.credential }
 }
 
 /** Asks `recall`, then `authorize`. `unknown`: the host cannot tell, or nobody in particular was granted anything. */

@@ -29,8 +29,8 @@ export function documentsOf(
       return documents.put(extension, kind, id, {
         value,
         now: clock(),
-        ...(index !== undefined && { index }),
-        ...(expected !== undefined && { expected }),
+        index,
+        expected,
       })
     },
     delete: (kind, id, expected) => documents.delete(extension, kind, id, expected),

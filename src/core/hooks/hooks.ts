@@ -1,4 +1,5 @@
 /** Hooks are awaited and may refuse; events are told after the fact and cannot break a request. */
+import type { SifInspection } from '../../sif/index.js'
 import type { ContainerRecord, ImageRecord } from '../../storage/metadata/contract.js'
 import type { AccountEvents } from '../auth/account-events.js'
 import type { Principal } from '../auth/policy.js'
@@ -30,6 +31,8 @@ export interface LibraryHooks {
       readonly container: ContainerRecord
       readonly size: number
       readonly arch: string | null
+      /** What the file says of itself: labels, definition file, claimed signatures. Look at `sif.state` first. */
+      readonly sif: SifInspection
     },
   ): Awaitable
   beforeTag?(
@@ -72,7 +75,12 @@ type AccountEventsWithOrigin = {
 }
 
 export interface LibraryEvents extends AccountEventsWithOrigin {
-  'image.published': ImageEvent & { readonly size: number; readonly arch: string | null }
+  'image.published': ImageEvent & {
+    readonly size: number
+    readonly arch: string | null
+    /** No text of the file: definition files and environments may hold secrets. `library.inspect` shows them. */
+    readonly sif: Pick<SifInspection, 'state' | 'kind' | 'signed' | 'encrypted'>
+  }
   'image.pulled': ImageEvent & { readonly size: number }
   'image.deleted': ImageEvent
   /** A check found other bytes than were pushed; the image is hidden. */
@@ -92,6 +100,11 @@ export interface LibraryEvents extends AccountEventsWithOrigin {
     readonly kind: 'entity' | 'collection' | 'container'
     readonly path: string
     readonly private: boolean
+  }
+  /** With everything in it: its images and tags have no events of their own. */
+  'place.deleted': EventOrigin & {
+    readonly kind: 'entity' | 'collection' | 'container'
+    readonly path: string
   }
   /** An answer is ready, of success or of failure; bytes of a streamed body are still to be sent. */
   'request.completed': EventOrigin & {
@@ -125,6 +138,7 @@ const everyEvent = {
     'tag.removed': true,
   },
   ...{ 'upload.started': true, 'upload.completed': true, 'upload.aborted': true, 'visibility.changed': true },
+  ...{ 'place.deleted': true },
   ...{ 'user.added': true, 'user.changed': true, 'user.removed': true },
   ...{ 'token.created': true, 'token.revoked': true, 'session.created': true, 'session.ended': true },
   ...{ 'member.changed': true },

@@ -15,6 +15,7 @@ export type LibraryErrorCode =
   | 'timeout'
   | 'conflict'
   | 'gone'
+  | 'precondition-failed'
   | 'length-required'
   | 'too-large'
   | 'invalid-range'
@@ -50,6 +51,10 @@ export const errorTable: Readonly<Record<LibraryErrorCode, { readonly status: nu
   timeout: { status: 408, text: 'The client stopped sending in the middle of a body.' },
   conflict: { status: 409, text: 'The state of the image or upload does not allow this now.' },
   gone: { status: 410, text: 'The upload was aborted, completed or has expired.' },
+  'precondition-failed': {
+    status: 412,
+    text: 'It is not (any more) what the request says was seen: look at it again.',
+  },
   'length-required': { status: 411, text: 'An upload needs a Content-Length.' },
   'too-large': { status: 413, text: 'The body or the image is larger than the limit.' },
   'invalid-range': { status: 416, text: 'The range starts past the end of the blob.' },
@@ -67,6 +72,10 @@ export interface LibraryErrorOptions {
   readonly cause?: unknown
   /** Further response headers, lower-case names. */
   readonly headers?: Readonly<Record<string, string>>
+  /** The member of the body, or the parameter, that is wrong. */
+  readonly field?: string
+  /** What is there instead of what the request took for granted. */
+  readonly current?: unknown
 }
 
 /** An error with a wire status. Hosts throw it from hooks too. Recognise it by {@link isLibraryError}: each CJS entry point carries its own copy of the class. */
@@ -75,12 +84,16 @@ export class LibraryError extends Error {
   readonly code: LibraryErrorCode
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
+  readonly field: string | undefined
+  readonly current: unknown
 
   constructor(code: LibraryErrorCode, message: string = errorTable[code].text, options: LibraryErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.status = errorTable[code].status
     this.headers = options.headers ?? {}
+    this.field = options.field
+    this.current = options.current
   }
 }
 

@@ -150,7 +150,9 @@ export async function readJsonBody<B>(
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const field = issue === undefined || issue.path.length === 0 ? 'the body' : z.core.toDotPath(issue.path)
-  throw new LibraryError('invalid-request', `${field}: ${issue?.message ?? 'is not valid'}`)
+  throw new LibraryError('invalid-request', `${field}: ${issue?.message ?? 'is not valid'}`, {
+    ...(issue !== undefined && issue.path.length > 0 && { field }),
+  })
 }
 
 /** The bytes of an upload, with their announced length in bytes where one was given. Throws where the host's parser has eaten them. */

@@ -1,4 +1,4 @@
-/** A body that was handed to an adapter: says once how it ended, and is given up when its reader stops for good. */
+/** The body of an answer on its way to an adapter: how it ended, and an end for readers who stop for good. */
 import { LibraryError } from './errors.js'
 
 /** In bytes: what a connection takes at once, whether its client reads or not. */
@@ -15,7 +15,7 @@ export function inPieces(answer: string | Uint8Array): AsyncIterable<Uint8Array>
   })()
 }
 
-export interface HandedBodyOptions {
+export interface ReaderTimeoutOptions {
   /** How long the reader may leave the body alone, also before it begins, in seconds. */
   readonly idleSeconds: number
   /** A shorter time, in seconds, that counts until so many bytes were handed out: buffers on the way may have taken them, and its reader nothing. Default: none. */
@@ -24,7 +24,7 @@ export interface HandedBodyOptions {
   readonly done: (error?: unknown) => void
 }
 
-export interface HandedBody extends AsyncIterable<Uint8Array> {
+export interface WatchedBody extends AsyncIterable<Uint8Array> {
   /** For how long its reader has left it alone, in milliseconds; 0 while a chunk is on its way to it. */
   idleMs(): number
   /** Ends it now. */
@@ -35,13 +35,13 @@ export interface HandedBody extends AsyncIterable<Uint8Array> {
  * Passes a body on. Only the time between a chunk and the question for the next one counts, so neither a slow reader that still reads nor a slow storage is cut: an adapter asks
  * again once the client took the chunk. Given up, the body closes what it holds open, and its next read throws `timeout`.
  */
-export function handOut(body: AsyncIterable<Uint8Array>, options: HandedBodyOptions): HandedBody {
+export function withReaderTimeout(body: AsyncIterable<Uint8Array>, options: ReaderTimeoutOptions): WatchedBody {
   const { idleSeconds, start, done } = options
   let iterator: AsyncIterator<Uint8Array, unknown, Uint8Array | undefined> | undefined
   let failure: LibraryError | undefined
   let open = true
   let asked = 0
-  let handed = 0
+  let taken = 0
   let leftAloneAt = performance.now()
   const begin = () =>
     (iterator ??= body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>)
@@ -67,7 +67,7 @@ export function handOut(body: AsyncIterable<Uint8Array>, options: HandedBodyOpti
   let timer = arm()
   const restart = (): void => {
     leftAloneAt = performance.now()
-    if (seconds === idleSeconds || handed <= (start?.bytes ?? 0)) {
+    if (seconds === idleSeconds || taken <= (start?.bytes ?? 0)) {
       timer.refresh()
       return
     }
@@ -82,7 +82,7 @@ export function handOut(body: AsyncIterable<Uint8Array>, options: HandedBodyOpti
       const result = await begin().next(returned)
       if (result.done === true) end()
       else {
-        handed += result.value.length
+        taken += result.value.length
         if (open) restart()
       }
       return result as IteratorResult<Uint8Array>

@@ -1,5 +1,5 @@
 /**
- * Cursors of a search as clients see them: sealed, and good for one search of one principal.
+ * Cursors of searches and lists as clients see them: sealed, and good for one of them, of one principal.
  *
  * The store's own cursor may count every row, hidden ones as well: two of them would tell how much lies in between. Form: base64url of nonce, encrypted cursor and tag (AES-256-GCM).
  */
@@ -17,7 +17,10 @@ const nonceBytes = 12
 const tagBytes = 16
 /** What is sealed is padded to a multiple of this, so that its length says nothing. */
 const blockBytes = 32
-const maxSealedCharacters = 512
+/** Of what is sealed: a cursor of the store, and where a list stopped behind it. */
+const maxCursorBytes = 4096
+const lengthBytes = 2
+const maxSealedCharacters = 6144
 
 const refused = (cause?: unknown): LibraryError =>
   new LibraryError('invalid-request', 'page: is not the next page of this search: search again without it', { cause })
@@ -26,16 +29,17 @@ const refused = (cause?: unknown): LibraryError =>
 export function createCursors({ secret }: { readonly secret: () => string }): Cursors {
   let kept: Uint8Array | undefined
   const key = (): Uint8Array => {
-    kept ??= new Uint8Array(hkdfSync('sha256', secret(), '', 'sif-library search cursor v1', 32))
+    kept ??= new Uint8Array(hkdfSync('sha256', secret(), '', 'sif-library cursor v2', 32))
     return kept
   }
   return {
     seal: (cursor, scope) => {
       const length = Buffer.byteLength(cursor)
-      if (length > 255) throw new Error(`a cursor of the metadata store has ${length} bytes: 255 at most`)
-      const plain = Buffer.alloc(Math.ceil((length + 1) / blockBytes) * blockBytes)
-      plain[0] = length
-      plain.write(cursor, 1)
+      if (length > maxCursorBytes)
+        throw new Error(`a cursor of the metadata store has ${length} bytes: ${maxCursorBytes} at most`)
+      const plain = Buffer.alloc(Math.ceil((length + lengthBytes) / blockBytes) * blockBytes)
+      plain.writeUInt16BE(length)
+      plain.write(cursor, lengthBytes)
       const nonce = randomBytes(nonceBytes)
       const cipher = createCipheriv('aes-256-gcm', key(), nonce).setAAD(Buffer.from(scope))
       return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]).toString('base64url')
@@ -50,7 +54,7 @@ export function createCursors({ secret }: { readonly secret: () => string }): Cu
       decipher.setAAD(Buffer.from(scope)).setAuthTag(bytes.subarray(-tagBytes))
       try {
         const plain = Buffer.concat([decipher.update(bytes.subarray(nonceBytes, -tagBytes)), decipher.final()])
-        return plain.toString('utf8', 1, 1 + (plain[0] ?? 0))
+        return plain.toString('utf8', lengthBytes, lengthBytes + plain.readUInt16BE())
       } catch (error) {
         throw refused(error)
       }

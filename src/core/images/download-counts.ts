@@ -1,19 +1,21 @@
 /**
  * Counts downloads. A pull must not wait for its count, and a hundred pulls of one container must not take a connection each to wait for its row: the counts are gathered, and one
- * statement at a time writes them. A crash loses those of the last seconds.
+ * transaction at a time writes some of them. A crash loses those of the last seconds.
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import type { MetadataStore } from '../../storage/metadata/contract.js'
+import type { CountedPulls, MetadataStore } from '../../storage/metadata/contract.js'
 import type { Settings } from '../settings.js'
 
 export interface DownloadCounts {
-  count(containerId: string): void
+  count(containerId: string, imageId: string): void
   /** Writes what was counted, for some seconds at the most; never throws. */
   flush(): Promise<void>
 }
 
 const delayMs = 2000
 const flushMs = 5000
+/** Images of one transaction. */
+const writtenAtOnce = 50
 
 export function createDownloadCounts({
   metadata,
@@ -22,26 +24,26 @@ export function createDownloadCounts({
   readonly metadata: MetadataStore
   readonly settings: Settings
 }): DownloadCounts {
-  let counts = new Map<string, number>()
+  // by image
+  let counts = new Map<string, CountedPulls>()
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> = Promise.resolve()
 
-  const add = (id: string, count: number): void => {
-    counts.set(id, (counts.get(id) ?? 0) + count)
+  const add = ({ containerId, imageId, count }: CountedPulls): void => {
+    counts.set(imageId, { containerId, imageId, count: (counts.get(imageId)?.count ?? 0) + count })
   }
 
   const write = async (): Promise<void> => {
-    const gathered = [...counts]
+    const gathered = [...counts.values()]
     counts = new Map()
     while (gathered.length > 0) {
-      const [id, count] = gathered[0] as [string, number]
       try {
-        await metadata.containers.countDownloads(id, count)
-        gathered.shift()
+        await metadata.pulls.count(gathered.slice(0, writtenAtOnce), settings.clock())
+        gathered.splice(0, writtenAtOnce)
       } catch (err) {
         settings.logger.warn({ err }, 'downloads are counted later')
         // with the next one that is counted
-        for (const [left, later] of gathered) add(left, later)
+        for (const left of gathered) add(left)
         return
       }
     }
@@ -55,8 +57,8 @@ export function createDownloadCounts({
   }
 
   return {
-    count: (containerId) => {
-      add(containerId, 1)
+    count: (containerId, imageId) => {
+      add({ containerId, imageId, count: 1 })
       if (timer !== undefined) return
       timer = setTimeout(() => void start(), delayMs)
       timer.unref()

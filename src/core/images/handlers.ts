@@ -3,7 +3,8 @@ import type { ContainerRecord, ImageInContainer } from '../../storage/metadata/c
 import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
 import { containerResource, imageResource } from '../auth/resources.js'
-import { isLibraryError, LibraryError } from '../http/errors.js'
+import { activityOf } from '../hooks/activity.js'
+import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse, emptyResponse } from '../http/responses.js'
 import type { CreateImageBody } from '../model/bodies.js'
@@ -18,32 +19,14 @@ import {
   type Reference,
 } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
-import type { Services } from '../services.js'
-import { explainQuota } from './quota.js'
-import { findSharable } from './share-bytes.js'
+import { findImage } from './find-image.js'
+import { handOut } from './hand-out.js'
+import { makeImage } from './make-image.js'
 
 /** The arch that the query says; undefined where it says none (CLI 3.3 and older). */
 function queryArch(input: RouteInput<unknown>): string | undefined {
   const { arch } = input.query
   return arch === undefined || arch === '' ? undefined : checkArch('arch', arch)
-}
-
-/** Without an arch: the default one, else the only one (protocol 2.6). */
-async function findByTag(
-  services: Services,
-  reference: Reference,
-  tag: string,
-  arch: string | undefined,
-): Promise<ImageInContainer | undefined> {
-  const { metadata, settings } = services
-  const found = await metadata.images.findByPath(reference, { tag, arch: arch ?? settings.defaultArch })
-  if (found !== undefined || arch !== undefined) return found
-  const container = await metadata.containers.findByPath(reference)
-  if (container === undefined) return undefined
-  const candidates = await metadata.tags.list(container.id, { tag, limit: 2 })
-  return candidates.length === 1 && candidates[0] !== undefined
-    ? metadata.images.find(candidates[0].imageId)
-    : undefined
 }
 
 function selectorText(reference: Reference): string {
@@ -57,22 +40,11 @@ function selectorText(reference: Reference): string {
         : 'sif'
 }
 
-async function find(input: RouteInput<unknown>, reference: Reference): Promise<ImageInContainer | undefined> {
-  const { services } = input
-  const { selector } = reference
-  // a hash ignores the arch: during a push the new image has none yet (protocol 5.4, Q25)
-  if (selector?.kind === 'hash') return services.metadata.images.findByPath(reference, { digest: selector.digest })
-  // nothing is stored under `sif.<uuid>`
-  if (selector?.kind === 'uuid') return undefined
-  return findByTag(services, reference, selector === undefined ? 'latest' : selector.tag, queryArch(input))
-}
-
 /** Finds the image of a reference. What is not uploaded yet exists only for those who may push there (protocol 5.4). */
 export async function locateImage(input: RouteInput<unknown>): Promise<Located<ImageInContainer>> {
   const { services, principal, request } = input
   const reference = parseReference(input.rest, services.settings)
-  queryArch(input)
-  const found = await find(input, reference)
+  const found = await findImage(services, reference, queryArch(input))
   const selector = selectorText(reference)
   if (found === undefined)
     return { resource: { ...containerResource(reference, undefined), kind: 'image', selector }, record: undefined }
@@ -98,76 +70,21 @@ export async function locateNewImage({
     : { resource: imageResource(container, body.hash), record: container, byId: true }
 }
 
-/** Idempotent on (container, hash). Bytes that the principal may read elsewhere are shared, so that nothing has to be uploaded; others have to be sent. */
+/** Idempotent on (container, hash). */
 export async function createImage(context: RouteContext<CreateImageBody, ContainerRecord>): Promise<LibraryResponse> {
   const { services, body, record: container, principal, request } = context
-  const { settings, metadata, hooks, emit } = services
   const digest = digestFromHash('hash', body.hash)
-  await hooks.beforePush?.({ principal, request, path: containerPath(container), digest })
-  const path = containerPath(container)
-  const existing = (await metadata.images.findByPath(pathOf(container), { digest }))?.image
-  if (existing !== undefined && isVisible(existing)) return dataResponse(imageObject(existing, container, principal))
-  const base = {
-    containerId: container.id,
-    digest,
-    description: body.description,
-    owner: principal?.id ?? null,
-    now: settings.clock(),
-  }
-  const id = existing?.id ?? settings.generateId()
-  const source = await findSharable(services.metadata, digest, (candidate) => mayShare(context, candidate))
-  const shareBytes =
-    source === undefined
-      ? {}
-      : { shareBytes: { imageId: source.id, defaultQuotaBytes: settings.limits.maxEntityBytes } }
-  if (source !== undefined) {
-    // beforePublish must see what becomes visible, however its bytes came
-    const image = {
-      ...source,
-      ...existing,
-      id,
-      containerId: container.id,
-      description: existing?.description ?? body.description,
-      owner: base.owner,
-    }
-    await hooks.beforePublish?.({ principal, request, path, image, container, size: source.size, arch: source.arch })
-  }
-  const room = { entityId: container.entityId, wanted: source?.size ?? 0 }
-  const made = await explainQuota(services, room, () =>
-    metadata.images.createIfAbsent({
-      ...{ id, ...base, ...shareBytes },
-      maxRecords: settings.limits.maxEntityRecords,
-      maxPending: settings.limits.maxPendingImages,
-    }),
+  const { record, created } = await makeImage(
+    services,
+    {
+      principal,
+      request,
+      by: context,
+      may: (action, resource) => may({ auth: services.auth, principal, request }, action, resource),
+    },
+    { container, digest, description: body.description, activity: activityOf(context, 'push') },
   )
-  const { record: image } = made
-  if (made.shared)
-    emit('image.published', { path, imageId: image.id, digest, size: image.size, arch: image.arch }, context)
-  return dataResponse(imageObject(image, container, principal), made.created ? 201 : 200)
-}
-
-const pathOf = ({ entityName, collectionName, name }: ContainerRecord) => ({
-  entity: entityName,
-  collection: collectionName,
-  container: name,
-})
-
-/** Whether who asks could download these bytes, and so may have them without sending them. */
-async function mayShare(
-  { services, principal, request }: RouteContext<CreateImageBody, ContainerRecord>,
-  candidate: ImageInContainer,
-): Promise<boolean> {
-  const { auth, hooks, settings } = services
-  const { image, container } = candidate
-  if (!(await may({ auth, principal, request }, 'pull', imageResource(container)))) return false
-  try {
-    await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
-    return true
-  } catch (err) {
-    if (!isLibraryError(err)) settings.logger.error({ err }, 'hooks.beforePull failed: bytes are not shared')
-    // they send the bytes, if they have them
-    return false
-  }
+  return dataResponse(imageObject(record, container, principal), created ? 201 : 200)
 }
 
 /** A reference without a selector is refused: a delete must never widen to the container (protocol 5.6). */
@@ -196,6 +113,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
       tag: selector.tag,
       imageId: image.id,
       now,
+      activity: activityOf(context, 'delete'),
     })
     if (outcome === 'gone') throw new LibraryError('not-found', `no such image: ${path}:${selector.tag}`)
     // not tried again with the other image: neither the client nor the hook meant that one
@@ -208,7 +126,7 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
     emit('tag.removed', { path, imageId: image.id, digest: image.digest, tag: selector.tag, arch }, context)
   } else {
     await hooks.beforeDelete?.({ principal, request, path, image })
-    deleted = await metadata.images.delete(image.id, now)
+    deleted = await metadata.images.delete(image.id, now, activityOf(context, 'delete'))
   }
   if (deleted) emit('image.deleted', { path, imageId: image.id, digest: image.digest }, context)
   return dataResponse({ ...imageObject(image, container, principal), deleted })
@@ -237,24 +155,8 @@ function filenameOf({ image, container }: ImageInContainer, selector: string | u
  */
 export async function pullImage(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, principal, request, resource } = context
-  const { hooks, transfers, emit } = services
-  const { image, container } = record
-  if (!isVisible(image) || image.blobKey === null)
-    throw new LibraryError('not-found', `not uploaded yet: ${containerPath(container)}`)
-  await hooks.beforePull?.({ principal, request, path: containerPath(container), image, container })
-  const blob = {
-    key: image.blobKey,
-    size: image.size,
-    sha256: image.digest,
-    filename: filenameOf(record, resource?.selector),
-    imageId: image.id,
-    isHidden: container.private || container.collectionPrivate,
-  }
-  const url = await transfers.pullUrl(request, blob, principal)
-  if (request.method !== 'HEAD') {
-    services.countDownload(container.id)
-    const { id: imageId, digest, size } = image
-    emit('image.pulled', { path: containerPath(container), imageId, digest, size }, context)
-  }
-  return emptyResponse(303, { location: url })
+  const filename = filenameOf(record, resource?.selector)
+  return emptyResponse(303, {
+    location: await handOut(services, record, { principal, request, by: context, filename }),
+  })
 }

@@ -18,6 +18,8 @@ import { checkArch } from '../model/references.js'
 import type { RouteContext } from '../route.js'
 
 type Context = RouteContext<unknown, unknown>
+/** Who searches. */
+export type Searcher = Pick<Context, 'services' | 'principal' | 'request'>
 type Search = ReturnType<typeof readQuery>
 
 const defaultPageSize = 100
@@ -72,7 +74,7 @@ async function readVisibility({
   services,
   principal,
   request,
-}: Context): Promise<{ readonly visibility: VisibilityFilter; readonly askEachRow: boolean }> {
+}: Searcher): Promise<{ readonly visibility: VisibilityFilter; readonly askEachRow: boolean }> {
   const { auth } = services
   const scoped = (principal?.scopes?.length ?? 0) > 0
   if (auth.visible !== undefined) return { visibility: await auth.visible({ principal, request }), askEachRow: scoped }
@@ -90,7 +92,7 @@ async function keepAllowed<T>(items: readonly T[], isAllowed: Ask<T>): Promise<r
 
 /** The names of the first page. */
 async function keepNames(
-  { services, principal, request }: Context,
+  { services, principal, request }: Searcher,
   page: SearchPage,
 ): Promise<Pick<SearchPage, 'entities' | 'collections' | 'containers'>> {
   const question = { auth: services.auth, principal, request }
@@ -113,7 +115,7 @@ async function keepNames(
 }
 
 /** Containers repeat: each is asked about once. */
-function askOnce({ services, principal, request }: Context): Ask<ImageInContainer> {
+function askOnce({ services, principal, request }: Searcher): Ask<ImageInContainer> {
   const question = { auth: services.auth, principal, request }
   const asked = new Map<string, boolean | Promise<boolean>>()
   return ({ container }) => {
@@ -127,7 +129,7 @@ function askOnce({ services, principal, request }: Context): Ask<ImageInContaine
  * Where rows are asked about one by one, pages of the store are read until the answer is full and one more visible row is known: `next` must say nothing of hidden ones. For the same
  * reason the pages have their own size, whatever the client asks for: with a small one it could count what is hidden between two rows of its own.
  */
-async function readAllowed(context: Context, query: SearchQuery): Promise<SearchPage> {
+async function readAllowed(context: Searcher, query: SearchQuery): Promise<SearchPage> {
   const { metadata } = context.services
   const isAllowed = askOnce(context)
   const images: SearchPage['images'][number][] = []
@@ -183,6 +185,14 @@ function withShortTexts<T extends { readonly description: string; readonly conta
   }
 }
 
+/** What the searcher may see of what matches. */
+export async function searchVisible(searcher: Searcher, query: Omit<SearchQuery, 'visibility'>): Promise<SearchPage> {
+  const { visibility, askEachRow } = await readVisibility(searcher)
+  return askEachRow
+    ? readAllowed(searcher, { ...query, visibility })
+    : searcher.services.metadata.search({ ...query, visibility })
+}
+
 export async function search(context: Context): Promise<LibraryResponse> {
   const { services, principal } = context
   const asked = readQuery(context)
@@ -192,10 +202,7 @@ export async function search(context: Context): Promise<LibraryResponse> {
     ...asked,
     ...(cursor === undefined || cursor === '' ? {} : { after: services.cursors.open(cursor, scope) }),
   }
-  const { visibility, askEachRow } = await readVisibility(context)
-  const page = await (askEachRow
-    ? readAllowed(context, { ...query, visibility })
-    : services.metadata.search({ ...query, visibility }))
+  const page = await searchVisible(context, query)
   const { maxEntityBytes } = services.settings.limits
   const entity = writeList(page.entities, maxNamesBytes, (record) =>
     withShortTexts(entityObject(record, { viewer: principal, defaultQuotaBytes: maxEntityBytes, showsUsage: false })),

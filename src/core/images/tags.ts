@@ -2,13 +2,15 @@
 import type { ContainerRecord } from '../../storage/metadata/contract.js'
 import type { Located } from '../auth/access.js'
 import { containerResource } from '../auth/resources.js'
+import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse } from '../http/responses.js'
 import type { SetTagV1Body, SetTagV2Body } from '../model/bodies.js'
 import { archTagsOf, imageTagsOf, isVisible, maxShownTags } from '../model/objects.js'
-import { checkArch, checkTag, containerPath, isId } from '../model/references.js'
+import { checkArch, checkTag, isId } from '../model/references.js'
 import type { RouteContext, RouteInput } from '../route.js'
+import { setTag } from './set-tag.js'
 
 export async function locateContainerById({
   services,
@@ -42,18 +44,14 @@ export async function getTagsV2({
   return dataResponse(archTagsOf(await services.metadata.tags.list(record.id, { limit: maxShownTags })))
 }
 
-/**
- * Points a tag at an image of this container. `declared` is the arch that the client says; the first API says none. The SIF file has the last word, since a pull never compares the
- * arch of what it got (protocol Q36).
- */
-async function setTag(
+/** Points a tag at an image of this container. `declared` is the arch that the client says; the first API says none. */
+async function pointTag(
   context: RouteContext<SetTagV1Body, ContainerRecord>,
   declared: string | undefined,
 ): Promise<void> {
   const { services, record: container, body, principal, request } = context
-  const { metadata, settings, hooks, emit } = services
   const tag = checkTag('Tag', body.tag)
-  const found = isId(body.imageID) ? await metadata.images.find(body.imageID) : undefined
+  const found = isId(body.imageID) ? await services.metadata.images.find(body.imageID) : undefined
   // an image of another container is as good as none: saying more would tell that it exists
   if (found === undefined || found.container.id !== container.id)
     throw new LibraryError('not-found', 'ImageID: no such image in this container')
@@ -61,32 +59,18 @@ async function setTag(
   if (!isVisible(found.image))
     throw new LibraryError('conflict', 'the image has no verified bytes: the upload failed, push again')
   const { image } = found
-  if (declared !== undefined && image.archFromHeader && image.arch !== null && image.arch !== declared) {
-    throw new LibraryError('invalid-request', `Arch: ${declared}, but the image says ${image.arch}`)
-  }
-  const arch = declared ?? image.arch ?? settings.defaultArch
-  const path = containerPath(container)
-  await hooks.beforeTag?.({ principal, request, path, image, tag, arch })
-  const now = settings.clock()
-  if (image.arch === null) await metadata.images.setArchIfUnknown(image.id, arch, now)
-  const { previous } = await metadata.tags.set({
-    ...{ containerId: container.id, arch, tag, imageId: image.id, now },
-    maxTags: settings.limits.maxContainerTags,
-  })
-  if (previous !== image.id) {
-    const { id: imageId, digest } = image
-    emit('tag.moved', { path, imageId, digest, tag, arch, previousImageId: previous }, context)
-  }
+  const activity = activityOf(context, 'push')
+  await setTag(services, { principal, request, by: context }, { container, image, tag, declared, activity })
 }
 
 /** 200 exactly: 201 or 204 fail a push after its whole upload (protocol Q5). */
 export async function setTagV1(context: RouteContext<SetTagV1Body, ContainerRecord>): Promise<LibraryResponse> {
-  await setTag(context, undefined)
+  await pointTag(context, undefined)
   return getTagsV1(context)
 }
 
 export async function setTagV2(context: RouteContext<SetTagV2Body, ContainerRecord>): Promise<LibraryResponse> {
   const { arch } = context.body
-  await setTag(context, arch === '' ? undefined : checkArch('Arch', arch))
+  await pointTag(context, arch === '' ? undefined : checkArch('Arch', arch))
   return getTagsV2(context)
 }

@@ -4,6 +4,7 @@ import { isStorageError } from '../../storage/blob/errors.js'
 import type { ImageInContainer } from '../../storage/metadata/contract.js'
 import { proveBlob, proveByReading } from '../blobs/prove.js'
 import type { ReadRate } from '../blobs/read-rate.js'
+import { systemActivity } from '../hooks/activity.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
 
@@ -34,7 +35,17 @@ async function hideDamaged(
   { image, container }: ImageInContainer,
   reason: string,
 ): Promise<void> {
-  if (!(await metadata.images.setState(image.id, ['published', 'unproven'], 'damaged', settings.clock(), image))) return
+  if (
+    !(await metadata.images.setState(
+      image.id,
+      ['published', 'unproven'],
+      'damaged',
+      settings.clock(),
+      image,
+      systemActivity,
+    ))
+  )
+    return
   const facts = { path: containerPath(container), imageId: image.id, digest: image.digest }
   settings.logger.error({ ...facts, reason }, 'image damaged: it is hidden until it is pushed again')
   emit('image.damaged', facts)

@@ -27,75 +27,12 @@ const readOnly = onlyZero(false, 'is not offered by this registry: leave it out'
 const quota = onlyZero(0, 'is set by the operator: leave it out')
 const uploadID = z.string().min(1).max(64)
 
-export interface CreateEntityBody {
-  readonly name: string
-  readonly description: string
-  /** What is made in it later starts private. */
-  readonly defaultPrivate?: boolean | undefined
-}
-export interface CreateCollectionBody {
-  readonly name: string
-  readonly description: string
-  readonly entity: string
-  readonly private?: boolean | undefined
-}
-export interface CreateContainerBody {
-  readonly name: string
-  readonly description: string
-  readonly collection: string
-  readonly private?: boolean | undefined
-}
-export interface CreateImageBody {
-  readonly hash: string
-  readonly description: string
-  readonly container: string
-}
-export interface StartSingleBody {
-  readonly filesize: number
-  readonly md5sum?: string | undefined
-  readonly sha256sum?: string | undefined
-}
-export interface StartMultipartBody {
-  readonly filesize: number
-}
-export interface PresignPartBody {
-  readonly partSize: number
-  readonly uploadID: string
-  readonly partNumber: number
-  readonly sha256sum: string
-}
-export interface CompleteMultipartBody {
-  readonly uploadID: string
-  readonly completedParts: readonly { readonly partNumber: number; readonly token: string }[]
-}
-export interface AbortBody {
-  readonly uploadID: string
-}
-export interface SetTagV1Body {
-  readonly tag: string
-  readonly imageID: string
-}
-export interface SetTagV2Body extends SetTagV1Body {
-  readonly arch: string
-}
-
-export const bodySchemas: {
-  readonly createEntity: z.ZodType<CreateEntityBody>
-  readonly createCollection: z.ZodType<CreateCollectionBody>
-  readonly createContainer: z.ZodType<CreateContainerBody>
-  readonly createImage: z.ZodType<CreateImageBody>
-  readonly startSingle: z.ZodType<StartSingleBody>
-  readonly startMultipart: z.ZodType<StartMultipartBody>
-  readonly presignPart: z.ZodType<PresignPartBody>
-  readonly completeMultipart: z.ZodType<CompleteMultipartBody>
-  readonly abort: z.ZodType<AbortBody>
-  readonly setTagV1: z.ZodType<SetTagV1Body>
-  readonly setTagV2: z.ZodType<SetTagV2Body>
-  readonly anything: z.ZodType<object>
-} = {
+/** By the names of what they ask for. */
+export const bodySchemas = {
   createEntity: z.object({
     name,
     description,
+    // what is made in it later starts private
     defaultPrivate: isPrivate,
     private: onlyZero(false, 'an entity has no such member: defaultPrivate makes what is made in it later private'),
     quota,
@@ -146,3 +83,15 @@ export const bodySchemas: {
   setTagV2: z.object({ tag: z.string().max(512), imageID: id, arch: z.string().max(64).default('') }),
   anything: z.object({}),
 }
+
+export type CreateEntityBody = z.infer<typeof bodySchemas.createEntity>
+export type CreateCollectionBody = z.infer<typeof bodySchemas.createCollection>
+export type CreateContainerBody = z.infer<typeof bodySchemas.createContainer>
+export type CreateImageBody = z.infer<typeof bodySchemas.createImage>
+export type StartSingleBody = z.infer<typeof bodySchemas.startSingle>
+export type StartMultipartBody = z.infer<typeof bodySchemas.startMultipart>
+export type PresignPartBody = z.infer<typeof bodySchemas.presignPart>
+export type CompleteMultipartBody = z.infer<typeof bodySchemas.completeMultipart>
+export type AbortBody = z.infer<typeof bodySchemas.abort>
+export type SetTagV1Body = z.infer<typeof bodySchemas.setTagV1>
+export type SetTagV2Body = z.infer<typeof bodySchemas.setTagV2>

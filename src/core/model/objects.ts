@@ -11,6 +11,8 @@ import { hashFromDigest } from './references.js'
 
 const time = (milliseconds: number): string => new Date(milliseconds).toISOString()
 const id = z.string()
+/** Given by records, which nobody changes. */
+const texts: z.ZodType<readonly string[]> = z.array(z.string())
 const timeSchema = z.string().describe('RFC 3339, UTC')
 const common = {
   createdAt: timeSchema,
@@ -36,18 +38,20 @@ const commonOf = (
   deleted: false,
 })
 
-const entitySchema: z.ZodType<EntityObject> = z
+const entitySchema = z
   .object({
     id,
     name: z.string(),
     description: z.string(),
+    // bytes used; 0 for those who may not push there
     size: z.int(),
+    // bytes; 0 = unlimited
     quota: z.int(),
     defaultPrivate: z.boolean(),
     ...common,
   })
   .meta({ id: 'Entity' })
-const collectionSchema: z.ZodType<CollectionObject> = z
+const collectionSchema = z
   .object({
     id,
     name: z.string(),
@@ -62,7 +66,7 @@ const archTagsSchema = z
   .record(z.string(), z.record(z.string(), id))
   .meta({ id: 'ArchTags', description: 'arch → tag → image id' })
 const imageTagsSchema = z.record(z.string(), id).meta({ id: 'ImageTags', description: 'tag → image id' })
-const containerSchema: z.ZodType<ContainerObject> = z
+const containerSchema = z
   .object({
     id,
     name: z.string(),
@@ -79,7 +83,7 @@ const containerSchema: z.ZodType<ContainerObject> = z
     ...common,
   })
   .meta({ id: 'Container' })
-const imageSchema: z.ZodType<ImageObject> = z
+const imageSchema = z
   .object({
     id,
     hash: z.string(),
@@ -90,107 +94,31 @@ const imageSchema: z.ZodType<ImageObject> = z
     collectionName: z.string(),
     entity: id,
     entityName: z.string(),
+    // bytes; 0 while nothing is uploaded
     size: z.int(),
     uploaded: z.boolean(),
     arch: z.string().optional(),
     signed: z.boolean().optional(),
     encrypted: z.boolean().optional(),
-    fingerprints: z.array(z.string()),
-    tags: z.array(z.string()).optional(),
+    fingerprints: texts,
+    // in search results
+    tags: texts.optional(),
     containerDescription: z.string(),
     containerDownloads: z.int(),
     ...common,
   })
   .meta({ id: 'Image' })
-const uploadCompleteSchema: z.ZodType<UploadCompleteObject> = z
-  .object({ quota: z.object({ quotaTotal: z.int(), quotaUsage: z.int() }), containerUrl: z.string() })
+const uploadCompleteSchema = z
+  .object({
+    // bytes; total 0 = unlimited
+    quota: z.object({ quotaTotal: z.int(), quotaUsage: z.int() }),
+    // relative to the public URL
+    containerUrl: z.string(),
+  })
   .meta({ id: 'UploadComplete' })
 
-interface CommonObject {
-  readonly createdAt: string
-  readonly updatedAt: string
-  /** Principal id of who made it; empty for everybody but them and admins. */
-  readonly owner: string
-  readonly deleted: boolean
-}
-
-export interface EntityObject extends CommonObject {
-  readonly id: string
-  readonly name: string
-  readonly description: string
-  /** Bytes used; 0 for those who may not push there. */
-  readonly size: number
-  /** Bytes; 0 = unlimited. */
-  readonly quota: number
-  readonly defaultPrivate: boolean
-}
-
-export interface CollectionObject extends CommonObject {
-  readonly id: string
-  readonly name: string
-  readonly description: string
-  readonly entity: string
-  readonly entityName: string
-  readonly private: boolean
-}
-
-export interface ContainerObject extends CommonObject {
-  readonly id: string
-  readonly name: string
-  readonly description: string
-  readonly entity: string
-  readonly entityName: string
-  readonly collection: string
-  readonly collectionName: string
-  readonly private: boolean
-  readonly readOnly: boolean
-  readonly downloadCount: number
-  readonly imageTags?: Readonly<Record<string, string>> | undefined
-  readonly archTags?: ArchTags | undefined
-}
-
-export interface ImageObject extends CommonObject {
-  readonly id: string
-  readonly hash: string
-  readonly description: string
-  readonly container: string
-  readonly containerName: string
-  readonly collection: string
-  readonly collectionName: string
-  readonly entity: string
-  readonly entityName: string
-  /** Bytes; 0 while nothing is uploaded. */
-  readonly size: number
-  readonly uploaded: boolean
-  readonly arch?: string | undefined
-  readonly signed?: boolean | undefined
-  readonly encrypted?: boolean | undefined
-  readonly fingerprints: readonly string[]
-  /** In search results. */
-  readonly tags?: readonly string[] | undefined
-  readonly containerDescription: string
-  readonly containerDownloads: number
-}
-
-export interface UploadCompleteObject {
-  /** Bytes; total 0 = unlimited. */
-  readonly quota: { readonly quotaTotal: number; readonly quotaUsage: number }
-  /** Relative to the public URL. */
-  readonly containerUrl: string
-}
-
-export type ArchTags = Readonly<Record<string, Readonly<Record<string, string>>>>
-
 /** Schemas of the wire objects, as they stand in the OpenAPI document. */
-export const objectSchemas: {
-  readonly entity: z.ZodType<EntityObject>
-  readonly collection: z.ZodType<CollectionObject>
-  readonly container: z.ZodType<ContainerObject>
-  readonly image: z.ZodType<ImageObject>
-  readonly imageTags: z.ZodType<Record<string, string>>
-  readonly archTags: z.ZodType<Record<string, Record<string, string>>>
-  readonly uploadComplete: z.ZodType<UploadCompleteObject>
-} = {
+export const objectSchemas = {
   entity: entitySchema,
   collection: collectionSchema,
   container: containerSchema,
@@ -199,6 +127,13 @@ export const objectSchemas: {
   archTags: archTagsSchema,
   uploadComplete: uploadCompleteSchema,
 }
+
+export type EntityObject = z.infer<typeof entitySchema>
+export type CollectionObject = z.infer<typeof collectionSchema>
+export type ContainerObject = z.infer<typeof containerSchema>
+export type ImageObject = z.infer<typeof imageSchema>
+export type ArchTags = z.infer<typeof archTagsSchema>
+export type UploadCompleteObject = z.infer<typeof uploadCompleteSchema>
 
 /**
  * `quota` 0 = unlimited; `defaultQuotaBytes` counts where the entity has none of its own. The usage counts private images too, so it is shown (`showsUsage`) only to those who may push

@@ -4,6 +4,7 @@ import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
 import type { Resource } from '../auth/policy.js'
 import { collectionResource, containerResource, entityResource } from '../auth/resources.js'
+import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
 import { dataResponse } from '../http/responses.js'
@@ -110,6 +111,7 @@ export async function createEntity(
     defaultPrivate: body.defaultPrivate === true || settings.defaultPrivate,
     owner: principal?.id ?? null,
     now: settings.clock(),
+    activity: activityOf(context),
   })
   assertAsPrivate(body.defaultPrivate, entityResource(body.name, made.record))
   return dataResponse(entityObject(made.record, shown), made.created ? 201 : 200)
@@ -158,6 +160,7 @@ export async function createCollection(
     owner: principal?.id ?? null,
     maxRecords: settings.limits.maxEntityRecords,
     now: settings.clock(),
+    activity: activityOf(context),
   })
   assertAsPrivate(body.private, collectionResource(path, made.record))
   return dataResponse(collectionObject(made.record, principal), made.created ? 201 : 200)
@@ -205,6 +208,7 @@ export async function createContainer(
     owner: principal?.id ?? null,
     maxRecords: settings.limits.maxEntityRecords,
     now: settings.clock(),
+    activity: activityOf(context),
   })
   assertAsPrivate(body.private, containerResource(path, made.record))
   return dataResponse(containerObject(made.record, principal), made.created ? 201 : 200)

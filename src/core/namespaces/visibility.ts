@@ -120,14 +120,16 @@ export async function pathVisibility(
     const found = await metadata.collections.findByPath(entity, collection)
     const record =
       found !== undefined && change !== undefined
-        ? await metadata.collections.setPrivate(found.id, value, clock())
+        ? await metadata.collections.update(found.id, { private: value, now: clock() })
         : found
     if (record === undefined) throw missing('collection')
     return { kind: 'collection', path, private: record.private, privateByCollection: false }
   }
   const found = await metadata.containers.findByPath({ entity, collection, container })
   const record =
-    found !== undefined && change !== undefined ? await metadata.containers.setPrivate(found.id, value, clock()) : found
+    found !== undefined && change !== undefined
+      ? await metadata.containers.update(found.id, { private: value, now: clock() })
+      : found
   if (record === undefined) throw missing('container')
   return { kind: 'container', path, private: record.private, privateByCollection: record.collectionPrivate }
 }

@@ -11,7 +11,7 @@ async function* pagesOf<R>(
   cursorOf: (record: R) => string,
 ) {
   for (let after: string | undefined; ; ) {
-    const page = await list({ limit: pageSize, ...(after === undefined ? {} : { after }) })
+    const page = await list({ limit: pageSize, after })
     yield* page
     const last = page.at(-1)
     if (last === undefined || page.length < pageSize) return

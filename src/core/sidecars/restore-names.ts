@@ -145,7 +145,7 @@ export function createNameRestorer({ services, dryRun, report, unreadable }: Rei
       if (found !== undefined) {
         if (!made.has(path)) compare(path, { sidecar, found })
         else if (sidecar.private && !found.private)
-          await metadata.collections.setPrivate(found.id, true, settings.clock())
+          await metadata.collections.update(found.id, { private: true, now: settings.clock() })
         return
       }
       const entity = await entityOf(entityName, sidecar.entityId)
@@ -174,7 +174,7 @@ export function createNameRestorer({ services, dryRun, report, unreadable }: Rei
       if (found !== undefined) {
         if (!made.has(path)) compare(path, { sidecar, found })
         else if (sidecar.private && !found.private)
-          await metadata.containers.setPrivate(found.id, true, settings.clock())
+          await metadata.containers.update(found.id, { private: true, now: settings.clock() })
         return
       }
       const names = { entity: entityName, collection: collectionName }

@@ -1,5 +1,8 @@
-/** Where bytes go: a URL of the object store where the storage can sign one, otherwise a transfer URL of our own. Handlers cannot tell which. */
-import type { PresignCapability, StorageBackend } from '../../storage/blob/contract.js'
+/**
+ * Where bytes go: a URL of the object store where the storage can sign one, otherwise a transfer
+ * URL of our own. Handlers cannot tell which.
+ */
+import type { PresignCapability, PresignedUrl, StorageBackend } from '../../storage/blob/contract.js'
 import type { UploadRecord } from '../../storage/metadata/contract.js'
 import { grantOf } from '../auth/grants.js'
 import type { Grant, Principal } from '../auth/policy.js'
@@ -8,10 +11,19 @@ import type { Settings } from '../settings.js'
 import { tokenArrives, tokenReach } from './redirects.js'
 import type { TransferTokens } from './tokens.js'
 
+/** One part that is about to be sent. */
+export interface PartOfUpload {
+  readonly partNumber: number
+  readonly size: number
+  /** undefined where the client sent none. */
+  readonly sha256: string | undefined
+  readonly principal: Principal | null
+}
+
 export interface Transfers {
   /**
-   * URL to GET the blob of an image from; single ranges work, and it outlives a slow pull. One of ours where the client
-   * would send its token to the store.
+   * URL to GET the blob of an image from; single ranges work, and it outlives a slow pull. One of
+   * ours where the client would send its token to the store.
    */
   pullUrl(
     request: LibraryRequest,
@@ -25,28 +37,35 @@ export interface Transfers {
     },
     principal: Principal | null,
   ): Promise<string>
-  /** URL for the one PUT of a `single` upload; `clientSendsNoHash`: its URL must not ask for the header of the hash. */
+  /**
+   * URL for the one PUT of a `single` upload; `clientSendsNoHash`: its URL must not ask for the
+   * header of the hash.
+   */
   putUrl(
     request: LibraryRequest,
     upload: UploadRecord,
     options: { readonly clientSendsNoHash: boolean; readonly principal: Principal | null },
   ): Promise<string>
-  /** URL for the PUT of one part; `sha256` is undefined where the client sent none. */
-  partUrl(
+  /** URL for the PUT of one part. */
+  partUrl(request: LibraryRequest, upload: UploadRecord, part: PartOfUpload): Promise<string>
+  /**
+   * The same with what must be sent along, and until when it is good. `viaServer`: not past this
+   * server.
+   */
+  partTarget(
     request: LibraryRequest,
     upload: UploadRecord,
-    part: {
-      readonly partNumber: number
-      readonly size: number
-      readonly sha256: string | undefined
-      readonly principal: Principal | null
-    },
-  ): Promise<string>
+    part: PartOfUpload & { readonly viaServer?: boolean },
+  ): Promise<PresignedUrl>
+  /** Whether parts can be sent through this server. */
+  readonly takesParts: boolean
   /** Whether the store, or this server, takes parts at all. */
   readonly offersMultipart: boolean
   /** Whether a part's hash is wanted; otherwise the client is told to send none (protocol 5.11). */
   bindsParts(): boolean
-  /** Whether uploads go to the store past us. Then one PUT is the one part of an upload in parts. */
+  /**
+   * Whether uploads go to the store past us. Then one PUT is the one part of an upload in parts.
+   */
   readonly presignsUploads: boolean
   /** Checks a transfer URL of ours. */
   readonly transferTokens: TransferTokens
@@ -88,21 +107,27 @@ export function createTransfers(options: {
   }
   const ownUrl = (request: LibraryRequest, path: string): string => settings.publicUrl(request) + path
 
-  const partUrl: Transfers['partUrl'] = async (request, upload, { partNumber, size, sha256, principal }) => {
+  const partTarget: Transfers['partTarget'] = async (
+    request,
+    upload,
+    { partNumber, size, sha256, principal, viaServer = false },
+  ) => {
     const { key } = upload
     const hash = sha256 === undefined ? {} : { sha256 }
     const store = uploadsTo()
-    // Client libraries 0.5.0-0.5.6 send the header of the hash although they were told not to (protocol 5.11), and a store that cannot check it refuses it.
+    // Client libraries 0.5.0-0.5.6 send the header of the hash although they were told not to
+    // (protocol 5.11), and a store that cannot check it refuses it.
     const isRefused =
       upload.kind === 'multipart' &&
       sha256 !== undefined &&
       presign?.bindsPayload === false &&
       storage.multipart?.writePart !== undefined
-    if (store !== undefined && !isRefused) {
+    if (store !== undefined && !isRefused && !viaServer) {
       const uploadId = upload.backendUploadId ?? ''
-      return (await store.part({ key, uploadId, partNumber, size, expiresSeconds, ...hash })).url
+      return store.part({ key, uploadId, partNumber, size, expiresSeconds, ...hash })
     }
-    return ownUrl(
+    const until = expires()
+    const url = ownUrl(
       request,
       transferTokens.sign({
         purpose: 'part',
@@ -111,11 +136,13 @@ export function createTransfers(options: {
         ...hash,
         uploadId: upload.id,
         partNumber,
-        expires: expires(),
+        expires: until,
         ...heldBy(principal),
       }),
     )
+    return { url, headers: {}, expiresAt: new Date(until * 1000) }
   }
+  const partUrl: Transfers['partUrl'] = async (request, upload, part) => (await partTarget(request, upload, part)).url
 
   return {
     transferTokens,
@@ -165,5 +192,7 @@ export function createTransfers(options: {
       )
     },
     partUrl,
+    partTarget,
+    takesParts: storage.multipart?.writePart !== undefined,
   }
 }

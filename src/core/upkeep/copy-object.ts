@@ -63,14 +63,14 @@ interface SourceBytes {
 
 function readSource(context: CopyContext, { key, range }: CopiedObject & { readonly range?: ByteRange }): SourceBytes {
   const hash = createHash('sha256')
-  return { body: hashed(context, { key, hash, ...(range !== undefined && { range }) }), end: () => hash.digest('hex') }
+  return { body: hashed(context, { key, hash, range }), end: () => hash.digest('hex') }
 }
 
 async function* hashed(
   { from, signal, onBytes }: CopyContext,
   { key, hash, range }: { readonly key: string; readonly hash: Hash; readonly range?: ByteRange },
 ): AsyncGenerator<Uint8Array> {
-  const { body } = await from.get(key, { signal, ...(range !== undefined && { range }) })
+  const { body } = await from.get(key, { signal, range })
   for await (const chunk of body) {
     hash.update(chunk)
     yield chunk

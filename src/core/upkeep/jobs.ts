@@ -59,7 +59,7 @@ export async function runIfDue(
   const holder = randomUUID()
   const { endedAt } = stateOf(found)
   const write = (value: JobState, expected: number | undefined): Promise<number | undefined> =>
-    documents.put(owner, kind, job.name, { value, now: clock(), ...(expected !== undefined && { expected }) })
+    documents.put(owner, kind, job.name, { value, now: clock(), expected })
   let version = await write({ holder, beatAt: clock(), endedAt }, found?.version)
   // another instance was faster
   if (version === undefined) return false

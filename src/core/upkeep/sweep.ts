@@ -7,8 +7,10 @@ import type { BlobRecord, UploadRecord } from '../../storage/metadata/contract.j
 import { blobPrefix, digestOfKey } from '../blobs/keys.js'
 import { listUnknownBlobs } from '../blobs/unrecorded.js'
 import { dropBlob, whyKept } from '../blobs/why-kept.js'
+import { systemActivity } from '../hooks/activity.js'
 import type { Services } from '../services.js'
 import { dropUploadBytes } from '../uploads/abort.js'
+import { sweepWishes } from '../uploads/wishes.js'
 
 export interface SweepOptions {
   /** How long an unreferenced blob stays, in seconds. Default: 86,400 (a day). */
@@ -102,7 +104,16 @@ async function sweepUploads({ services, stuckSeconds, dryRun, report, isOver }: 
 
 async function expire(services: Services, upload: UploadRecord): Promise<boolean> {
   // only as it was seen: it may have been given back and claimed again since
-  if (!(await services.metadata.uploads.move(upload.id, upload.state, 'expired', services.settings.clock(), upload)))
+  if (
+    !(await services.metadata.uploads.move(
+      upload.id,
+      upload.state,
+      'expired',
+      services.settings.clock(),
+      upload,
+      systemActivity,
+    ))
+  )
     return false
   await dropUploadBytes(services, upload)
   // a crash between joining the parts and publishing leaves the joined blob
@@ -115,7 +126,7 @@ async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }:
   const { images } = services.metadata
   const before = graceCutoff - services.settings.limits.uploadSeconds * 1000
   for (let after: string | undefined; ; ) {
-    const found = await images.findAbandoned({ before, limit: page, ...(after !== undefined && { after }) })
+    const found = await images.findAbandoned({ before, limit: page, after })
     after = found.at(-1)?.image.id
     if (after === undefined) return
     for (const { image, container } of found) {
@@ -129,12 +140,12 @@ async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }:
 }
 
 /** Parts of uploads that ended while the storage did not answer, by a crash at that moment, or with their image. Returns the keys of these uploads. */
-async function sweepUndropped({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
+async function sweepLeftoverParts({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
   const keys = new Set<string>()
   for (let after: string | undefined; ; ) {
     const found = await services.metadata.uploads.findWithLeftoverParts({
       limit: page,
-      ...(after !== undefined && { after }),
+      after,
     })
     after = found.at(-1)?.id
     if (after === undefined) return keys
@@ -169,7 +180,7 @@ async function sweepBlobs({ services, graceCutoff, dryRun, report, onKept, isOve
     const found = await metadata.blobs.findUnreferenced({
       before: graceCutoff,
       limit: page,
-      ...(last && { after: last }),
+      after: last,
     })
     last = found.at(-1)
     if (last === undefined) return
@@ -239,6 +250,22 @@ async function forgetUploads({ services, graceCutoff, dryRun }: Sweep): Promise<
   if (!dryRun) await services.metadata.uploads.forget(graceCutoff - services.settings.limits.uploadSeconds * 1000)
 }
 
+/** Ends deletions whose process died, before the blobs of their images are looked for. */
+async function finishDeletions({ services, dryRun }: Sweep): Promise<void> {
+  if (!dryRun) await services.metadata.containers.finishDeletions(services.settings.clock())
+}
+
+const dayMs = 86_400_000
+
+/** Events, and pulls by day of images and containers, that are older than they are kept. */
+async function forgetActivity({ services, dryRun }: Sweep): Promise<void> {
+  if (dryRun) return
+  const { metadata, settings } = services
+  const before = settings.clock() - settings.limits.activityDays * dayMs
+  await metadata.events.forget(before)
+  await metadata.pulls.forget(Math.floor(before / dayMs))
+}
+
 /** Does one sweep and returns the totals. A step that fails keeps no other from running; the first failure is thrown at the end. */
 export async function sweep(services: Services, options: SweepOptions = {}): Promise<SweepResult> {
   const { settings } = services
@@ -275,18 +302,21 @@ export async function sweep(services: Services, options: SweepOptions = {}): Pro
     },
   }
   // before the stale ones, so that what cannot be dropped today is tried once
-  let undropped: ReadonlySet<string> = new Set()
+  let triedKeys: ReadonlySet<string> = new Set()
   const steps: readonly (() => Promise<void>)[] = [
     async () => {
-      undropped = await sweepUndropped(context)
+      triedKeys = await sweepLeftoverParts(context)
     },
+    () => finishDeletions(context),
     () => sweepUploads(context),
     () => sweepAbandoned(context),
     () => sweepBlobs(context),
     () => sweepOrphans(context),
-    () => sweepParts(context, undropped),
+    () => sweepParts(context, triedKeys),
     () => sweepTemporary(context),
     () => forgetUploads(context),
+    () => forgetActivity(context),
+    () => (dryRun ? Promise.resolve() : sweepWishes(services, { isStopped: isOver })),
   ]
   const failures: unknown[] = []
   for (const step of steps) {

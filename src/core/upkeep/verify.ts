@@ -51,7 +51,7 @@ export async function verify(services: Services, options: VerifyOptions = {}): P
   const onRead = (bytes: number): void => {
     totals.bytes += bytes
   }
-  const reading: Reading = { onRead, ...(signal && { signal }), ...(rate && { rate }) }
+  const reading: Reading = { onRead, signal, rate }
   const isStopped = (): boolean => signal?.aborted === true
   const states = statesOf(options)
   let after = options.after
@@ -65,7 +65,7 @@ export async function verify(services: Services, options: VerifyOptions = {}): P
     const page = await services.metadata.images.list({
       states,
       limit: pageSize,
-      ...(after === undefined ? {} : { after }),
+      after,
     })
     for (const { image } of page) {
       if (isStopped()) return totals

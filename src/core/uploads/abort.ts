@@ -1,6 +1,7 @@
 /** The end of an upload that became no image (protocol 5.14), and what it leaves in the storage. */
 import type { UploadRecord } from '../../storage/metadata/contract.js'
 import { dropBlob } from '../blobs/why-kept.js'
+import { activityOf } from '../hooks/activity.js'
 import type { Services } from '../services.js'
 import type { Pusher } from './pusher.js'
 
@@ -10,8 +11,9 @@ export interface UploadEnd {
 }
 
 /**
- * Ends an upload in the state that it has here, drops its bytes and emits `upload.aborted`. With `seen`, only one that
- * was not touched since. False where it is in another state by now: whoever moved it there has its bytes.
+ * Ends an upload in the state that it has here, drops its bytes and emits `upload.aborted`. With
+ * `seen`, only one that was not touched since. False where it is in another state by now: whoever
+ * moved it there has its bytes.
  */
 export async function endUpload(
   services: Services,
@@ -20,7 +22,7 @@ export async function endUpload(
 ): Promise<boolean> {
   const { metadata, settings, emit } = services
   const { id, imageId, size, state, key, backendUploadId } = upload
-  if (!(await metadata.uploads.move(id, state, 'aborted', settings.clock(), seen))) return false
+  if (!(await metadata.uploads.move(id, state, 'aborted', settings.clock(), seen, activityOf(pusher)))) return false
   await dropUploadBytes(services, upload)
   // the parts may have been joined already
   if (state === 'completing' && backendUploadId !== null) await dropBlob(services, key)
@@ -29,8 +31,8 @@ export async function endUpload(
 }
 
 /**
- * Ends an open upload, or one that is being completed and was not touched since it was read. A published image is
- * never touched, and repeating it is fine.
+ * Ends an open upload, or one that is being completed and was not touched since it was read. A
+ * published image is never touched, and repeating it is fine.
  */
 export async function abortUpload(services: Services, upload: UploadRecord, end: UploadEnd): Promise<void> {
   if (upload.state === 'completing') await endUpload(services, upload, { ...end, seen: upload })
@@ -38,9 +40,9 @@ export async function abortUpload(services: Services, upload: UploadRecord, end:
 }
 
 /**
- * Drops what an upload that was aborted or has expired left in the storage. False where that failed: a sweep tries
- * again, and finds parts by the record of their upload, because a storage may not list them (MinIO lists only what
- * began since its last start), and a single PUT by its key.
+ * Drops what an upload that was aborted or has expired left in the storage. False where that
+ * failed: a sweep tries again, and finds parts by the record of their upload, because a storage may
+ * not list them (MinIO lists only what began since its last start), and a single PUT by its key.
  */
 export async function dropUploadBytes(
   services: Pick<Services, 'storage' | 'metadata' | 'settings' | 'keepers'>,

@@ -1,8 +1,10 @@
 /** From proven bytes to a visible image. */
 import type { FinishedBlob } from '../../storage/blob/contract.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
+import { activityOf } from '../hooks/activity.js'
 import { LibraryError } from '../http/errors.js'
 import { factsOf, inspectBlob, whyNoSif } from '../images/inspect-blob.js'
+import { keptInspection, summaryOf } from '../images/inspections.js'
 import { verifyImage } from '../images/verify-image.js'
 import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
@@ -10,9 +12,10 @@ import { Refused } from './claim.js'
 import type { Pusher } from './pusher.js'
 
 /**
- * Publishes the bytes of an upload in state `completing`, as work of its claim. Ends well for the second of two
- * pushers of one image: its bytes are dropped, the image is there. Where it throws nothing became visible, unless
- * only the answer was lost; `Refused` where a hook or a rule is against it.
+ * Publishes the bytes of an upload in state `completing`, as work of its claim. Ends well for the
+ * second of two pushers of one image: its bytes are dropped, the image is there. Where it throws
+ * nothing became visible, unless only the answer was lost; `Refused` where a hook or a rule is
+ * against it.
  */
 export async function publishUpload(
   services: Services,
@@ -32,7 +35,7 @@ export async function publishUpload(
   const facts = factsOf(inspection)
   const { arch } = facts
   try {
-    await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch })
+    await hooks.beforePublish?.({ ...pusher, path, image, container, size: upload.size, arch, sif: inspection })
   } catch (error) {
     throw new Refused(error, blob.key)
   }
@@ -42,9 +45,11 @@ export async function publishUpload(
     imageId: image.id,
     uploadId: upload.id,
     blob: { key: blob.key, size: upload.size, ...facts },
+    inspection: keptInspection(inspection, settings.clock()),
     state: blob.proof === 'proven' ? 'published' : 'unproven',
     partsDigest,
     now: settings.clock(),
+    activity: activityOf(pusher, 'push'),
   })
   if (outcome === 'gone')
     throw new Refused(
@@ -58,12 +63,17 @@ export async function publishUpload(
       .catch((error: unknown) => settings.logger.warn({ err: error, key: blob.key }, 'a copy is left to the sweeper'))
   const { size } = upload
   emit('upload.completed', { uploadId: upload.id, imageId: image.id, size }, pusher)
-  if (outcome === 'published')
-    emit('image.published', { path, imageId: image.id, digest: image.digest, size, arch }, pusher)
+  if (outcome === 'published') {
+    const sif = summaryOf(inspection)
+    emit('image.published', { path, imageId: image.id, digest: image.digest, size, arch, sif }, pusher)
+  }
   if (blob.proof === 'unproven') inBackground(() => verifyById(services, image.id))
 }
 
-/** Proves an image that was published before its proof. After a crash `verify` does it, where upkeep runs. */
+/**
+ * Proves an image that was published before its proof. After a crash `verify` does it, where upkeep
+ * runs.
+ */
 async function verifyById(services: Services, imageId: string): Promise<void> {
   const found = await services.metadata.images.find(imageId)
   if (found?.image.state === 'unproven') await verifyImage(services, found)

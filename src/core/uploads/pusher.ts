@@ -5,6 +5,7 @@ import type { LibraryRequest } from '../http/messages.js'
 export interface Pusher {
   readonly principal: Principal | null
   readonly request: LibraryRequest
+  readonly requestId?: string
 }
 
 export const principalId = (pusher: Pusher): string | null => pusher.principal?.id ?? null

@@ -11,7 +11,34 @@
  */
 
 import type {
+  Activity,
+  EventAction,
+  EventRecord,
+  EventSubject,
+  PullDay,
+  PullScope,
+  RegistryTotals,
+  TagHistoryRecord,
+  UsageDay,
+} from './activity.js'
+import type {
+  CollectionPageQuery,
+  CollectionSummary,
+  ContainerPageQuery,
+  ContainerSummary,
+  DeletionPreview,
+  EntityPageQuery,
+  EntitySummary,
+  ImagePageQuery,
+  ImageSummary,
+  Page,
+  TagPageQuery,
+  TagSummary,
+  VisibilityFilter,
+} from './lists.js'
+import type {
   BlobFacts,
+  BlobInspection,
   BlobRecord,
   CollectionRecord,
   ContainerPath,
@@ -33,6 +60,8 @@ import type {
   UserRecord,
 } from './records.js'
 
+export type * from './activity.js'
+export type * from './lists.js'
 export type * from './records.js'
 
 /** `created` is false when the record was there before: it is returned unchanged then. */
@@ -44,9 +73,6 @@ export interface CreateResult<R> {
 /** How an image is named inside its container. */
 export type ImageSelector = { readonly digest: string } | { readonly tag: string; readonly arch: string }
 
-/** What a list or a search may show: everything, what is public, or what is public plus everything in the entities of these names. */
-export type VisibilityFilter = 'all' | 'public' | { readonly entities: readonly string[] }
-
 /** Members of what counts as a record of its entity. */
 export interface RecordLimit {
   /**
@@ -55,6 +81,22 @@ export interface RecordLimit {
    */
   readonly maxRecords?: number
 }
+
+/** Member of what changes something. */
+export interface ByWhom {
+  /** Who does it: an event is written in the same transaction. Default: no event. */
+  readonly activity?: Activity
+}
+
+/** What a deletion is told. */
+export interface Deletion extends ByWhom {
+  /** Deletes what is in it too, each container whole. Default false: `not-empty` where there is something. */
+  readonly recursive?: boolean
+  readonly now: number
+}
+
+/** `not-empty`: nothing was deleted, or something was made in it in the meantime. `gone`: there was none (any more). */
+export type DeletionResult = 'deleted' | 'not-empty' | 'gone'
 
 /** Members for what is put back as it was before the store lost it. */
 export interface RestoredTimes {
@@ -65,33 +107,45 @@ export interface RestoredTimes {
 export interface EntityStore {
   /** Two callers with the same name: one creates, both get the same record. Throws `exists` when the id is another one's, as all `createIfAbsent` do. */
   createIfAbsent(
-    entity: RestoredTimes & {
-      readonly id: string
-      readonly name: string
-      readonly description: string
-      readonly defaultPrivate: boolean
-      /** Default: null. */
-      readonly quotaBytes?: number | null
-      readonly owner: string | null
-      readonly now: number
-    },
+    entity: RestoredTimes &
+      ByWhom & {
+        readonly id: string
+        readonly name: string
+        readonly description: string
+        readonly defaultPrivate: boolean
+        /** Default: null. */
+        readonly quotaBytes?: number | null
+        readonly owner: string | null
+        readonly now: number
+      },
   ): Promise<CreateResult<EntityRecord>>
   find(id: string): Promise<EntityRecord | undefined>
   findByName(name: string): Promise<EntityRecord | undefined>
-  /** Changes the given members only. */
+  /** Changes the given members only. The event is `quota.changed` where `quotaBytes` is given, else `entity.changed`. */
   update(
     id: string,
-    change: { readonly defaultPrivate?: boolean; readonly quotaBytes?: number | null; readonly now: number },
+    change: ByWhom & {
+      readonly description?: string
+      readonly defaultPrivate?: boolean
+      readonly quotaBytes?: number | null
+      readonly now: number
+    },
   ): Promise<EntityRecord | undefined>
   /** By name, ascending, after the given name. */
   list(page: { readonly after?: string; readonly limit: number }): Promise<readonly EntityRecord[]>
+  page(query: EntityPageQuery): Promise<Page<EntitySummary>>
+  findSummary(id: string): Promise<EntitySummary | undefined>
+  /** As of a collection. Its name is free afterwards. */
+  delete(id: string, deletion: Deletion): Promise<DeletionResult>
+  preview(id: string): Promise<DeletionPreview | undefined>
 }
 
 export interface CollectionStore {
   /** As for entities, by (entity, name). Throws `parent-missing` when the entity is gone. */
   createIfAbsent(
     collection: RestoredTimes &
-      RecordLimit & {
+      RecordLimit &
+      ByWhom & {
         readonly id: string
         readonly entityId: string
         readonly name: string
@@ -103,7 +157,19 @@ export interface CollectionStore {
   ): Promise<CreateResult<CollectionRecord>>
   find(id: string): Promise<CollectionRecord | undefined>
   findByPath(entity: string, collection: string): Promise<CollectionRecord | undefined>
-  setPrivate(id: string, value: boolean, now: number): Promise<CollectionRecord | undefined>
+  /** Changes the given members only. */
+  update(
+    id: string,
+    change: ByWhom & { readonly description?: string; readonly private?: boolean; readonly now: number },
+  ): Promise<CollectionRecord | undefined>
+  page(query: CollectionPageQuery): Promise<Page<CollectionSummary>>
+  findSummary(id: string): Promise<CollectionSummary | undefined>
+  /**
+   * Deletes an empty collection. With `recursive` first its containers one after the other, each as by
+   * `containers.delete`: nobody sees half of one, and a call that broke off is simply made again.
+   */
+  delete(id: string, deletion: Deletion): Promise<DeletionResult>
+  preview(id: string): Promise<DeletionPreview | undefined>
   /** By name, ascending, after the given name: for pages of a host. */
   listOf(
     entityId: string,
@@ -115,7 +181,8 @@ export interface ContainerStore {
   /** As for entities, by (collection, name). Throws `parent-missing` when the collection is gone. */
   createIfAbsent(
     container: RestoredTimes &
-      RecordLimit & {
+      RecordLimit &
+      ByWhom & {
         readonly id: string
         readonly collectionId: string
         readonly name: string
@@ -127,14 +194,36 @@ export interface ContainerStore {
   ): Promise<CreateResult<ContainerRecord>>
   find(id: string): Promise<ContainerRecord | undefined>
   findByPath(path: ContainerPath): Promise<ContainerRecord | undefined>
-  setPrivate(id: string, value: boolean, now: number): Promise<ContainerRecord | undefined>
+  /**
+   * Changes the given members only. Where the container has more than some hundred images, a search finds the last
+   * ones by the new description a moment after the others.
+   */
+  update(
+    id: string,
+    change: ByWhom & { readonly description?: string; readonly private?: boolean; readonly now: number },
+  ): Promise<ContainerRecord | undefined>
+  page(query: ContainerPageQuery): Promise<Page<ContainerSummary>>
+  findSummary(id: string): Promise<ContainerSummary | undefined>
+  /**
+   * Deletes the container with its images and tags; blobs without other images become unreferenced, usage is given
+   * back, uploads under way are `aborted`. In one transaction it is out of everybody's sight, its name is free and its
+   * bytes no longer count; what it held goes in steps after that, and the call resolves at the end of them. Where the
+   * process dies in between, `finishDeletions` does the rest. History and events stay. False when it was gone.
+   */
+  delete(id: string, deletion: ByWhom & { readonly now: number }): Promise<boolean>
+  /** Goes on with deletions whose process died; returns how many containers it settled. Safe beside `delete`. */
+  finishDeletions(now: number): Promise<number>
+  preview(id: string): Promise<DeletionPreview | undefined>
   /** By name, ascending, after the given name: for pages of a host. */
   listOf(
     collectionId: string,
     page: { readonly after?: string; readonly limit: number },
   ): Promise<readonly ContainerRecord[]>
-  /** Adds to the download count. */
-  countDownloads(id: string, count: number): Promise<void>
+  /** Changes of its tags, newest first; of one tag, and of one arch, where that is given. */
+  history(
+    containerId: string,
+    page: { readonly tag?: string; readonly arch?: string; readonly before?: number; readonly limit: number },
+  ): Promise<readonly TagHistoryRecord[]>
 }
 
 export interface ImageStore {
@@ -145,19 +234,28 @@ export interface ImageStore {
    * `limit-exceeded` for a new image beyond `maxRecords` or `maxPending`.
    */
   createIfAbsent(
-    image: RecordLimit & {
-      readonly id: string
-      readonly containerId: string
-      readonly digest: string
-      readonly description: string
-      readonly owner: string | null
-      readonly now: number
-      readonly shareBytes?: { readonly imageId: string; readonly defaultQuotaBytes: number }
-      /** Most images without bytes that the owner may have; one more throws `limit-exceeded` (`pending-images`). Callers at the same time may pass it by their number. Default: no limit. */
-      readonly maxPending?: number
-    },
+    image: RecordLimit &
+      ByWhom & {
+        readonly id: string
+        readonly containerId: string
+        readonly digest: string
+        readonly description: string
+        readonly owner: string | null
+        readonly now: number
+        readonly shareBytes?: { readonly imageId: string; readonly defaultQuotaBytes: number }
+        /** Most images without bytes that the owner may have; one more throws `limit-exceeded` (`pending-images`). Callers at the same time may pass it by their number. Default: no limit. */
+        readonly maxPending?: number
+      },
   ): Promise<CreateResult<ImageRecord> & { readonly shared: boolean }>
   find(id: string): Promise<ImageInContainer | undefined>
+  page(query: ImagePageQuery): Promise<Page<ImageSummary>>
+  findSummary(id: string): Promise<ImageSummary | undefined>
+  /** Changes the description. */
+  update(
+    id: string,
+    change: ByWhom & { readonly description: string; readonly now: number },
+  ): Promise<ImageRecord | undefined>
+  preview(id: string): Promise<DeletionPreview | undefined>
   /** The hot path: one indexed read. By digest any state is found; by tag whatever the tag points at. */
   findByPath(path: ContainerPath, selector: ImageSelector): Promise<ImageInContainer | undefined>
   /** Published images with these bytes in any container, newest first, to ask whether somebody may read one of them. */
@@ -171,15 +269,19 @@ export interface ImageStore {
    * keeps `partsDigest`.
    * `gone` when image or upload is not there (in that state) any more; a reservation that the upload of a deleted image still held is given back then.
    */
-  publish(change: {
-    readonly imageId: string
-    readonly uploadId: string
-    readonly blob: BlobFacts
-    readonly state: 'published' | 'unproven'
-    /** SHA-256 over the parts of a multipart upload. Default: null. */
-    readonly partsDigest?: string | null
-    readonly now: number
-  }): Promise<'published' | 'already' | 'gone'>
+  publish(
+    change: ByWhom & {
+      readonly imageId: string
+      readonly uploadId: string
+      readonly blob: BlobFacts
+      /** What was read in the bytes; default: nothing yet. */
+      readonly inspection?: BlobInspection
+      readonly state: 'published' | 'unproven'
+      /** SHA-256 over the parts of a multipart upload. Default: null. */
+      readonly partsDigest?: string | null
+      readonly now: number
+    },
+  ): Promise<'published' | 'already' | 'gone'>
   /**
    * Compare-and-set of the state, for proving in the background and for checks. False when it was not in `from`, for an image without bytes, and where the image refers to another
    * blob than `seen`: what was found out about one blob says nothing of the next.
@@ -190,11 +292,22 @@ export interface ImageStore {
     to: Exclude<ImageState, 'pending'>,
     now: number,
     seen?: { readonly blobKey: string | null },
+    activity?: Activity,
+  ): Promise<boolean>
+  /**
+   * Corrects what is known of the bytes of an image, as long as it refers to `seen.blobKey`. An arch of null makes that of
+   * a file one that a tag has said. False where nothing was to be changed.
+   */
+  setFacts(
+    id: string,
+    facts: Omit<BlobFacts, 'key' | 'size'>,
+    now: number,
+    seen: { readonly blobKey: string },
   ): Promise<boolean>
   /** Records the arch of an image that has none. The first caller wins; returns the record as it is now. */
   setArchIfUnknown(id: string, arch: string, now: number): Promise<ImageRecord | undefined>
   /** Deletes the image and its tags; a blob without other images becomes unreferenced; usage is given back; open uploads of the image are `aborted`. False when it was gone. */
-  delete(id: string, now: number): Promise<boolean>
+  delete(id: string, now: number, activity?: Activity): Promise<boolean>
   /** Pending images that were created before `before` and have no upload `open` or `completing`: their push was never finished. By id, ascending, after the given id. */
   findAbandoned(page: {
     readonly before: number
@@ -220,33 +333,53 @@ export interface ImageStore {
   }): Promise<readonly ImageInContainer[]>
 }
 
+export interface TagChange {
+  /** Whether the tag points at the image now; false only where it did not point at what was `expected`. */
+  readonly isSet: boolean
+  /** Id of the image that the tag pointed at before (where it was not set: points at still); undefined = no such tag. */
+  readonly previous: string | undefined
+  /** Digest of that image. */
+  readonly previousDigest: string | undefined
+}
+
 export interface TagStore {
   /**
    * Points (container, arch, tag) at an image of the same container that is published or unproven. Two callers: both succeed in some order and the later one stays; each
    * learns what it replaced. `previous` is the image id before, undefined when the tag is new. Throws `image-missing` when the image is not (any more) a visible one of this container;
    * `limit-exceeded` (`tags`) for a new tag where the container has `maxTags` already. Default: no limit.
    */
-  set(tag: {
-    readonly containerId: string
-    readonly arch: string
-    readonly tag: string
-    readonly imageId: string
-    readonly now: number
-    readonly maxTags?: number
-  }): Promise<{ readonly previous: string | undefined }>
+  set(
+    tag: ByWhom & {
+      readonly containerId: string
+      readonly arch: string
+      readonly tag: string
+      readonly imageId: string
+      readonly now: number
+      readonly maxTags?: number
+      /** Digest that the tag must point at now, or null: it must not be there. Default: whatever it points at. */
+      readonly expected?: string | null
+    },
+  ): Promise<TagChange>
+  page(query: TagPageQuery): Promise<Page<TagSummary>>
+  /** One tag of one arch. */
+  find(containerId: string, arch: string, tag: string): Promise<TagSummary | undefined>
   /** Ascending by (arch, tag), `limit` at the most (default: all); with `tag` only those of this name. */
   list(containerId: string, options?: { readonly tag?: string; readonly limit?: number }): Promise<readonly TagRecord[]>
   /**
    * Removes one tag of one arch as long as it points at `imageId` (compare-and-set): whoever was asked about one image never removes another. `image-deleted`: no tag
    * pointed at the image any more, so it was deleted as by `images.delete`. `moved`: the tag points at another image, and nothing was done. `gone`: there was no such tag.
    */
-  remove(tag: {
-    readonly containerId: string
-    readonly arch: string
-    readonly tag: string
-    readonly imageId: string
-    readonly now: number
-  }): Promise<'removed' | 'image-deleted' | 'moved' | 'gone'>
+  remove(
+    tag: ByWhom & {
+      readonly containerId: string
+      readonly arch: string
+      readonly tag: string
+      readonly imageId: string
+      readonly now: number
+      /** The image stays when this was its last tag; then the answer is `removed`. Default false. */
+      readonly keepImage?: boolean
+    },
+  ): Promise<'removed' | 'image-deleted' | 'moved' | 'gone'>
 }
 
 /** Default of each member: no limit. */
@@ -269,13 +402,12 @@ export interface UploadStore {
     upload: Omit<UploadRecord, 'state' | 'updatedAt' | 'partsDigest'> & {
       readonly defaultQuotaBytes: number
       readonly limits?: UploadLimits
+      readonly activity?: Activity
     },
   ): Promise<UploadRecord>
   find(id: string): Promise<UploadRecord | undefined>
   /** Uploads of one image by one principal in state `open`, newest first; `limit` at the most. Default: all. */
   findOpen(imageId: string, principal: string | null, limit?: number): Promise<readonly UploadRecord[]>
-  /** Uploads of one image by one principal in state `completed`, newest first: to answer a repeated complete. */
-  findCompleted(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /** Those that are being completed, or were when their instance died. */
   findCompleting(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /**
@@ -289,7 +421,15 @@ export interface UploadStore {
     to: Exclude<UploadState, 'completed'>,
     now: number,
     seen?: Pick<UploadRecord, 'updatedAt'>,
+    activity?: Activity,
   ): Promise<boolean>
+  /** Under way (`open` or `completing`) in one entity, by one principal, by one principal there, or all; by id, ascending. */
+  page(query: {
+    readonly entityId?: string
+    readonly principal?: string
+    readonly limit: number
+    readonly after?: string
+  }): Promise<Page<UploadRecord>>
   /** Sign of life: moves `updatedAt` and `expiresAt`, for an upload that is in this state. */
   touch(
     id: string,
@@ -329,6 +469,16 @@ export interface BlobStore {
    * can be deleted from the storage in the second step.
    */
   forgetIfUnreferenced(key: string): Promise<boolean>
+  /** undefined where nothing was read yet, or there is no such blob. */
+  inspectionOf(key: string): Promise<BlobInspection | undefined>
+  /** Replaces the inspection of a blob; false where there is no such blob (any more). */
+  setInspection(key: string, inspection: BlobInspection): Promise<boolean>
+  /** Blobs with images whose inspection has exactly this version (0 = none yet), by key, after the given key. */
+  findInspected(page: {
+    readonly version: number
+    readonly after?: string
+    readonly limit: number
+  }): Promise<readonly BlobRecord[]>
   /** Who refers to it, for explanations. */
   imagesOf(key: string, limit: number): Promise<readonly ImageInContainer[]>
 }
@@ -348,6 +498,68 @@ export interface ChangeStore {
   acknowledge(seqs: readonly number[]): Promise<void>
   /** Whether a change of this record is not settled. */
   isPending(kind: RecordKind, id: string): Promise<boolean>
+}
+
+/** Events that the caller writes itself: of what changes nothing in this store, or not in one transaction. */
+export interface NewEvent extends EventSubject {
+  readonly action: EventAction
+  readonly at: number
+  readonly activity: Activity
+}
+
+/** Members that are absent filter nothing. */
+export interface EventQuery {
+  readonly entityId?: string
+  readonly containerId?: string
+  /** Name of the actor. */
+  readonly actor?: string
+  readonly actions?: readonly EventAction[]
+  /** Without what the registry did itself (`system`). */
+  readonly withoutSystem?: boolean
+  /** Inclusive. */
+  readonly from?: number
+  /** Exclusive. */
+  readonly to?: number
+  readonly limit: number
+  readonly after?: string
+}
+
+/** Who did what: append-only. */
+export interface EventStore {
+  append(event: NewEvent): Promise<void>
+  /** Newest first. */
+  page(query: EventQuery): Promise<Page<EventRecord>>
+  /** Oldest first, after the given number: for whoever passes events on. */
+  listAfter(seq: number, limit: number): Promise<readonly EventRecord[]>
+  /** Forgets events from before `before`, oldest first, in portions; returns how many. */
+  forget(before: number): Promise<number>
+}
+
+export interface CountedPulls {
+  readonly containerId: string
+  readonly imageId: string
+  readonly count: number
+}
+
+/** Pulls are counted, not listed. */
+export interface PullStore {
+  /** Adds to the counts of images, containers, entities and the registry, and to those of the day. What is gone is left out. */
+  count(pulls: readonly CountedPulls[], now: number): Promise<void>
+  /** Days with pulls from `from` to `to` (both inclusive), ascending by (id, day). Up to 200 ids. `all`: the one id is `all`. */
+  days(query: {
+    readonly scope: PullScope
+    readonly ids: readonly string[]
+    readonly from: number
+    readonly to: number
+  }): Promise<readonly PullDay[]>
+  /** Forgets days of images and containers before this day, in portions; those of entities and of the registry stay. */
+  forget(beforeDay: number): Promise<number>
+}
+
+export interface UsageStore {
+  /** Days from `from` to `to` (both inclusive) on which the usage changed, ascending, behind the last one before `from`. */
+  days(query: { readonly entityId: string; readonly from: number; readonly to: number }): Promise<readonly UsageDay[]>
+  totals(): Promise<RegistryTotals>
 }
 
 /**
@@ -488,11 +700,22 @@ export interface MetadataCheck {
   readonly message: string
 }
 
+/** Told now and then while an old database is migrated. */
+export interface MigrationProgress {
+  /** What is being done, for a log. */
+  readonly step: string
+  readonly done: number
+  readonly total: number
+}
+
 export interface MetadataStore {
   /** For people and logs: `sqlite`, `postgres`. */
   readonly name: string
-  /** Creates or migrates the schema; safe to call on many instances at once. Throws `schema-too-new` when the database was written by a newer version. */
-  ready(): Promise<void>
+  /**
+   * Creates or migrates the schema; safe to call on many instances at once. A large old database is migrated in steps, between which others may read; a process
+   * that dies in between is followed by the next one that calls. Throws `schema-too-new` when the database was written by a newer version.
+   */
+  ready(onProgress?: (progress: MigrationProgress) => void): Promise<void>
   /** Whether the store answers now. Never throws. */
   check(): Promise<MetadataCheck>
   close(): Promise<void>
@@ -507,5 +730,8 @@ export interface MetadataStore {
   readonly accounts: AccountStore
   readonly settings: SettingStore
   readonly documents: DocumentStore
+  readonly events: EventStore
+  readonly pulls: PullStore
+  readonly usage: UsageStore
   search(query: SearchQuery): Promise<SearchPage>
 }

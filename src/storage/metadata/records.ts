@@ -161,6 +161,16 @@ export interface RestoredImage extends Omit<ImageRecord, 'state' | 'blobKey'> {
   }[]
 }
 
+/** What was read in the bytes of a blob. A pure function of them, so it is kept with the blob, and can be made again. */
+export interface BlobInspection {
+  /** Of what read it, from 1: an older one is read again. */
+  readonly version: number
+  /** Milliseconds since 1970. */
+  readonly inspectedAt: number
+  /** As `JSON.parse` returns it. */
+  readonly value: unknown
+}
+
 /** Facts about verified bytes, known when an image is published. */
 export interface BlobFacts {
   readonly key: string

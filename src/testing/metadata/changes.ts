@@ -39,17 +39,18 @@ export const changeTests: MetadataGroup = {
       assert.deepEqual(await notedBy(context, () => store.entities.update(entity.id, { quotaBytes: 5, now: 1 })), [
         `entity ${entity.id}`,
       ])
-      assert.deepEqual(await notedBy(context, () => store.collections.setPrivate(collection.id, true, 1)), [
-        `collection ${collection.id}`,
-      ])
-      assert.deepEqual(await notedBy(context, () => store.containers.setPrivate(container.id, true, 1)), [
+      assert.deepEqual(
+        await notedBy(context, () => store.collections.update(collection.id, { private: true, now: 1 })),
+        [`collection ${collection.id}`],
+      )
+      assert.deepEqual(await notedBy(context, () => store.containers.update(container.id, { private: true, now: 1 })), [
         `container ${container.id}`,
       ])
       const missing = context.id()
       const noted = await notedBy(context, async () => {
         await store.entities.update(missing, { defaultPrivate: true, now: 1 })
-        await store.collections.setPrivate(missing, true, 1)
-        await store.containers.setPrivate(missing, true, 1)
+        await store.collections.update(missing, { private: true, now: 1 })
+        await store.containers.update(missing, { private: true, now: 1 })
       })
       assert.deepEqual(noted, [])
     },
@@ -162,7 +163,7 @@ export const changeTests: MetadataGroup = {
       const place = await context.place()
       const image = await context.publish(place)
       const noted = await notedBy(context, async () => {
-        await context.store.containers.countDownloads(place.container.id, 2)
+        await context.store.pulls.count([{ containerId: place.container.id, imageId: image.id, count: 2 }], 1)
         await context.upload(image, place)
       })
       assert.deepEqual(noted, [])

@@ -3,9 +3,11 @@ import type {
   CollectionRecord,
   ContainerPath,
   ContainerRecord,
+  ContainerSummary,
   EntityRecord,
   ImageRecord,
   MetadataStore,
+  Page,
   UploadRecord,
 } from '../../storage/metadata/contract.js'
 import { assert } from '../assert.js'
@@ -214,9 +216,76 @@ export class MetadataContext {
     )
   }
 
+  /** Pages of a list one after the other, to the end; each must hold something new. */
+  async walk<R>(read: (after: string | undefined) => Promise<Page<R>>): Promise<readonly R[]> {
+    const all: R[] = []
+    let after: string | undefined
+    for (let pages = 0; pages < 10_000; pages += 1) {
+      const page = await read(after)
+      all.push(...page.items)
+      if (page.next === undefined) return all
+      assert.ok(page.next.length <= 2048, 'a cursor is short')
+      assert.notEqual(page.next, after, 'a page leads on')
+      after = page.next
+    }
+    throw new Error('the list has no end')
+  }
+
+  /** After every test: what the lists show is what there is. */
+  async #assertSummaries(): Promise<void> {
+    const { store } = this
+    const page = { visibility: 'all', limit: 1000 } as const
+    const containers = await this.walk((after) =>
+      store.containers.page({ ...page, sort: 'name', ...(after === undefined ? {} : { after }) }),
+    )
+    const images = (await store.images.list({ limit: 10_000 })).filter(({ image }) => image.blobKey !== null)
+    const contentsOf = (of: typeof images) => ({
+      usedBytes: of.reduce((sum, { image }) => sum + image.size, 0),
+      imageCount: of.length,
+    })
+    for (const container of containers) {
+      const tags = await store.tags.list(container.id)
+      const latest = Math.max(0, ...tags.map(({ updatedAt }) => updatedAt))
+      assert.deepEqual(
+        { usedBytes: container.usedBytes, imageCount: container.imageCount, archs: container.archs },
+        {
+          ...contentsOf(images.filter((found) => found.container.id === container.id)),
+          archs: [...new Set(tags.map(({ arch }) => arch))].sort(),
+        },
+        `what is kept of ${container.name} is what it holds`,
+      )
+      if (tags.length === 0) assert.equal(container.latest, null)
+      else
+        assert.ok(
+          tags.some(
+            ({ arch, tag, imageId }) =>
+              container.latest?.arch === arch && container.latest.tag === tag && container.latest.imageId === imageId,
+          ),
+          `the latest tag of ${container.name} (${latest}) is one of its tags`,
+        )
+    }
+    for (const { id, usedBytes, imageCount } of (await store.collections.page({ ...page, sort: 'name' })).items)
+      assert.deepEqual(
+        { usedBytes, imageCount },
+        contentsOf(images.filter(({ container }) => container.collectionId === id)),
+      )
+    for (const { id, imageCount } of (await store.entities.page({ ...page, sort: 'name' })).items)
+      assert.equal(imageCount, images.filter(({ container }) => container.entityId === id).length)
+    const totalsOf = (shown: readonly ContainerSummary[]) => ({
+      containers: shown.length,
+      images: shown.reduce((sum, { imageCount }) => sum + imageCount, 0),
+      bytes: shown.reduce((sum, { usedBytes }) => sum + usedBytes, 0),
+    })
+    assert.deepEqual(await store.usage.totals(), {
+      all: totalsOf(containers),
+      public: totalsOf(containers.filter((container) => !container.private && !container.collectionPrivate)),
+    })
+  }
+
   /** After every test: counters equal what is there, and a blob is unreferenced exactly when no image refers to it. */
   async assertConsistent(): Promise<void> {
     const { store } = this
+    await this.#assertSummaries()
     const used = new Map<string, number>()
     for (const { image, container } of await store.images.list({ limit: 10_000 })) {
       used.set(container.entityId, (used.get(container.entityId) ?? 0) + image.size)

@@ -1,12 +1,16 @@
 import type { MetadataStore } from '../../storage/metadata/contract.js'
 import { registerGroups, type TestRunner } from '../runner.js'
 import { accountTests, memberTests, settingTests } from './accounts.js'
+import { eventTests, historyTests, pullTests } from './activity.js'
 import { changeTests } from './changes.js'
 import { type MetadataCapability, MetadataContext, type MetadataGroup } from './context.js'
+import { deletionTests } from './deletions.js'
 import { documentTests } from './documents.js'
 import { imageTests } from './images.js'
+import { inspectionTests } from './inspections.js'
 import { lifecycleTests, secondTests, textTests } from './lifecycle.js'
 import { limitTests } from './limits.js'
+import { listTests } from './lists.js'
 import { collectionTests, containerTests, entityTests } from './names.js'
 import { adoptTests, publishTests } from './publish.js'
 import { creationRaces, pushRaces, tagRaces } from './races.js'
@@ -41,6 +45,7 @@ const groups: readonly MetadataGroup[] = [
   containerTests,
   imageTests,
   publishTests,
+  inspectionTests,
   adoptTests,
   tagTests,
   uploadTests,
@@ -54,6 +59,11 @@ const groups: readonly MetadataGroup[] = [
   memberTests,
   settingTests,
   documentTests,
+  listTests,
+  deletionTests,
+  historyTests,
+  eventTests,
+  pullTests,
   textTests,
   creationRaces,
   pushRaces,

@@ -80,11 +80,17 @@ export const entityTests: MetadataGroup = {
         entity.updatedAt + 1,
       )
       assert.equal(
-        (await store.collections.setPrivate(collection.id, true, collection.updatedAt))?.updatedAt,
+        (await store.collections.update(collection.id, { private: true, now: collection.updatedAt }))?.updatedAt,
         collection.updatedAt + 1,
       )
-      assert.equal((await store.containers.setPrivate(container.id, true, 0))?.updatedAt, container.updatedAt + 1)
-      assert.equal((await store.containers.setPrivate(container.id, false, 0))?.updatedAt, container.updatedAt + 2)
+      assert.equal(
+        (await store.containers.update(container.id, { private: true, now: 0 }))?.updatedAt,
+        container.updatedAt + 1,
+      )
+      assert.equal(
+        (await store.containers.update(container.id, { private: false, now: 0 }))?.updatedAt,
+        container.updatedAt + 2,
+      )
     },
     'list walks by name': async (context) => {
       for (const name of ['b', 'a', 'c-1', 'c', 'c.1', 'c_1']) await context.entity(name)
@@ -169,12 +175,12 @@ export const collectionTests: MetadataGroup = {
         code: 'parent-missing',
       })
     },
-    'setPrivate shows in the collection and in its containers': async (context) => {
+    'update of private shows in the collection and in its containers': async (context) => {
       const { store } = context
       const { collection, container } = await context.place()
       const other = await context.place()
       const now = context.now()
-      assert.deepEqual(await store.collections.setPrivate(collection.id, true, now), {
+      assert.deepEqual(await store.collections.update(collection.id, { private: true, now: now }), {
         ...collection,
         private: true,
         updatedAt: now,
@@ -193,9 +199,12 @@ export const collectionTests: MetadataGroup = {
         },
       })
       assert.equal(late.record.collectionPrivate, true)
-      assert.equal((await store.collections.setPrivate(collection.id, false, context.now()))?.private, false)
+      assert.equal(
+        (await store.collections.update(collection.id, { private: false, now: context.now() }))?.private,
+        false,
+      )
       assert.equal((await store.containers.find(late.record.id))?.collectionPrivate, false)
-      assert.equal(await store.collections.setPrivate(context.id(), true, 1), undefined)
+      assert.equal(await store.collections.update(context.id(), { private: true, now: 1 }), undefined)
     },
   },
 }
@@ -272,24 +281,18 @@ export const containerTests: MetadataGroup = {
         code: 'parent-missing',
       })
     },
-    'setPrivate changes the flag of this container only': async (context) => {
+    'update of private changes the flag of this container only': async (context) => {
       const { store } = context
       const { container } = await context.place({ entity: 'alice', container: 'one' })
       const { container: other } = await context.place({ entity: 'alice', container: 'two' })
       const now = context.now()
-      assert.deepEqual(await store.containers.setPrivate(container.id, true, now), {
+      assert.deepEqual(await store.containers.update(container.id, { private: true, now: now }), {
         ...container,
         private: true,
         updatedAt: now,
       })
       assert.deepEqual(await store.containers.find(other.id), other)
-      assert.equal(await store.containers.setPrivate(context.id(), true, 1), undefined)
-    },
-    'countDownloads counts every caller': async (context) => {
-      const { container } = await context.place()
-      await context.race(50, (store) => store.containers.countDownloads(container.id, 3))
-      assert.equal((await context.store.containers.find(container.id))?.downloadCount, 150)
-      await context.store.containers.countDownloads(context.id(), 1)
+      assert.equal(await store.containers.update(context.id(), { private: true, now: 1 }), undefined)
     },
   },
 }

@@ -101,7 +101,7 @@ export const creationRaces: MetadataGroup = {
       const { entity, collection } = await context.place()
       const common = { collectionId: collection.id, description: '', private: false, owner: null }
       await context.race(callers, async (store, caller): Promise<unknown> => {
-        if (caller === callers / 2) return store.collections.setPrivate(collection.id, true, 1)
+        if (caller === callers / 2) return store.collections.update(collection.id, { private: true, now: 1 })
         return store.containers.createIfAbsent({ ...common, id: context.id(), name: `c${caller}`, now: context.now() })
       })
       const path = { entity: entity.name, collection: collection.name }

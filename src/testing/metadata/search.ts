@@ -184,7 +184,7 @@ export const searchTests: MetadataGroup = {
             container: `${entity}-${name}`,
             private: isPrivate,
           })
-          if (inPrivate) await store.collections.setPrivate(place.collection.id, true, 1)
+          if (inPrivate) await store.collections.update(place.collection.id, { private: true, now: 1 })
           await context.publish(place)
         }
       }

@@ -1,3 +1,4 @@
+import type { ImageRecord, MetadataStore } from '../../storage/metadata/contract.js'
 import { assert } from '../assert.js'
 import type { MetadataGroup } from './context.js'
 
@@ -10,9 +11,12 @@ export const tagTests: MetadataGroup = {
       const [one, two] = [await context.publish(place), await context.publish(place, { state: 'unproven' })]
       const set = (imageId: string, now: number) =>
         store.tags.set({ containerId: place.container.id, arch: 'amd64', tag: 'latest', imageId, now })
-      assert.deepEqual(await set(one.id, 1), { previous: undefined })
-      assert.deepEqual(await set(two.id, 2), { previous: one.id })
-      assert.deepEqual(await set(two.id, 3), { previous: two.id })
+      const replaced = (image: ImageRecord | undefined) => ({
+        ...{ isSet: true, previous: image?.id, previousDigest: image?.digest },
+      })
+      assert.deepEqual(await set(one.id, 1), replaced(undefined))
+      assert.deepEqual(await set(two.id, 2), replaced(one))
+      assert.deepEqual(await set(two.id, 3), replaced(two))
       assert.deepEqual(await store.tags.list(place.container.id), [
         { arch: 'amd64', tag: 'latest', imageId: two.id, updatedAt: 3 },
       ])
@@ -32,6 +36,54 @@ export const tagTests: MetadataGroup = {
       await store.images.setState(image.id, ['published'], 'damaged', 1)
       await assert.rejects(set(image.id), refused, 'damaged')
       assert.deepEqual(await store.tags.list(place.container.id), [])
+    },
+    'set with what is expected happens only where the tag points there': async (context) => {
+      const { store } = context
+      const place = await context.place()
+      const [one, two] = [await context.publish(place), await context.publish(place)]
+      const set = (imageId: string, expected: string | null) =>
+        store.tags.set({ containerId: place.container.id, arch: 'amd64', tag: 'v', imageId, now: 1, expected })
+      const none = { previous: undefined, previousDigest: undefined }
+      assert.deepEqual(await set(one.id, one.digest), { isSet: false, ...none })
+      assert.deepEqual(await set(one.id, null), { isSet: true, ...none })
+      const atOne = { previous: one.id, previousDigest: one.digest }
+      assert.deepEqual(await set(two.id, null), { isSet: false, ...atOne })
+      assert.deepEqual(await set(two.id, two.digest), { isSet: false, ...atOne })
+      assert.equal((await store.tags.find(place.container.id, 'amd64', 'v'))?.image.digest, one.digest)
+      assert.deepEqual(await set(two.id, one.digest), { isSet: true, ...atOne })
+      assert.equal((await store.tags.find(place.container.id, 'amd64', 'v'))?.image.digest, two.digest)
+      assert.equal(await store.tags.find(place.container.id, 'arm64', 'v'), undefined)
+      assert.equal((await store.containers.history(place.container.id, { limit: 9 })).length, 2)
+    },
+    'of two who expect the same one wins': async (context) => {
+      const place = await context.place()
+      const images = [await context.publish(place), await context.publish(place), await context.publish(place)]
+      const set = (store: MetadataStore, imageId: string, expected: string | null) =>
+        store.tags.set({ containerId: place.container.id, arch: 'amd64', tag: 'v', imageId, now: 1, expected })
+      await set(context.store, images[0]?.id ?? '', null)
+      const results = await context.race(8, (store, caller) =>
+        set(store, images[1 + (caller % 2)]?.id ?? '', images[0]?.digest ?? ''),
+      )
+      assert.equal(results.filter(({ isSet }) => isSet).length, 1)
+    },
+    'remove with keepImage takes the last tag, and the image stays without one': async (context) => {
+      const { store } = context
+      const place = await context.place()
+      const image = await context.publish(place, { tags: ['only'] })
+      const containerId = place.container.id
+      const tag = { containerId, arch: 'amd64', tag: 'only', imageId: image.id, now: 1, keepImage: true }
+      assert.equal(await store.tags.remove(tag), 'removed')
+      assert.equal(await store.tags.remove(tag), 'gone')
+      assert.equal((await store.images.find(image.id))?.image.state, 'published')
+      const untagged = await store.images.page({ containerId, sort: '-publishedAt', untagged: true, limit: 9 })
+      assert.deepEqual(
+        untagged.items.map(({ id }) => id),
+        [image.id],
+      )
+      assert.deepEqual(
+        (await store.images.page({ containerId, sort: '-publishedAt', untagged: false, limit: 9 })).items,
+        [],
+      )
     },
     'list is ordered by arch and tag': async (context) => {
       const place = await context.place()

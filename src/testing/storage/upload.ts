@@ -70,7 +70,7 @@ export class TestUpload implements MultipartRef {
       partNumber,
       size,
       expiresSeconds: 300,
-      ...(digest === undefined ? {} : { sha256: digest }),
+      sha256: digest,
     })
     const response = await fetch(signed.url, {
       method: 'PUT',

@@ -1,7 +1,7 @@
 /** A body that was handed out: slow readers are never cut, those that stopped for good hold nothing. */
 import { readdirSync, readlinkSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { handOut } from '../../../src/core/http/response-body.js'
+import { withReaderTimeout } from '../../../src/core/http/response-body.js'
 import type { LibraryResponse } from '../../../src/core/index.js'
 import { push } from '../../support/push.js'
 import { createTestRegistry } from '../../support/registry.js'
@@ -44,7 +44,7 @@ function handed({
       }
     },
   }
-  const body = handOut(source, { idleSeconds, start, done: (error) => void ends.push(error) })
+  const body = withReaderTimeout(source, { idleSeconds, start, done: (error) => void ends.push(error) })
   return { body, ends, counts: () => ({ closed, begun }) }
 }
 
@@ -123,7 +123,7 @@ describe('a body', () => {
         return returned.length > 2 ? { done: true as const, value: undefined } : { done: false as const, value: chunk }
       },
     }
-    const body = handOut({ [Symbol.asyncIterator]: () => source }, { idleSeconds: 60, done: () => {} })
+    const body = withReaderTimeout({ [Symbol.asyncIterator]: () => source }, { idleSeconds: 60, done: () => {} })
     const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>
     await iterator.next()
     await iterator.next(chunk)

@@ -207,7 +207,7 @@ describe('several writers', () => {
     const { container } = await make()
     const { metadata, storage } = registry
     const slow = pausing(storage, async () => {
-      await metadata.containers.setPrivate(container.id, false, 99)
+      await metadata.containers.update(container.id, { private: false, now: 99 })
       await writeSidecar({ storage, metadata }, container)
     })
     await writeSidecar({ storage: slow, metadata }, container)
@@ -220,7 +220,7 @@ describe('several writers', () => {
     const { metadata, storage } = registry
     const slow = pausing(storage, async () => {
       for (const now of [97, 98, 99]) {
-        await metadata.containers.setPrivate(container.id, now % 2 === 0, now)
+        await metadata.containers.update(container.id, { private: now % 2 === 0, now: now })
         await writeSidecar({ storage, metadata }, container)
       }
     })
@@ -248,7 +248,7 @@ describe('several writers', () => {
       ...storage,
       delete: async (key) => {
         await storage.delete(key)
-        await metadata.containers.setPrivate(container.id, false, 99)
+        await metadata.containers.update(container.id, { private: false, now: 99 })
       },
     }
     const settings = { logger: { warn: () => {} } } as never
@@ -270,7 +270,7 @@ describe('several writers', () => {
     const { metadata, storage } = registry
     await Promise.all(
       Array.from({ length: 8 }, async (_, at) => {
-        await metadata.containers.setPrivate(container.id, at % 2 === 0, 100 + at)
+        await metadata.containers.update(container.id, { private: at % 2 === 0, now: 100 + at })
         await writeSidecar({ storage, metadata }, container)
       }),
     )

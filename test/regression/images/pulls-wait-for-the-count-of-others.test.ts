@@ -1,6 +1,6 @@
 /** Each pull took a connection of its own to count itself, and waited for the row of the container: ten pulls of one that was locked left no connection to anybody else. */
 import { afterEach, expect, it, vi } from 'vitest'
-import { sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
+import { type CountedPulls, sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
 import { push } from '../../support/push.js'
 import { createTestRegistry, type TestRegistry } from '../../support/registry.js'
 
@@ -16,13 +16,13 @@ it('counts are gathered and written one statement at a time; closing writes the 
   const locked = new Promise<void>((resolve) => (release = resolve))
   const metadata = {
     ...plain,
-    containers: {
-      ...plain.containers,
-      countDownloads: async (id: string, count: number) => {
+    pulls: {
+      ...plain.pulls,
+      count: async (pulls: readonly CountedPulls[], now: number) => {
         most = Math.max(most, ++atOnce)
         await locked
-        await plain.containers.countDownloads(id, count)
-        written.push(count)
+        await plain.pulls.count(pulls, now)
+        written.push(...pulls.map(({ count }) => count))
         atOnce -= 1
       },
     },
@@ -54,11 +54,11 @@ it('what could not be written is written with the next one', async () => {
   let failures = 1
   const metadata = {
     ...plain,
-    containers: {
-      ...plain.containers,
-      countDownloads: async (id: string, count: number) => {
+    pulls: {
+      ...plain.pulls,
+      count: async (pulls: readonly CountedPulls[], now: number) => {
         if (failures-- > 0) throw new Error('no answer')
-        await plain.containers.countDownloads(id, count)
+        await plain.pulls.count(pulls, now)
       },
     },
     close: async () => {},

@@ -55,7 +55,7 @@ beforeAll(async () => {
   await store.close()
   connection = (await load())(file)
   await runSuite()
-})
+}, 240_000)
 
 afterAll(async () => {
   connection.close()
@@ -90,20 +90,29 @@ test('a list of unproven or damaged images reads these only', () => {
   expect(planOf(sql ?? '')).toContainEqual(expect.stringMatching(/^SEARCH i USING INDEX images_unpublished \(id>\?\)$/))
 })
 
+test('blobs that wait for an inspection are found in their own index', () => {
+  const sql = [...statements].find((text) => text.includes('inspection_version = ? AND blob_key > ?'))
+  expect(planOf(sql ?? '')).toEqual([
+    expect.stringMatching(/USING INDEX blobs_by_inspection \(inspection_version=\? AND blob_key>\?\)$/),
+  ])
+})
+
 test('no statement walks through a table that grows', () => {
   // migrations walk, once
   const once = new Set(migrations.flatMap((migration) => migration(sqliteDialect)))
-  const queries = [...statements].filter((sql) => /^(?:SELECT|INSERT|UPDATE|DELETE)/.test(sql) && !once.has(sql))
+  const isOnce = (sql: string) =>
+    once.has(sql) || /substr\(entity_id, 24, 1\)|FROM entities WHERE used_bytes > 0/.test(sql)
+  const queries = [...statements].filter((sql) => /^(?:SELECT|INSERT|UPDATE|DELETE)/.test(sql) && !isOnce(sql))
   expect(queries.length).toBeGreaterThan(60)
-  // lists of everything, for people; the one row of the schema's version; the array of a JSON value; the index of a search, which stops at the limit
+  // lists of everything, for people; the one row of the schema's version, the sixteen of the counters, what an index holds of deletions under way; the array of a JSON value; the index of a search, which stops at the limit
   const allowed =
-    /^SCAN (?:schema_version|list VIRTUAL TABLE .*|x VIRTUAL TABLE .*|users(?: USING (?:COVERING )?INDEX .*)?|t)$/
+    /^SCAN (?:schema_version|schema_steps.*|counters|containers USING INDEX containers_deleting|list VIRTUAL TABLE .*|x VIRTUAL TABLE .*|users(?: USING (?:COVERING )?INDEX .*)?|t)$/
   const walking = queries.flatMap((sql) => {
     const steps = planOf(sql).filter(
       (step) =>
         step.startsWith('SCAN ') &&
         !allowed.test(step) &&
-        !/^SCAN (?:CONSTANT ROW|expired|stuck|first|\(subquery)/.test(step),
+        !/^SCAN (?:CONSTANT ROW|expired|stuck|first|branch\d+|\(subquery)/.test(step),
     )
     return steps.map((step) => `${step}: ${sql}`)
   })

@@ -43,13 +43,16 @@ export function failure(
 ): StorageError {
   return new StorageError(code, message, {
     backend: NAME,
-    ...(details.key === undefined ? {} : { key: details.key }),
-    ...(details.retryable === undefined ? {} : { retryable: details.retryable }),
+    key: details.key,
+    retryable: details.retryable,
     cause: details.cause,
   })
 }
 
-/** Runs `action`; whatever it throws becomes a StorageError: `no-space`, `access-denied`, `unavailable`, otherwise `internal`. */
+/**
+ * Runs `action`; whatever it throws becomes a StorageError: `no-space`, `access-denied`,
+ * `unavailable`, otherwise `internal`.
+ */
 export async function guarded<T>(key: string | undefined, action: () => Promise<T>): Promise<T> {
   try {
     return await action()

@@ -10,6 +10,7 @@ export const postgresDialect: Dialect = {
   indexText: (table) => [`CREATE INDEX ${table}_text ON ${table} USING gin (text gin_trgm_ops)`],
   search: (table) => ({ from: `${table} s`, match: 's.text LIKE ?', position: 's.id' }),
   pattern: (value) => `%${value.replace(/[\\%_]/g, '\\$&')}%`,
+  positionIn: (column) => `strpos(${column}, ?)`,
   list: 'jsonb_array_elements_text(CAST(? AS jsonb)) AS list (value)',
   jsonList: (column) => `CAST(json_agg(${column}) AS text)`,
 }

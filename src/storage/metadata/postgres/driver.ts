@@ -32,7 +32,7 @@ export class PostgresDriver implements SqlDriver {
   readonly #options: PostgresDriverOptions
   readonly #limitMs: number
   readonly #prepared = new Map<string, { readonly name: string; readonly text: string }>()
-  readonly #settled = new WeakSet<PoolClient>()
+  readonly #equipped = new WeakSet<PoolClient>()
   #pool: Pool | undefined
 
   constructor(options: PostgresDriverOptions) {
@@ -101,7 +101,7 @@ export class PostgresDriver implements SqlDriver {
     const client = await this.#pool.connect()
     let broken = true
     try {
-      await this.#settle(client)
+      await this.#equip(client)
       progress.phase = 'running'
       const result = await attempt(client)
       broken = false
@@ -120,8 +120,8 @@ export class PostgresDriver implements SqlDriver {
    * Once per connection: where the tables are, and for how long a statement may run. In a transaction that may write, because a standby refuses it: its reads would be old. No
    * server becomes a standby without a restart, which ends its connections.
    */
-  async #settle(client: PoolClient): Promise<void> {
-    if (this.#settled.has(client)) return
+  async #equip(client: PoolClient): Promise<void> {
+    if (this.#equipped.has(client)) return
     const { schema, statementMs } = this.#options
     await begin(askOf(client, this.#limitMs), [
       'BEGIN READ WRITE',
@@ -132,7 +132,7 @@ export class PostgresDriver implements SqlDriver {
       ],
       'COMMIT',
     ])
-    this.#settled.add(client)
+    this.#equipped.add(client)
   }
 
   async #transaction<T>(ask: Ask, steps: () => Steps<T>, progress: Progress): Promise<T> {

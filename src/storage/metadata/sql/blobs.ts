@@ -1,6 +1,13 @@
 import type { BlobStore } from '../contract.js'
 import { pageSize } from './names.js'
-import { blobColumns, blobOf, imageInContainerColumns, imageInContainerOf } from './rows.js'
+import {
+  blobColumns,
+  blobOf,
+  imageInContainerColumns,
+  imageInContainerOf,
+  inspectionOf,
+  inspectionValues,
+} from './rows.js'
 import { changed, listValue, type SqlRunner, selectAll, selectFirst } from './steps.js'
 
 export function blobStore(runner: SqlRunner): BlobStore {
@@ -34,6 +41,36 @@ export function blobStore(runner: SqlRunner): BlobStore {
     forgetIfUnreferenced: (key) =>
       runner.run('statement', () =>
         changed('DELETE FROM blobs WHERE blob_key = ? AND unreferenced_at IS NOT NULL RETURNING blob_key', key),
+      ),
+
+    inspectionOf: (key) =>
+      runner.run('read', () =>
+        selectFirst(
+          inspectionOf,
+          'SELECT inspection_version, inspected_at, inspection FROM blobs WHERE blob_key = ? AND inspection IS NOT NULL',
+          key,
+        ),
+      ),
+
+    setInspection: (key, inspection) =>
+      runner.run('statement', () =>
+        changed(
+          'UPDATE blobs SET inspection_version = ?, inspected_at = ?, inspection = ? WHERE blob_key = ? RETURNING blob_key',
+          ...inspectionValues(inspection),
+          key,
+        ),
+      ),
+
+    findInspected: ({ version, after = '', limit }) =>
+      runner.run('read', () =>
+        selectAll(
+          blobOf,
+          `SELECT ${blobColumns} FROM blobs WHERE unreferenced_at IS NULL AND inspection_version = ? AND blob_key > ?
+            ORDER BY blob_key LIMIT ?`,
+          version,
+          after,
+          pageSize(limit),
+        ),
       ),
 
     imagesOf: (key, limit) =>

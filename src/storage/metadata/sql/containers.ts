@@ -1,11 +1,78 @@
-import type { ContainerStore } from '../contract.js'
+import type { ContainerRecord, ContainerStore, EventSubject } from '../contract.js'
 import { MetadataError } from '../errors.js'
+import { writeEvent } from './activity.js'
 import { noteChange } from './changes.js'
-import { flag, insertOrFind, later, pageSize } from './names.js'
+import { changePublic, changeTotals, touchContainer } from './contents.js'
+import { deleteContainer, finishDeletions } from './deletions.js'
+import { containerPage, containersOf } from './listed-places.js'
+import { lockContainer } from './locks.js'
+import { flag, insertOrFind, later, nullableFlag, pageSize } from './names.js'
+import { containerPreview } from './previews.js'
 import { collectionColumns, collectionOf, containerColumns, containerOf } from './rows.js'
-import { writeNameDocument } from './search-documents.js'
-import { changed, type SqlRunner, selectAll, selectFirst } from './steps.js'
+import { refreshImageDocument, writeNameDocument } from './search-documents.js'
+import { first, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
+import { tagHistory } from './tag-history.js'
 import { claimRecord } from './usage.js'
+
+const about = ({ entityId, entityName, collectionName, name, id }: ContainerRecord): EventSubject => ({
+  ...{ path: `${entityName}/${collectionName}/${name}`, entityId, containerId: id },
+})
+
+const isHidden = (record: ContainerRecord): boolean => record.private || record.collectionPrivate
+
+const refreshedAtOnce = 200
+
+/** Brings the search documents of the images behind the given one in line; returns the last of a full portion. */
+function* refreshImages(containerId: string, after: string): Steps<string | undefined> {
+  if ((yield* lockContainer(containerId)) === undefined) return undefined
+  const ids = yield* selectAll(
+    (row) => row.id as string,
+    `SELECT id FROM images WHERE container_id = ? AND id > ? ORDER BY id LIMIT ${refreshedAtOnce}`,
+    containerId,
+    after,
+  )
+  for (const id of ids) yield* refreshImageDocument(id)
+  return ids.length < refreshedAtOnce ? undefined : ids.at(-1)
+}
+
+interface Updated {
+  readonly record: ContainerRecord | undefined
+  /** The last image whose search document has the new description, where others have not yet. */
+  readonly unrefreshed?: string | undefined
+}
+
+function* updateContainer(
+  id: string,
+  { description, private: isPrivate, now, activity }: Parameters<ContainerStore['update']>[1],
+): Steps<Updated> {
+  const before = yield* lockContainer(id)
+  if (before === undefined) return { record: undefined }
+  const row = (yield {
+    sql: `UPDATE containers SET description = COALESCE(?, description), private = COALESCE(?, private), updated_at = ${later}
+      WHERE id = ? RETURNING ${containerColumns}, image_count, used_bytes`,
+    values: [description ?? null, nullableFlag(isPrivate), now, now, id],
+  })[0]
+  if (row === undefined) return { record: undefined }
+  const record = containerOf(row)
+  yield* touchContainer(id, now, activity)
+  yield* noteChange('container', id)
+  yield* writeEvent(activity, {
+    ...{ action: 'container.changed', at: now, ...about(record) },
+    details: { description, private: isPrivate },
+  })
+  let unrefreshed: string | undefined
+  if (description !== undefined) {
+    const path = [record.entityName, record.collectionName, record.name]
+    yield* writeNameDocument('search_containers', { id, path, description })
+    unrefreshed = yield* refreshImages(id, '')
+  }
+  if (isHidden(record) !== before.hidden) {
+    const sign = isHidden(record) ? -1 : 1
+    const images = sign * (row.image_count as number)
+    yield* changePublic(record.entityId, { containers: sign, images, bytes: sign * (row.used_bytes as number) })
+  }
+  return { record, unrefreshed }
+}
 
 export function containerStore(runner: SqlRunner): ContainerStore {
   return {
@@ -24,10 +91,11 @@ export function containerStore(runner: SqlRunner): ContainerStore {
           containerOf,
           {
             sql: `INSERT INTO containers (id, entity_id, entity_name, collection_id, collection_name, collection_private, name, description, private, owner,
-              created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${containerColumns}`,
+              created_at, updated_at, changed_at, changed_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${containerColumns}`,
             values: [
               ...[id, parent.entityId, parent.entityName, parent.id, parent.name, flag(parent.private)],
               ...[name, description, flag(container.private), owner, now, container.updatedAt ?? now],
+              ...[container.updatedAt ?? now, container.activity?.actor.name ?? null],
             ],
           },
           {
@@ -40,13 +108,17 @@ export function containerStore(runner: SqlRunner): ContainerStore {
           const path = [record.entityName, record.collectionName, record.name]
           yield* writeNameDocument('search_containers', { id: record.id, path, description: record.description })
           yield* noteChange('container', record.id)
+          yield* writeEvent(container.activity, { action: 'container.created', at: now, ...about(record) })
           yield* claimRecord(record.entityId, container.maxRecords)
+          yield* changeTotals(record.entityId, { containers: 1, hidden: isHidden(record) })
         }
         return result
       }),
 
     find: (id) =>
-      runner.run('read', () => selectFirst(containerOf, `SELECT ${containerColumns} FROM containers WHERE id = ?`, id)),
+      runner.run('read', () =>
+        selectFirst(containerOf, `SELECT ${containerColumns} FROM containers WHERE id = ? AND deleting_at IS NULL`, id),
+      ),
 
     findByPath: ({ entity, collection, container }) =>
       runner.run('read', () =>
@@ -59,25 +131,33 @@ export function containerStore(runner: SqlRunner): ContainerStore {
         ),
       ),
 
-    setPrivate: (id, value, now) =>
-      runner.run('transaction', function* () {
-        const sql = `UPDATE containers SET private = ?, updated_at = ${later} WHERE id = ? RETURNING ${containerColumns}`
-        const record = yield* selectFirst(containerOf, sql, flag(value), now, now, id)
-        if (record !== undefined) yield* noteChange('container', id)
-        return record
-      }),
-
-    countDownloads: async (id, count) => {
-      await runner.run('statement', () =>
-        changed('UPDATE containers SET download_count = download_count + ? WHERE id = ?', count, id),
-      )
+    update: async (id, change) => {
+      const { record, unrefreshed } = await runner.run('transaction', () => updateContainer(id, change))
+      let after = unrefreshed
+      while (after !== undefined) {
+        const from = after
+        after = await runner.run('transaction', () => refreshImages(id, from))
+      }
+      return record
     },
+
+    page: (query) => runner.run('read', () => containerPage(runner.dialect, query)),
+
+    findSummary: (id) => runner.run('read', () => first(containersOf(runner.dialect, [id]))),
+
+    preview: (id) => runner.run('read', () => containerPreview(id)),
+
+    delete: (id, deletion) => deleteContainer(runner, id, deletion),
+
+    finishDeletions: (now) => finishDeletions(runner, now),
+
+    history: (containerId, page) => runner.run('read', () => tagHistory(containerId, page)),
 
     listOf: (collectionId, page) =>
       runner.run('read', () =>
         selectAll(
           containerOf,
-          `SELECT ${containerColumns} FROM containers WHERE collection_id = ? AND name > ? ORDER BY name LIMIT ?`,
+          `SELECT ${containerColumns} FROM containers WHERE collection_id = ? AND name > ? AND deleting_at IS NULL ORDER BY name LIMIT ?`,
           collectionId,
           page.after ?? '',
           pageSize(page.limit),

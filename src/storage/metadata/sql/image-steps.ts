@@ -1,32 +1,40 @@
-import type { BlobFacts, ImageRecord, ImageStore, TagRecord } from '../contract.js'
+import type { Activity, BlobFacts, ImageRecord, ImageStore, TagRecord } from '../contract.js'
+import { inContainer, writeEvent, writeHistory } from './activity.js'
 import { noteImageChange } from './changes.js'
-import { lockBlob, lockContainerOf, releaseBlob } from './locks.js'
+import { changeContents, noteTagsRemoved, touchContainer } from './contents.js'
+import { type LockedContainer, lockBlob, lockContainerOf, releaseBlob } from './locks.js'
 import { flag, later, nullableFlag } from './names.js'
-import { imageColumns, imageOf } from './rows.js'
+import { imageColumns, imageOf, inspectionValues, tagOf } from './rows.js'
 import { refreshImageDocument, removeImageDocument } from './search-documents.js'
-import { changed, type Steps, selectFirst } from './steps.js'
-import { changeRecords, changeUsage, claimUsage } from './usage.js'
+import { changed, type Steps, selectAll, selectFirst } from './steps.js'
+import { changeRecords, changeUsage } from './usage.js'
 
 export function* findImage(id: string): Steps<ImageRecord | undefined> {
   return yield* selectFirst(imageOf, `SELECT ${imageColumns} FROM images WHERE id = ?`, id)
 }
 
-interface Bytes {
+/** What is known of bytes that an image gets. */
+interface VerifiedBytes {
   readonly facts: BlobFacts
   readonly archFromHeader: boolean
   readonly state: 'published' | 'unproven'
   readonly now: number
+  readonly activity: Activity | undefined
 }
 
 /** The image begins to refer to a blob, which is recorded and locked. The caller has settled the usage. */
-function* attachBlob(image: ImageRecord, { facts, archFromHeader, state, now }: Bytes): Steps<void> {
+function* attachBlob(
+  container: LockedContainer,
+  image: ImageRecord,
+  { facts, archFromHeader, state, now, activity }: VerifiedBytes,
+): Steps<void> {
   yield {
     sql: 'UPDATE blobs SET unreferenced_at = NULL WHERE blob_key = ? AND unreferenced_at IS NOT NULL',
     values: [facts.key],
   }
   yield {
     sql: `UPDATE images SET state = ?, size = ?, blob_key = ?, arch = ?, arch_from_header = ?, signed = ?, encrypted = ?, fingerprints = ?, published_at = ?,
-      updated_at = ${later} WHERE id = ?`,
+      pushed_by_name = ?, updated_at = ${later} WHERE id = ?`,
     values: [
       ...[
         state,
@@ -37,13 +45,24 @@ function* attachBlob(image: ImageRecord, { facts, archFromHeader, state, now }: 
         nullableFlag(facts.signed),
         nullableFlag(facts.encrypted),
       ],
-      ...[JSON.stringify(facts.fingerprints), now, now, now, image.id],
+      ...[JSON.stringify(facts.fingerprints), now, activity?.actor.name ?? null, now, now, image.id],
     ],
   }
   if (image.blobKey !== null && image.blobKey !== facts.key) yield* releaseBlob(image.blobKey, now)
   yield* refreshImageDocument(image.id)
   yield* noteImageChange(image.id)
+  yield* touchContainer(container.id, now, activity)
+  yield* writeEvent(activity, {
+    ...{ action: 'image.published', at: now, ...inContainer(container), digest: image.digest, arch: facts.arch },
+    details: { size: facts.size },
+  })
 }
+
+/** How much more the container holds with the image on its new bytes. */
+const gained = (image: ImageRecord, size: number): { readonly bytes: number; readonly images: number } => ({
+  bytes: size - image.size,
+  images: image.blobKey === null ? 1 : 0,
+})
 
 /** Arch of an image on its new bytes: what the header says, else what was known before. */
 function archOf(image: ImageRecord, fromHeader: string | null): Pick<ImageRecord, 'arch' | 'archFromHeader'> {
@@ -55,8 +74,8 @@ function archOf(image: ImageRecord, fromHeader: string | null): Pick<ImageRecord
 /** Publishes the image on the bytes of another one. The image unchanged when that one is not (any more) published with the same digest. */
 export function* shareBytesOf(
   image: ImageRecord,
-  entityId: string,
-  shareBytes: { imageId: string; defaultQuotaBytes: number; now: number },
+  container: LockedContainer,
+  shareBytes: { imageId: string; defaultQuotaBytes: number; now: number; activity: Activity | undefined },
 ): Steps<ImageRecord> {
   const candidate = yield* findImage(shareBytes.imageId)
   if (candidate === undefined || candidate.blobKey === null) return image
@@ -82,8 +101,9 @@ export function* shareBytesOf(
     encrypted: source.encrypted,
     fingerprints: source.fingerprints,
   }
-  yield* attachBlob(image, { facts, archFromHeader, state: 'published', now: shareBytes.now })
-  yield* claimUsage(entityId, { used: source.size - image.size, defaultQuotaBytes: shareBytes.defaultQuotaBytes })
+  const { now, activity, defaultQuotaBytes } = shareBytes
+  yield* attachBlob(container, image, { facts, archFromHeader, state: 'published', now, activity })
+  yield* changeContents(container, { ...gained(image, source.size), defaultQuotaBytes, now })
   return (yield* findImage(image.id)) ?? image
 }
 
@@ -93,9 +113,11 @@ export function* publishImage({
   imageId,
   uploadId,
   blob,
+  inspection,
   state,
   partsDigest = null,
   now,
+  activity,
 }: Publishing): Steps<'published' | 'already' | 'gone'> {
   const container = yield* lockContainerOf(imageId)
   const image = container && (yield* findImage(imageId))
@@ -106,12 +128,15 @@ export function* publishImage({
   if (claimed === undefined) return 'gone'
   const entityId = claimed.entity_id as string
   const reserved = -(claimed.size as number)
-  if (image === undefined) {
+  const completed = { action: 'upload.completed', at: now, details: { uploadId, size: -reserved } } as const
+  if (container === undefined || image === undefined) {
     // the image was deleted while its upload completed: nobody else will give the reservation back
     yield* changeUsage(entityId, { reserved })
     return 'gone'
   }
+  const subject = { ...inContainer(container), digest: image.digest }
   if (image.state === 'published' || image.state === 'unproven') {
+    yield* writeEvent(activity, { ...completed, ...subject })
     yield* changeUsage(entityId, { reserved })
     return 'already'
   }
@@ -120,16 +145,24 @@ export function* publishImage({
     values: [blob.key, image.digest, blob.size, now],
   }
   yield* lockBlob(blob.key)
+  if (inspection !== undefined)
+    yield {
+      sql: 'UPDATE blobs SET inspection_version = ?, inspected_at = ?, inspection = ? WHERE blob_key = ?',
+      values: [...inspectionValues(inspection), blob.key],
+    }
   const { arch, archFromHeader } = archOf(image, blob.arch)
-  yield* attachBlob(image, { facts: { ...blob, arch }, archFromHeader, state, now })
-  yield* changeUsage(entityId, { reserved, used: blob.size - image.size })
+  yield* writeEvent(activity, { ...completed, ...subject })
+  yield* attachBlob(container, image, { facts: { ...blob, arch }, archFromHeader, state, now, activity })
+  yield* changeContents(container, { ...gained(image, blob.size), reserved, now })
   return 'published'
 }
 
-export function* deleteImage(id: string, now: number): Steps<boolean> {
-  const container = yield* lockContainerOf(id)
-  const image = container && (yield* findImage(id))
-  if (container === undefined || image === undefined) return false
+/**
+ * Deletes the image with its tags, and ends its uploads; returns how many bytes these had reserved. The caller holds the container's lock, and settles what the container
+ * and those above it hold.
+ */
+export function* removeImage(image: ImageRecord, now: number): Steps<number> {
+  const { id } = image
   yield* noteImageChange(id)
   yield { sql: 'DELETE FROM tags WHERE image_id = ?', values: [id] }
   yield* removeImageDocument(id)
@@ -139,8 +172,33 @@ export function* deleteImage(id: string, now: number): Steps<boolean> {
     values: [now, id],
   }
   if (image.blobKey !== null) yield* releaseBlob(image.blobKey, now)
-  const reserved = aborted.reduce((sum, row) => sum + (row.size as number), 0)
-  yield* changeUsage(container.entityId, { used: -image.size, reserved: -reserved })
+  return aborted.reduce((sum, row) => sum + (row.size as number), 0)
+}
+
+export function* deleteImage(id: string, now: number, activity?: Activity): Steps<boolean> {
+  const container = yield* lockContainerOf(id)
+  const image = container && (yield* findImage(id))
+  if (container === undefined || image === undefined) return false
+  const tags = yield* selectAll(tagOf, 'SELECT arch, tag, image_id, updated_at FROM tags WHERE image_id = ?', id)
+  const reserved = yield* removeImage(image, now)
+  for (const { arch, tag } of tags)
+    yield* writeHistory(activity, {
+      containerId: container.id,
+      at: now,
+      arch,
+      tag,
+      digest: null,
+      previous: image.digest,
+    })
+  if (image.blobKey !== null) {
+    yield* noteTagsRemoved(container, { archs: tags.map(({ arch }) => arch), now, activity })
+    yield* writeEvent(activity, {
+      ...{ action: 'image.deleted', at: now, ...inContainer(container), digest: image.digest, arch: image.arch },
+      details: { size: image.size, tags: tags.slice(0, 20).map(({ arch, tag }) => `${tag} ${arch}`) },
+    })
+  }
+  const images = image.blobKey === null ? 0 : -1
+  yield* changeContents(container, { bytes: -image.size, images, reserved: -reserved, now })
   yield* changeRecords(container.entityId, -1)
   return true
 }
@@ -165,11 +223,36 @@ export function* loseTag({ imageId, updatedAt }: TagRecord, now: number): Steps<
 }
 
 /** Compare-and-set of a member of an image that its search document and its sidecar show. */
-export function* changeImage(id: string, sql: string, ...values: readonly (string | number)[]): Steps<boolean> {
+export function* changeImage(id: string, sql: string, ...values: readonly (string | number | null)[]): Steps<boolean> {
   if ((yield* lockContainerOf(id)) === undefined) return false
   const done = yield* changed(sql, ...values)
   if (!done) return false
   yield* refreshImageDocument(id)
   yield* noteImageChange(id)
   return true
+}
+
+/** What was read in the bytes before was wrong, or less: the record follows what is read in them now. */
+export function* correctFacts(
+  id: string,
+  { arch, signed, encrypted, fingerprints }: Omit<BlobFacts, 'key' | 'size'>,
+  now: number,
+  seen: { readonly blobKey: string },
+): Steps<boolean> {
+  const image = yield* findImage(id)
+  if (image === undefined || image.blobKey !== seen.blobKey) return false
+  const archFromHeader = arch !== null
+  const isSame =
+    (archFromHeader ? image.arch === arch && image.archFromHeader : !image.archFromHeader) &&
+    image.signed === signed &&
+    image.encrypted === encrypted &&
+    JSON.stringify(image.fingerprints) === JSON.stringify(fingerprints)
+  if (isSame) return false
+  return yield* changeImage(
+    id,
+    `UPDATE images SET arch = COALESCE(?, arch), arch_from_header = ?, signed = ?, encrypted = ?, fingerprints = ?, updated_at = ${later}
+      WHERE id = ? AND blob_key = ? RETURNING id`,
+    ...[arch, flag(archFromHeader), nullableFlag(signed), nullableFlag(encrypted)],
+    ...[JSON.stringify(fingerprints), now, now, id, seen.blobKey],
+  )
 }

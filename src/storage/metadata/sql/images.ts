@@ -1,22 +1,27 @@
-import type { CreateResult, ImageRecord, ImageStore } from '../contract.js'
+import type { Activity, CreateResult, ImageRecord, ImageStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
+import { inContainer as ofContainer, writeEvent } from './activity.js'
 import {
   abandoned,
   changeImage,
+  correctFacts,
   deleteIfAbandoned,
   deleteImage,
   findImage,
   publishImage,
   shareBytesOf,
 } from './image-steps.js'
-import { lockContainer } from './locks.js'
+import { imagePage, imageSummary } from './listed-images.js'
+import { lockContainer, lockContainerOf } from './locks.js'
 import { later, pageSize } from './names.js'
+import { imagePreview } from './previews.js'
 import { restoreImage } from './restore.js'
 import { imageColumns, imageInContainerColumns, imageInContainerOf, imageOf, tagOf } from './rows.js'
 import { changed, isListed, listValue, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
 import { claimRecord } from './usage.js'
 
-const inContainer = `SELECT ${imageInContainerColumns} FROM images i JOIN containers c ON c.id = i.container_id`
+// one that is being deleted is as good as gone
+const inContainer = `SELECT ${imageInContainerColumns} FROM images i JOIN containers c ON c.id = i.container_id AND c.deleting_at IS NULL`
 const byId = `${inContainer} WHERE i.id = ?`
 const byPath = 'c.entity_name = ? AND c.collection_name = ? AND c.name = ?'
 
@@ -37,6 +42,7 @@ function* createImage({
   shareBytes,
   maxRecords,
   maxPending,
+  activity,
 }: NewImage): Steps<Awaited<ReturnType<ImageStore['createIfAbsent']>>> {
   const container = yield* lockContainer(containerId)
   if (container === undefined)
@@ -46,7 +52,7 @@ function* createImage({
   const published =
     shareBytes === undefined || record.state === 'published' || record.state === 'unproven'
       ? record
-      : yield* shareBytesOf(record, container.entityId, { ...shareBytes, now })
+      : yield* shareBytesOf(record, container, { ...shareBytes, now, activity })
   if (result.created) {
     if (published.state === 'pending') yield* checkPending(owner, maxPending)
     // last, because it locks the entity: container, upload, blob, entity is the order of all
@@ -91,6 +97,21 @@ function* findOrInsert({
   return { record: imageOf(row), created: true }
 }
 
+/** Writes the event of an image that is there. The caller holds the container's lock. */
+function* tellOf(
+  action: 'image.damaged' | 'image.changed',
+  id: string,
+  now: number,
+  activity: Activity | undefined,
+): Steps<void> {
+  if (activity === undefined) return
+  const container = yield* lockContainerOf(id)
+  const image = yield* findImage(id)
+  if (container === undefined || image === undefined) return
+  const { digest, arch } = image
+  yield* writeEvent(activity, { action, at: now, ...ofContainer(container), digest, arch })
+}
+
 export function imageStore(runner: SqlRunner): ImageStore {
   return {
     createIfAbsent: (image) => runner.run('transaction', () => createImage(image)),
@@ -103,6 +124,12 @@ export function imageStore(runner: SqlRunner): ImageStore {
           ? selectFirst(imageInContainerOf, findByDigest, entity, collection, container, selector.digest)
           : selectFirst(imageInContainerOf, findByTag, entity, collection, container, selector.arch, selector.tag),
       ),
+
+    page: (query) => runner.run('read', () => imagePage(runner.dialect, query)),
+
+    findSummary: (id) => runner.run('read', () => imageSummary(runner.dialect, id)),
+
+    preview: (id) => runner.run('read', () => imagePreview(id)),
 
     findPublished: (digest, limit) =>
       runner.run('read', () =>
@@ -125,15 +152,19 @@ export function imageStore(runner: SqlRunner): ImageStore {
 
     publish: (change) => runner.run('transaction', () => publishImage(change)),
 
-    setState: (id, from, to, now, seen) =>
-      runner.run('transaction', () =>
-        changeImage(
+    setState: (id, from, to, now, seen, activity) =>
+      runner.run('transaction', function* () {
+        const done = yield* changeImage(
           id,
           `UPDATE images SET state = ?, updated_at = ${later} WHERE id = ? AND blob_key ${seen === undefined ? 'IS NOT NULL' : '= ?'}
             AND ${isListed(runner.dialect, 'state')} RETURNING id`,
           ...[to, now, now, id, ...(seen === undefined ? [] : [seen.blobKey ?? '']), listValue(from)],
-        ),
-      ),
+        )
+        if (done && to === 'damaged') yield* tellOf('image.damaged', id, now, activity)
+        return done
+      }),
+
+    setFacts: (id, facts, now, seen) => runner.run('transaction', () => correctFacts(id, facts, now, seen)),
 
     setArchIfUnknown: (id, arch, now) =>
       runner.run('transaction', function* () {
@@ -148,7 +179,15 @@ export function imageStore(runner: SqlRunner): ImageStore {
         return yield* findImage(id)
       }),
 
-    delete: (id, now) => runner.run('transaction', () => deleteImage(id, now)),
+    update: (id, { description, now, activity }) =>
+      runner.run('transaction', function* () {
+        const sql = `UPDATE images SET description = ?, updated_at = ${later} WHERE id = ? RETURNING id`
+        if (!(yield* changeImage(id, sql, description, now, now, id))) return undefined
+        yield* tellOf('image.changed', id, now, activity)
+        return yield* findImage(id)
+      }),
+
+    delete: (id, now, activity) => runner.run('transaction', () => deleteImage(id, now, activity)),
 
     findAbandoned: ({ before, after = '', limit }) =>
       runner.run('read', () =>

@@ -1,23 +1,37 @@
-import { type Steps, selectFirst } from './steps.js'
+import { listOf } from './rows.js'
+import { type Row, type Steps, selectFirst } from './steps.js'
 
 export interface LockedContainer {
   readonly id: string
   readonly entityId: string
+  readonly collectionId: string
+  /** `entity/collection/container`. */
+  readonly path: string
+  /** Private, by itself or by its collection. */
+  readonly hidden: boolean
+  /** Of its tags, ascending. */
+  readonly archs: readonly string[]
 }
 
-const lockedContainer = (row: Readonly<Record<string, unknown>>): LockedContainer => ({
+const columns = 'id, entity_id, entity_name, collection_id, collection_name, name, private, collection_private, archs'
+
+const lockedContainer = (row: Row): LockedContainer => ({
   id: row.id as string,
   entityId: row.entity_id as string,
+  collectionId: row.collection_id as string,
+  path: `${row.entity_name}/${row.collection_name}/${row.name}`,
+  hidden: row.private === 1 || row.collection_private === 1,
+  archs: listOf(row.archs),
 })
 
 /**
  * Every change of an image, its tags or its search document holds the lock of the container it lies in, so that two of them come one after the other. Locks are taken
- * in the order container, upload, blob, entity.
+ * in the order container, upload, blob, collection, entity, counters. One that is being deleted is as good as gone.
  */
 export function* lockContainer(containerId: string): Steps<LockedContainer | undefined> {
   return yield* selectFirst(
     lockedContainer,
-    'SELECT id, entity_id FROM containers WHERE id = ? FOR NO KEY UPDATE',
+    `SELECT ${columns} FROM containers WHERE id = ? AND deleting_at IS NULL FOR NO KEY UPDATE`,
     containerId,
   )
 }
@@ -25,8 +39,17 @@ export function* lockContainer(containerId: string): Steps<LockedContainer | und
 export function* lockContainerOf(imageId: string): Steps<LockedContainer | undefined> {
   return yield* selectFirst(
     lockedContainer,
-    'SELECT id, entity_id FROM containers WHERE id = (SELECT container_id FROM images WHERE id = ?) FOR NO KEY UPDATE',
+    `SELECT ${columns} FROM containers WHERE id = (SELECT container_id FROM images WHERE id = ?) AND deleting_at IS NULL FOR NO KEY UPDATE`,
     imageId,
+  )
+}
+
+/** One that is being deleted. */
+export function* lockDeleting(containerId: string): Steps<LockedContainer | undefined> {
+  return yield* selectFirst(
+    lockedContainer,
+    `SELECT ${columns} FROM containers WHERE id = ? AND deleting_at IS NOT NULL FOR NO KEY UPDATE`,
+    containerId,
   )
 }
 

@@ -1,8 +1,9 @@
 import type { ImageRecord, ImageStore, RestoredImage, TagRecord } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import { noteImageChange } from './changes.js'
+import { changeContents, noteTagsRemoved, touchContainer } from './contents.js'
 import { findImage, loseTag } from './image-steps.js'
-import { lockContainer, releaseBlob } from './locks.js'
+import { type LockedContainer, lockContainer, releaseBlob } from './locks.js'
 import { flag, nullableFlag } from './names.js'
 import { imageColumns, imageOf, tagOf } from './rows.js'
 import { refreshImageDocument } from './search-documents.js'
@@ -84,6 +85,22 @@ function* putBackTags(
   return { set, losers }
 }
 
+/** The latest tag, the archs and the time of the last change. */
+function* noteRestored(
+  container: LockedContainer,
+  {
+    image,
+    tags,
+    losers,
+  }: { readonly image: RestoredImage; readonly tags: readonly TagRecord[]; readonly losers: number },
+): Steps<void> {
+  const now = Math.max(image.updatedAt, ...tags.map(({ updatedAt }) => updatedAt))
+  if (tags.length === 0 && losers === 0) return yield* touchContainer(container.id, now, undefined)
+  const archs = [...new Set([...container.archs, ...tags.map(({ arch }) => arch)])].sort()
+  // which also finds the latest one
+  yield* noteTagsRemoved({ ...container, archs }, { archs: tags.map(({ arch }) => arch), now, activity: undefined })
+}
+
 export function* restoreImage(image: RestoredImage): Steps<Awaited<ReturnType<ImageStore['restore']>>> {
   const container = yield* lockContainer(image.containerId)
   if (container === undefined) throw new MetadataError('parent-missing', 'the container of the image does not exist')
@@ -106,7 +123,13 @@ export function* restoreImage(image: RestoredImage): Steps<Awaited<ReturnType<Im
     yield* refreshImageDocument(loser)
     yield* noteImageChange(loser)
   }
-  if (restored) yield* changeUsage(container.entityId, { used: image.size - (found?.size ?? 0) })
+  yield* noteRestored(container, { image, tags: set, losers: losers.size })
+  if (restored)
+    yield* changeContents(container, {
+      bytes: image.size - (found?.size ?? 0),
+      images: found === undefined || found.blobKey === null ? 1 : 0,
+      now: image.updatedAt,
+    })
   if (found === undefined) yield* changeRecords(container.entityId, 1)
   const record = yield* findImage(id)
   if (record === undefined) throw new MetadataError('internal', 'the image is not there after it was put back')

@@ -1,4 +1,5 @@
 import type {
+  BlobInspection,
   BlobRecord,
   CollectionRecord,
   ContainerRecord,
@@ -55,6 +56,10 @@ const containerNames =
 /** A container is most often read beside its image, so its columns carry a prefix of their own. */
 export const containerColumns: string = containerNames.map((name) => `${name} AS c_${name}`).join(', ')
 
+/** The same of the table under this alias. */
+export const containerColumnsOf = (alias: string): string =>
+  containerNames.map((name) => `${alias}.${name} AS c_${name}`).join(', ')
+
 export function containerOf(row: Row): ContainerRecord {
   return {
     id: row.c_id as string,
@@ -80,15 +85,15 @@ const imageNames =
 
 export const imageColumns: string = imageNames.join(', ')
 
+/** The same of the table under this alias. */
+export const imageColumnsOf = (alias: string): string => imageNames.map((name) => `${alias}.${name}`).join(', ')
+
 /** The columns of an image `i` and of its container `c`. */
-export const imageInContainerColumns: string = [
-  ...imageNames.map((name) => `i.${name}`),
-  ...containerNames.map((name) => `c.${name} AS c_${name}`),
-].join(', ')
+export const imageInContainerColumns: string = [imageColumnsOf('i'), containerColumnsOf('c')].join(', ')
 
 const none: readonly string[] = Object.freeze([])
 
-function flagOf(value: unknown): boolean | null {
+export function flagOf(value: unknown): boolean | null {
   return value === null ? null : value === 1
 }
 
@@ -158,6 +163,19 @@ export function uploadOf(row: Row): UploadRecord {
 }
 
 export const blobColumns = 'blob_key, digest, size, created_at, unreferenced_at'
+
+export function inspectionOf(row: Row): BlobInspection {
+  return {
+    version: row.inspection_version as number,
+    inspectedAt: row.inspected_at as number,
+    value: JSON.parse(row.inspection as string),
+  }
+}
+
+/** Version, time and document, as the columns of a blob take them. */
+export function inspectionValues({ version, inspectedAt, value }: BlobInspection): readonly [number, number, string] {
+  return [version, inspectedAt, JSON.stringify(value)]
+}
 
 export function blobOf(row: Row): BlobRecord {
   return {

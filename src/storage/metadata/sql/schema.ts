@@ -1,3 +1,4 @@
+import { listSteps } from './later-steps.js'
 import type { Dialect } from './steps.js'
 
 /**
@@ -128,6 +129,59 @@ const retiredNames: Migration = ({ text }) => [
   `CREATE TABLE retired_names (name ${text} PRIMARY KEY, user_id ${text} NOT NULL)`,
 ]
 
+/** What was read in the bytes of each blob; the rows that wait for it are found by their version, 0 for none. */
+export const blobInspections: Migration = ({ text }) => [
+  'ALTER TABLE blobs ADD COLUMN inspection_version INTEGER NOT NULL DEFAULT 0',
+  'ALTER TABLE blobs ADD COLUMN inspected_at BIGINT',
+  `ALTER TABLE blobs ADD COLUMN inspection ${text}`,
+  'CREATE INDEX blobs_by_inspection ON blobs (inspection_version, blob_key) WHERE unreferenced_at IS NULL',
+]
+
+/**
+ * What lists show and are ordered by, kept with every change, and what people and the registry did. Only what takes no time: the rest of it, over what is in
+ * the tables already, is done in steps (`later-steps.ts`), between which others may read.
+ */
+const listed: Migration = ({ text, serial, neverReusedSuffix, clustered }) => [
+  'ALTER TABLE entities ADD COLUMN image_count BIGINT NOT NULL DEFAULT 0',
+  'ALTER TABLE collections ADD COLUMN used_bytes BIGINT NOT NULL DEFAULT 0',
+  'ALTER TABLE collections ADD COLUMN image_count BIGINT NOT NULL DEFAULT 0',
+  ...[
+    'used_bytes BIGINT NOT NULL DEFAULT 0',
+    'image_count BIGINT NOT NULL DEFAULT 0',
+    `archs ${text} NOT NULL DEFAULT '[]'`,
+  ].map((column) => `ALTER TABLE containers ADD COLUMN ${column}`),
+  ...[`latest_arch ${text}`, `latest_tag ${text}`, 'last_pulled_at BIGINT', 'changed_at BIGINT NOT NULL DEFAULT 0'].map(
+    (column) => `ALTER TABLE containers ADD COLUMN ${column}`,
+  ),
+  // while it is being deleted a container has no images that anybody sees, and a name that nobody can ask for
+  ...[`changed_by ${text}`, 'deleting_at BIGINT'].map((column) => `ALTER TABLE containers ADD COLUMN ${column}`),
+  ...['download_count BIGINT NOT NULL DEFAULT 0', 'last_pulled_at BIGINT', `pushed_by_name ${text}`].map(
+    (column) => `ALTER TABLE images ADD COLUMN ${column}`,
+  ),
+  `ALTER TABLE tags ADD COLUMN changed_by ${text}`,
+  // no references: history and events outlive what they are about
+  `CREATE TABLE tag_history (seq ${serial} PRIMARY KEY${neverReusedSuffix}, container_id ${text} NOT NULL, at BIGINT NOT NULL, by_id ${text}, by_name ${text},
+    arch ${text} NOT NULL, tag ${text} NOT NULL, digest ${text}, previous ${text}, via ${text} NOT NULL)`,
+  'CREATE INDEX tag_history_of_container ON tag_history (container_id, seq)',
+  'CREATE INDEX tag_history_of_tag ON tag_history (container_id, tag, seq)',
+  `CREATE TABLE events (seq ${serial} PRIMARY KEY${neverReusedSuffix}, at BIGINT NOT NULL, action ${text} NOT NULL, actor_id ${text}, actor_name ${text},
+    via ${text} NOT NULL, token_id ${text}, path ${text}, entity_id ${text}, container_id ${text}, digest ${text}, tag ${text}, arch ${text},
+    request_id ${text}, details ${text} NOT NULL)`,
+  'CREATE INDEX events_of_entity ON events (entity_id, seq) WHERE entity_id IS NOT NULL',
+  'CREATE INDEX events_of_container ON events (container_id, seq) WHERE container_id IS NOT NULL',
+  'CREATE INDEX events_of_actor ON events (actor_name, seq) WHERE actor_name IS NOT NULL',
+  'CREATE INDEX events_by_time ON events (at, seq)',
+  `CREATE TABLE pulls_day (scope ${text} NOT NULL, id ${text} NOT NULL, day INTEGER NOT NULL, pulls BIGINT NOT NULL, PRIMARY KEY (scope, id, day))${clustered}`,
+  `CREATE INDEX pulls_day_fine ON pulls_day (day, scope, id) WHERE scope IN ('image', 'container')`,
+  `CREATE TABLE usage_day (entity_id ${text} NOT NULL, day INTEGER NOT NULL, used_bytes BIGINT NOT NULL, images BIGINT NOT NULL,
+    PRIMARY KEY (entity_id, day))${clustered}`,
+  // in slots, so that pushes to different entities do not wait for each other
+  `CREATE TABLE counters (slot INTEGER PRIMARY KEY, containers BIGINT NOT NULL, images BIGINT NOT NULL, bytes BIGINT NOT NULL,
+    public_containers BIGINT NOT NULL, public_images BIGINT NOT NULL, public_bytes BIGINT NOT NULL)`,
+  `INSERT INTO counters VALUES ${Array.from({ length: 16 }, (_, slot) => `(${slot}, 0, 0, 0, 0, 0, 0)`).join(', ')}`,
+  `INSERT INTO schema_steps (name, position) VALUES ${listSteps.map((name) => `('${name}', '')`).join(', ')}`,
+]
+
 /**
  * Sessions of browsers and one-time codes beside tokens. The database itself ends a session with its parent, so that
  * none can be made of a token that is being revoked.
@@ -160,6 +214,8 @@ export const migrations: readonly Migration[] = [
   extensionDocuments,
   bounds,
   retiredNames,
+  blobInspections,
+  listed,
   sessions,
   members,
 ]

@@ -22,13 +22,23 @@ export interface NameDocument {
   readonly description: string
 }
 
-/** Makes an entity, a collection or a container searchable. Called once, when it is made: neither name nor description changes later. */
+/** Makes an entity, a collection or a container searchable, by what it is called now. */
 export function* writeNameDocument(
   table: 'search_entities' | 'search_collections' | 'search_containers',
   document: NameDocument,
 ): Steps<void> {
   const text = documentText(document.path, [document.description], [])
-  yield { sql: `INSERT INTO ${table} (ref_id, text) VALUES (?, ?)`, values: [document.id, text] }
+  yield {
+    sql: `INSERT INTO ${table} (ref_id, text) VALUES (?, ?) ON CONFLICT (ref_id) DO UPDATE SET text = excluded.text`,
+    values: [document.id, text],
+  }
+}
+
+export function* removeNameDocument(
+  table: 'search_entities' | 'search_collections' | 'search_containers',
+  id: string,
+): Steps<void> {
+  yield { sql: `DELETE FROM ${table} WHERE ref_id = ?`, values: [id] }
 }
 
 /** Brings the document of an image in line with the image, its container and its tags. Only published images have one. The caller holds the container's lock. */

@@ -127,7 +127,7 @@ function* imagesQuery(dialect: Dialect, query: SearchQuery, before: number | und
     hidden: 'c.private = 1 OR c.collection_private = 1',
     entity: 'c.entity_name',
   })
-  const conditions = [match, 'i.id = s.ref_id', 'c.id = s.container_id']
+  const conditions = [match, 'i.id = s.ref_id', 'c.id = s.container_id', 'c.deleting_at IS NULL']
   const values: Value[] = [byArch === undefined ? dialect.pattern(query.value) : query.value]
   if (before !== undefined) {
     conditions.push(`${position} < CAST(? AS BIGINT)`)

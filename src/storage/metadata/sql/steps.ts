@@ -48,6 +48,8 @@ export interface Dialect {
   pattern(value: string): string
   /** The same search in `search_images` by the index of archs instead of that of the text; its `?` is the value itself. Absent where the database finds that way itself. */
   readonly searchByArch?: TextSearch
+  /** Where in the column the value of one `?` begins, from 1; 0 where it is not there. */
+  positionIn(column: string): string
   /** A table `list` with the one column `value`: a list of strings, given as one `?` by {@link listValue}. */
   readonly list: string
   /** An aggregate: the values of a column of text as a JSON list, as text. */
@@ -74,6 +76,11 @@ export function* selectFirst<R>(map: (row: Row) => R, sql: string, ...values: re
 
 export function* selectAll<R>(map: (row: Row) => R, sql: string, ...values: readonly Value[]): Steps<readonly R[]> {
   return (yield { sql, values }).map(map)
+}
+
+/** The first of the records that the steps find. */
+export function* first<R>(steps: Steps<readonly R[]>): Steps<R | undefined> {
+  return (yield* steps)[0]
 }
 
 /** Runs a statement; true when it gave a row back (`RETURNING`), which is how a compare-and-set learns that it won. */

@@ -1,5 +1,5 @@
 import { messageOf } from '../../../foreign.js'
-import type { MetadataCheck, MetadataStore } from '../contract.js'
+import type { MetadataCheck, MetadataStore, MigrationProgress } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import { accountStore } from './accounts.js'
 import { blobStore } from './blobs.js'
@@ -8,8 +8,11 @@ import { collectionStore } from './collections.js'
 import { containerStore } from './containers.js'
 import { documentStore } from './documents.js'
 import { entityStore } from './entities.js'
+import { eventStore } from './events.js'
 import { imageStore } from './images.js'
+import { laterStep, listSteps } from './later-steps.js'
 import { migrate } from './migrate.js'
+import { pullStore, usageStore } from './pulls.js'
 import { search } from './search.js'
 import { settingStore } from './settings.js'
 import { changed, type SqlDriver, type SqlRunner } from './steps.js'
@@ -18,8 +21,24 @@ import { uploadStore } from './uploads.js'
 
 /** A driver that connects and migrates by itself at its first use, and refuses after it was closed. */
 interface LazyDriver extends SqlRunner {
-  ready(): Promise<void>
+  ready(onProgress?: (progress: MigrationProgress) => void): Promise<void>
   close(): Promise<void>
+}
+
+type OnProgress = (progress: MigrationProgress) => void
+
+/** Does what a migration left for later, one short transaction after the other. Several instances take turns. */
+async function finishMigration(driver: SqlDriver, onProgress: OnProgress): Promise<void> {
+  const isLeft = (): Promise<boolean> => driver.run('read', () => changed('SELECT name FROM schema_steps LIMIT 1'))
+  while (await isLeft()) {
+    let step: string | undefined
+    await driver.migrate(function* () {
+      step = yield* laterStep()
+    })
+    if (step !== undefined) onProgress({ step, done: listSteps.indexOf(step), total: listSteps.length })
+    // whoever reads or writes in between goes first
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 function lazyDriver(driver: SqlDriver): LazyDriver {
@@ -29,16 +48,17 @@ function lazyDriver(driver: SqlDriver): LazyDriver {
 
   const closed = (): Promise<never> => Promise.reject(new MetadataError('closed', 'the metadata store was closed'))
 
-  const open = async (): Promise<void> => {
+  const open = async (onProgress: OnProgress): Promise<void> => {
     await driver.open()
     await driver.migrate(() => migrate(driver.dialect))
+    await finishMigration(driver, onProgress)
     isReady = true
   }
 
-  const ready = (): Promise<void> => {
+  const ready = (onProgress: OnProgress = () => undefined): Promise<void> => {
     if (closing !== undefined) return closed()
     // a failure is not kept: the database may be there at the next call
-    opening ??= open().catch((error: unknown) => {
+    opening ??= open(onProgress).catch((error: unknown) => {
       opening = undefined
       throw error
     })
@@ -89,6 +109,9 @@ export function sqlStore(driver: SqlDriver): MetadataStore {
     accounts: accountStore(gate),
     settings: settingStore(gate),
     documents: documentStore(gate),
+    events: eventStore(gate),
+    pulls: pullStore(gate),
+    usage: usageStore(gate),
     search: (query) => search(gate, query),
   }
 }

@@ -1,7 +1,10 @@
-import type { TagStore } from '../contract.js'
+import type { TagChange, TagStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
+import { inContainer, writeEvent, writeHistory } from './activity.js'
 import { noteImageChange } from './changes.js'
-import { deleteImage, loseTag } from './image-steps.js'
+import { noteTagSet, noteTagsRemoved } from './contents.js'
+import { deleteImage, findImage, loseTag } from './image-steps.js'
+import { findTag, tagPage } from './listed-images.js'
 import { lockContainer } from './locks.js'
 import { pageSize } from './names.js'
 import { tagOf } from './rows.js'
@@ -17,37 +20,49 @@ function* setTag({
   imageId,
   now,
   maxTags,
-}: Parameters<TagStore['set']>[0]): Steps<{ readonly previous: string | undefined }> {
-  yield* lockContainer(containerId)
-  const visible = yield* changed(
-    `SELECT id FROM images WHERE id = ? AND container_id = ? AND state IN ('published', 'unproven')`,
+  expected,
+  activity,
+}: Parameters<TagStore['set']>[0]): Steps<TagChange> {
+  const container = yield* lockContainer(containerId)
+  const digest = yield* selectFirst(
+    (row) => row.digest as string,
+    `SELECT digest FROM images WHERE id = ? AND container_id = ? AND state IN ('published', 'unproven')`,
     imageId,
     containerId,
   )
-  if (!visible)
+  if (container === undefined || digest === undefined)
     throw new MetadataError('image-missing', 'the image of the tag is not a published one of this container')
   const before = yield* selectFirst(
-    tagOf,
-    `SELECT arch, tag, image_id, updated_at FROM tags WHERE ${thisTag}`,
+    (row) => ({ ...tagOf(row), digest: row.digest as string }),
+    `SELECT t.arch, t.tag, t.image_id, t.updated_at, i.digest FROM tags t JOIN images i ON i.id = t.image_id
+      WHERE t.container_id = ? AND t.arch = ? AND t.tag = ?`,
     containerId,
     arch,
     tag,
   )
   const previous = before?.imageId
+  const result = { previous, previousDigest: before?.digest }
+  if (expected !== undefined && (before?.digest ?? null) !== expected) return { isSet: false, ...result }
   if (before === undefined) yield* checkTags(containerId, maxTags)
   yield {
-    sql: `INSERT INTO tags (container_id, arch, tag, image_id, updated_at) VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT (container_id, arch, tag) DO UPDATE SET image_id = excluded.image_id,
+    sql: `INSERT INTO tags (container_id, arch, tag, image_id, updated_at, changed_by) VALUES (?, ?, ?, ?, ?, ?)
+      ON CONFLICT (container_id, arch, tag) DO UPDATE SET image_id = excluded.image_id, changed_by = excluded.changed_by,
         updated_at = CASE WHEN tags.updated_at > excluded.updated_at THEN tags.updated_at ELSE excluded.updated_at END`,
-    values: [containerId, arch, tag, imageId, now],
+    values: [containerId, arch, tag, imageId, now, activity?.actor.name ?? null],
   }
-  if (previous === imageId) return { previous }
+  yield* noteTagSet(container, { arch, tag, now, activity })
+  if (previous === imageId) return { isSet: true, ...result }
   if (before !== undefined) yield* loseTag(before, now)
   for (const id of previous === undefined ? [imageId] : [imageId, previous]) {
     yield* refreshImageDocument(id)
     yield* noteImageChange(id)
   }
-  return { previous }
+  yield* writeHistory(activity, { containerId, at: now, arch, tag, digest, previous: before?.digest ?? null })
+  yield* writeEvent(activity, {
+    ...{ action: 'tag.moved', at: now, ...inContainer(container), digest, tag, arch },
+    details: { previous: before?.digest ?? null },
+  })
+  return { isSet: true, ...result }
 }
 
 /** Throws where the container has no room for one more. */
@@ -64,29 +79,39 @@ function* removeTag({
   tag,
   imageId,
   now,
+  keepImage = false,
+  activity,
 }: Parameters<TagStore['remove']>[0]): Steps<Awaited<ReturnType<TagStore['remove']>>> {
-  yield* lockContainer(containerId)
-  const removed = yield* selectFirst(
-    tagOf,
-    `DELETE FROM tags WHERE ${thisTag} AND image_id = ? RETURNING arch, tag, image_id, updated_at`,
-    ...[containerId, arch, tag, imageId],
-  )
-  if (removed === undefined) {
+  const container = yield* lockContainer(containerId)
+  const removed =
+    container &&
+    (yield* selectFirst(
+      tagOf,
+      `DELETE FROM tags WHERE ${thisTag} AND image_id = ? RETURNING arch, tag, image_id, updated_at`,
+      ...[containerId, arch, tag, imageId],
+    ))
+  if (container === undefined || removed === undefined) {
     return (yield* changed(`SELECT tag FROM tags WHERE ${thisTag}`, containerId, arch, tag)) ? 'moved' : 'gone'
   }
-  if (yield* changed('SELECT tag FROM tags WHERE image_id = ? LIMIT 1', imageId)) {
+  const digest = (yield* findImage(imageId))?.digest ?? null
+  yield* writeHistory(activity, { containerId, at: now, arch, tag, digest: null, previous: digest })
+  yield* writeEvent(activity, { action: 'tag.removed', at: now, ...inContainer(container), digest, tag, arch })
+  yield* noteTagsRemoved(container, { archs: [arch], now, activity })
+  if (keepImage || (yield* changed('SELECT tag FROM tags WHERE image_id = ? LIMIT 1', imageId))) {
     yield* loseTag(removed, now)
     yield* refreshImageDocument(imageId)
     yield* noteImageChange(imageId)
     return 'removed'
   }
-  yield* deleteImage(imageId, now)
+  yield* deleteImage(imageId, now, activity)
   return 'image-deleted'
 }
 
 export function tagStore(runner: SqlRunner): TagStore {
   return {
     set: (tag) => runner.run('transaction', () => setTag(tag)),
+    page: (query) => runner.run('read', () => tagPage(runner.dialect, query)),
+    find: (containerId, arch, tag) => runner.run('read', () => findTag(containerId, arch, tag)),
     list: (containerId, { tag, limit } = {}) =>
       runner.run('read', () =>
         selectAll(

@@ -1,9 +1,10 @@
-import type { UploadLimits, UploadRecord, UploadStore } from '../contract.js'
+import type { Activity, Page, UploadLimits, UploadRecord, UploadStore } from '../contract.js'
 import { MetadataError } from '../errors.js'
+import { inContainer, writeEvent } from './activity.js'
 import { lockContainer } from './locks.js'
 import { pageSize } from './names.js'
 import { uploadColumns, uploadOf } from './rows.js'
-import { changed, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
+import { changed, type Row, type SqlRunner, type Steps, selectAll, selectFirst } from './steps.js'
 import { changeUsage, claimUsage } from './usage.js'
 
 const forgottenAtOnce = 1000
@@ -56,11 +57,16 @@ function* createUpload(upload: Parameters<UploadStore['create']>[0]): Steps<Uplo
   const there =
     container?.entityId === upload.entityId &&
     (yield* changed('SELECT id FROM images WHERE id = ? AND container_id = ?', upload.imageId, upload.containerId))
-  if (!there) throw new MetadataError('image-missing', 'the image of the upload does not exist in its container')
+  if (container === undefined || !there)
+    throw new MetadataError('image-missing', 'the image of the upload does not exist in its container')
   if (upload.limits !== undefined) {
     yield* checkLimits(upload.imageId, upload.principal, upload.limits)
     yield* forgetEnded(upload.principal, upload.limits)
   }
+  yield* writeEvent(upload.activity, {
+    ...{ action: 'upload.started', at: upload.createdAt, ...inContainer(container), digest: upload.digest },
+    details: { uploadId: upload.id, size: upload.size },
+  })
   yield* claimUsage(upload.entityId, { reserved: upload.size, defaultQuotaBytes: upload.defaultQuotaBytes })
   const [row = {}] = yield {
     sql: `INSERT INTO uploads (${uploadColumns}) VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) RETURNING ${uploadColumns}`,
@@ -89,22 +95,71 @@ function* createUpload(upload: Parameters<UploadStore['create']>[0]): Steps<Uplo
   return uploadOf(row)
 }
 
-function* moveUpload(...[id, from, to, now, seen]: Parameters<UploadStore['move']>): Steps<boolean> {
+/** The event of an upload that ended without an image; its container may be gone. */
+function* writeEnd(
+  moved: Row,
+  {
+    id,
+    to,
+    now,
+    activity,
+  }: { readonly id: string; readonly to: string; readonly now: number; readonly activity: Activity | undefined },
+): Steps<void> {
+  if (activity === undefined) return
+  const containerId = moved.container_id as string
+  const path = yield* selectFirst(
+    (row) => `${row.entity_name}/${row.collection_name}/${row.name}`,
+    'SELECT entity_name, collection_name, name FROM containers WHERE id = ? AND deleting_at IS NULL',
+    containerId,
+  )
+  yield* writeEvent(activity, {
+    ...{ action: 'upload.aborted', at: now, path: path ?? null, entityId: moved.entity_id as string, containerId },
+    digest: moved.digest as string,
+    details: { uploadId: id, size: moved.size as number, state: to },
+  })
+}
+
+function* moveUpload(...[id, from, to, now, seen, activity]: Parameters<UploadStore['move']>): Steps<boolean> {
   // an upload that ended gave its reservation back, or turned it into usage, and never begins again
   if (from !== 'open' && from !== 'completing') return false
   const moved = (yield {
-    sql: `UPDATE uploads SET state = ?, updated_at = ? WHERE id = ? AND state = ?${seen === undefined ? '' : ' AND updated_at = ?'} RETURNING size, entity_id`,
+    sql: `UPDATE uploads SET state = ?, updated_at = ? WHERE id = ? AND state = ?${seen === undefined ? '' : ' AND updated_at = ?'} RETURNING size, entity_id, container_id, digest`,
     values: [to, now, id, from, ...(seen === undefined ? [] : [seen.updatedAt])],
   })[0]
   if (moved === undefined) return false
-  if (to === 'aborted' || to === 'expired')
+  if (to === 'aborted' || to === 'expired') {
+    yield* writeEnd(moved, { id, to, now, activity })
     yield* changeUsage(moved.entity_id as string, { reserved: -(moved.size as number) })
+  }
   return true
+}
+
+/** By id, which is random: an order that no upload changes while it goes on. */
+function* uploadPage({
+  entityId,
+  principal,
+  limit,
+  after = '',
+}: Parameters<UploadStore['page']>[0]): Steps<Page<UploadRecord>> {
+  const underWay = `state IN ('open', 'completing')`
+  const conditions = [
+    ...(entityId === undefined ? [] : [{ sql: 'entity_id = ?', value: entityId }]),
+    ...(principal === undefined ? [] : [{ sql: 'principal = ?', value: principal }]),
+    { sql: 'id > ?', value: after },
+  ]
+  const size = pageSize(limit)
+  const found = yield* selectAll(
+    uploadOf,
+    `SELECT ${uploadColumns} FROM uploads WHERE ${underWay} AND ${conditions.map(({ sql }) => sql).join(' AND ')} ORDER BY id LIMIT ?`,
+    ...[...conditions.map(({ value }) => value), size + 1],
+  )
+  const items = found.slice(0, size)
+  return { items, next: found.length > size ? items.at(-1)?.id : undefined }
 }
 
 export function uploadStore(runner: SqlRunner): UploadStore {
   const findInState = (
-    state: 'open' | 'completing' | 'completed',
+    state: 'open' | 'completing',
     imageId: string,
     principal: string | null,
     limit?: number,
@@ -126,9 +181,9 @@ export function uploadStore(runner: SqlRunner): UploadStore {
 
     findOpen: (imageId, principal, limit) => findInState('open', imageId, principal, limit),
 
-    findCompleted: (imageId, principal) => findInState('completed', imageId, principal),
-
     findCompleting: (imageId, principal) => findInState('completing', imageId, principal),
+
+    page: (query) => runner.run('read', () => uploadPage(query)),
 
     move: (...change) => runner.run('transaction', () => moveUpload(...change)),
 

@@ -5,13 +5,15 @@ import { changed, type Steps } from './steps.js'
 export interface UsageChange {
   readonly used?: number
   readonly reserved?: number
+  /** Images with bytes that it holds more; negative: fewer. */
+  readonly images?: number
 }
 
 /** Changes the counters without asking for room: for bytes that were reserved, and for giving back. */
-export function* changeUsage(entityId: string, { used = 0, reserved = 0 }: UsageChange): Steps<void> {
+export function* changeUsage(entityId: string, { used = 0, reserved = 0, images = 0 }: UsageChange): Steps<void> {
   yield {
-    sql: 'UPDATE entities SET used_bytes = used_bytes + ?, reserved_bytes = reserved_bytes + ? WHERE id = ?',
-    values: [used, reserved, entityId],
+    sql: 'UPDATE entities SET used_bytes = used_bytes + ?, reserved_bytes = reserved_bytes + ?, image_count = image_count + ? WHERE id = ?',
+    values: [used, reserved, images, entityId],
   }
 }
 
@@ -21,14 +23,18 @@ export interface UsageClaim extends UsageChange {
 }
 
 /** Takes room, in the same statement that checks for it, so two callers can't both have the last of it. Throws `quota-exceeded`. */
-export function* claimUsage(entityId: string, { used = 0, reserved = 0, defaultQuotaBytes }: UsageClaim): Steps<void> {
+export function* claimUsage(
+  entityId: string,
+  { used = 0, reserved = 0, images = 0, defaultQuotaBytes }: UsageClaim,
+): Steps<void> {
   // unlimited still ends where a JavaScript number stops counting bytes one by one
   const fits = yield* changed(
-    `UPDATE entities SET used_bytes = used_bytes + ?, reserved_bytes = reserved_bytes + ?
+    `UPDATE entities SET used_bytes = used_bytes + ?, reserved_bytes = reserved_bytes + ?, image_count = image_count + ?
       WHERE id = ? AND used_bytes + reserved_bytes + CAST(? AS BIGINT)
         <= COALESCE(NULLIF(COALESCE(quota_bytes, CAST(? AS BIGINT)), 0), ${Number.MAX_SAFE_INTEGER}) RETURNING id`,
     used,
     reserved,
+    images,
     entityId,
     used + reserved,
     defaultQuotaBytes,

@@ -31,6 +31,7 @@ export const sqliteDialect: Dialect = {
     position: 's.id',
   },
   pattern: (value) => `"${value.replaceAll('"', '""')}"`,
+  positionIn: (column) => `instr(${column}, ?)`,
   list: 'json_each(?) AS list',
   jsonList: (column) => `json_group_array(${column})`,
 }
