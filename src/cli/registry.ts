@@ -121,10 +121,7 @@ export async function openLibrary(
     defaultCollection: settings.defaultCollection,
     ...(keyserver === undefined ? {} : { keyserver }),
     ...(tokenPage === undefined ? {} : { tokenPage }),
-    extensions: [
-      libraryApi(),
-      ...(settings.noUi ? [] : [libraryUi(uiTitle === undefined ? {} : { title: uiTitle })]),
-    ],
+    extensions: [libraryApi(), ...(settings.noUi ? [] : [libraryUi(uiTitle === undefined ? {} : { title: uiTitle })])],
     limits: {
       uploadSeconds: settings.uploadTime,
       pullSeconds: settings.pullTime,

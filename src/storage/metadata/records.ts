@@ -195,6 +195,20 @@ export interface UserRecord {
   readonly createdAt: number
 }
 
+/** What a member may do in an entity, each more than the one before: see what is private; push; delete and manage. */
+export type Role = 'reader' | 'writer' | 'maintainer'
+
+export interface MemberRecord {
+  /** Name of the entity. */
+  readonly entity: string
+  /** A user, or everybody in a group. */
+  readonly kind: 'user' | 'group'
+  /** Of the user or the group. */
+  readonly name: string
+  readonly role: Role
+  readonly createdAt: number
+}
+
 /** `token`: for command lines and scripts. `session`: of one browser. `code`: good once, for a session. */
 export type TokenKind = 'token' | 'session' | 'code'
 
