@@ -22,6 +22,7 @@ export interface KoaContext {
   status: number
   body: unknown
   set(name: string, value: string): void
+  append(name: string, value: string): void
   remove(name: string): void
 }
 
@@ -65,6 +66,10 @@ export function libraryMiddleware(library: Pick<Library, 'handle'>, options: Koa
     ctx.body = toBody(response.body, res)
     ctx.status = response.status
     ctx.remove('content-type')
-    for (const [name, value] of Object.entries(response.headers)) ctx.set(name, value)
+    for (const [name, value] of Object.entries(response.headers)) {
+      // beside the cookies of the host
+      if (name === 'set-cookie') ctx.append(name, value)
+      else ctx.set(name, value)
+    }
   }
 }

@@ -156,6 +156,18 @@ export function toReadable(body: AsyncIterable<Uint8Array>, res: ServerResponse)
   return Readable.from(source, { objectMode: false })
 }
 
+/** Cookies are added to those that the host has set; every other header takes the place of the host's. */
+function writeHead(res: ServerResponse, { status, headers }: LibraryResponse): void {
+  const { 'set-cookie': cookie, ...others } = headers
+  if (cookie === undefined) {
+    res.writeHead(status, headers as Record<string, string>)
+    return
+  }
+  const before = res.getHeader('set-cookie') ?? []
+  res.setHeader('set-cookie', [...(Array.isArray(before) ? before : [String(before)]), cookie])
+  res.writeHead(status, others)
+}
+
 /** Writes a response with backpressure; a body that fails midway cuts the connection. */
 export async function writeResponse(res: ServerResponse, response: LibraryResponse): Promise<void> {
   const { body } = response
@@ -165,7 +177,7 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
     if (streams) await body[Symbol.asyncIterator]().return?.()
     return
   }
-  res.writeHead(response.status, response.headers as Record<string, string>)
+  writeHead(res, response)
   if (!streams) {
     res.end(body ?? undefined)
     return

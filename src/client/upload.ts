@@ -308,6 +308,7 @@ async function put(
   }
   await response.arrayBuffer().catch(() => {})
   if (response.ok) return
+  signal.throwIfAborted()
   // a URL that has expired is asked for anew
   const status = response.status === 403 ? 503 : response.status
   throw new RegistryError(`part ${number} was refused: status ${response.status}`, { reason: 'part-refused', status })

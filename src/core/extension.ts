@@ -7,6 +7,7 @@
 
 import type { StorageBackend } from '../storage/blob/contract.js'
 import type { DocumentRecord, MetadataStore } from '../storage/metadata/contract.js'
+import type { Accounts } from './auth/accounts.js'
 import type { Action, Principal, Resource } from './auth/policy.js'
 import type { Control } from './control/control.js'
 import type { LibraryHooks, LibraryListeners } from './hooks/hooks.js'
@@ -17,8 +18,10 @@ import type { RouteContext, RouteRow } from './route.js'
 
 export type { DocumentRecord } from '../storage/metadata/contract.js'
 export type { Located } from './auth/access.js'
+export type { Accounts } from './auth/accounts.js'
 export type { Action, Principal, Resource } from './auth/policy.js'
 export { registryResource } from './auth/resources.js'
+export { endedSessionCookie, sessionCookie } from './auth/session-cookie.js'
 export type * from './control/control.js'
 export type * from './control/records.js'
 export type { LibraryHooks, LibraryListeners } from './hooks/hooks.js'
@@ -43,6 +46,8 @@ export interface ExtensionHost {
   /** Where clients reach the mount of the registry, without a trailing slash. */
   readonly publicUrl: (request: LibraryRequest) => string
   readonly metadata: MetadataStore
+  /** The built-in accounts. */
+  readonly accounts: Accounts
   /** The storage, seen from below `extensions/<name>/`. */
   readonly storage: StorageBackend
   /** Small JSON records of this extension alone. */
@@ -108,6 +113,14 @@ export interface ExtensionJob {
   run(signal: AbortSignal): Promise<void>
 }
 
+/** Pages that an extension serves, relative to the public URL. */
+export interface ExtensionPages {
+  /** Where a user gets a token: `GET auth/tokens` leads there (option `tokenPage`). */
+  readonly tokens?: string
+  /** Page of the container `E/C/N`: the client prints it after a push (option `containerUrl`). */
+  readonly container?: (path: string) => string
+}
+
 /** A row of an extension, as `defineRoute` returns it. */
 export type ExtensionRoute = RouteRow
 
@@ -127,6 +140,8 @@ export interface ExtensionParts {
   readonly on?: LibraryListeners
   /** Why a blob must stay although no image refers to it, as words that follow "kept because"; undefined = no objection. */
   readonly keeps?: (blobKey: string) => Promise<string | undefined>
+  /** Pages that clients are told of, where the host names none in its options. Of two extensions the first counts. */
+  readonly pages?: ExtensionPages
   /** Run where `library.startUpkeep()` runs. */
   readonly jobs?: readonly ExtensionJob[]
   /** Called once after metadata and storage are ready; again where it threw. */

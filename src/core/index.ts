@@ -2,7 +2,7 @@
  * `sif-library`: a `library://` registry for Singularity and Apptainer images that mounts into any Node server.
  * @module
  */
-export { type Accounts, type CreateTokenOptions, createAccounts, type TokenInfo } from './auth/accounts.js'
+export { type Accounts, type CreateTokenOptions, createAccounts } from './auth/accounts.js'
 export {
   type Action,
   type AuthHooks,
@@ -17,6 +17,9 @@ export {
   scopesAllow,
   type Visibility,
 } from './auth/policy.js'
+export { endedSessionCookie, sessionCookie } from './auth/session-cookie.js'
+export type { Sessions } from './auth/sessions.js'
+export type { TokenInfo } from './auth/token-info.js'
 export { compareStorageMarks, type StorageMarkState } from './blobs/storage-mark.js'
 export type { LibraryExtension } from './extension.js'
 export type {

@@ -172,7 +172,7 @@ export async function handleRequest(
   let response: LibraryResponse
   try {
     const match = router(request.method, request.path)
-    if (match === undefined) return undefined
+    if (match === undefined || match.row.when?.(request) === false) return undefined
     row = match.row
     if (services.isClosing())
       throw new LibraryError('unavailable', 'the registry is shutting down', { headers: retrySoon })

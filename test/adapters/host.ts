@@ -50,6 +50,8 @@ export interface Host {
   /** Content types that a body parser of the company reads before the registry is reached. */
   readonly parses: readonly string[]
   readonly company?: Company
+  /** Drops the cookies of an answer where a middleware has set one before it. */
+  readonly dropsCookies?: true
   /** Its server closes the connection of an upload that was answered early, instead of reading the rest away. */
   readonly cutsRefused?: boolean
   start(options: HostOptions): Promise<RunningHost>

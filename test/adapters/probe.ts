@@ -46,6 +46,11 @@ export const answers: Readonly<Record<string, LibraryResponse>> = {
     headers: { location: 'http://other.example/a%2Fb?c=d', 'content-length': '0', 'cache-control': 'no-store' },
     body: null,
   },
+  '/answers/cookie': {
+    status: 200,
+    headers: { 'content-length': '0', 'set-cookie': 'of-the-registry=1; Path=/; HttpOnly' },
+    body: null,
+  },
   '/answers/not-modified': { status: 304, headers: { etag: '"abc"' }, body: null },
   '/answers/unauthorized': json({ error: { code: 401 } }, 401, { 'www-authenticate': 'Bearer' }),
   '/answers/not-found': json({ error: { code: 404 } }, 404),

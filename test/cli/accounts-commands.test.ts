@@ -214,3 +214,33 @@ describe('remote', () => {
     expect(await call('remote', '--write')).toMatchObject({ code: 2, out: '' })
   })
 })
+
+describe('sign-in', () => {
+  it('prints a link for the user, good once, and notes it', async () => {
+    const { code, out, notes } = await call('sign-in', '--user', 'alice')
+    expect([code, out]).toEqual([0, expect.stringMatching(/^http:\/\/127\.0\.0\.1:8080\/ui\/sign-in#[\w-]{32}$/)])
+    expect(notes).toContain('signs alice in once')
+    const made = await json('sign-in', '--user', 'alice', '--url', 'https://reg.example/library/')
+    expect(made).toEqual({
+      url: expect.stringMatching(/^https:\/\/reg\.example\/library\/ui\/sign-in#[\w-]{32}$/),
+      user: 'alice',
+      expiresAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    })
+    const metadata = sqliteMetadata({ file: join(data, 'registry.db') })
+    const accounts = createAccounts({ metadata })
+    const signIn = accounts.createSession({ code: out.split('#')[1] ?? '' })
+    expect((await signIn).info).toMatchObject({ userName: 'alice', kind: 'session', label: 'sign-in link' })
+    await metadata.close()
+    const log = readFileSync(join(data, 'commands.log'), 'utf8')
+    expect(log).toContain('"label":"sign-in link"')
+    expect(log).not.toContain(out.split('#')[1])
+  })
+
+  it('wants a user whom there is', async () => {
+    expect(await call('sign-in')).toMatchObject({ code: 2, notes: expect.stringContaining('--user') })
+    expect(await call('sign-in', '--user', 'nobody')).toMatchObject({
+      code: 1,
+      notes: expect.stringContaining('no such user'),
+    })
+  })
+})

@@ -7,6 +7,7 @@ import { formatTable, formatTime } from '../../src/cli/print.js'
 import { type Address, defaultPublicUrl, localUrl } from '../../src/cli/serve/addresses.js'
 import { nextLines } from '../../src/cli/serve/first-start.js'
 import { createLogger, redact } from '../../src/cli/serve/log.js'
+import { signInUrl } from '../../src/cli/sign-in-url.js'
 
 describe('addresses', () => {
   const at = (host: string, port = 8080, scheme: Address['scheme'] = 'http'): Address => ({ scheme, host, port })
@@ -53,7 +54,10 @@ describe('addresses', () => {
 
 describe('lines to type next', () => {
   const lines = (url: string): string =>
-    nextLines({ url, tokenFile: '/data/admin-token', command: (words) => `sif-library ${words}` }).join('\n')
+    nextLines({
+      ...{ url, tokenFile: '/data/admin-token', signIn: signInUrl(url, 'the-code') },
+      command: (words) => `sif-library ${words}`,
+    }).join('\n')
 
   it('with a port: our own remote command, for both clients', () => {
     const text = lines('http://127.0.0.1:8080')
@@ -63,6 +67,13 @@ describe('lines to type next', () => {
       expect(text).toContain(`${client} push -U image.sif library://admin/demo/hello:1.0`)
       expect(text).toContain(`${client} pull hello.sif library://admin/demo/hello:1.0`)
     }
+  })
+
+  it('have a link that signs the admin in, below the path of the URL', () => {
+    expect(lines('http://127.0.0.1:8080')).toContain('\n  http://127.0.0.1:8080/ui/sign-in#the-code\n')
+    expect(lines('https://library.example.org/sif/')).toContain(
+      '\n  https://library.example.org/sif/ui/sign-in#the-code\n',
+    )
   })
 
   it('without one: remote add and remote login, insecure only over http, the path of the URL kept', () => {

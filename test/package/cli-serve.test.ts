@@ -33,6 +33,9 @@ describe('the first start and the next one', () => {
     const token = read(join(data, 'admin-token')).trim()
     expect(token.length).toBeGreaterThanOrEqual(200)
     expect(server.logs()).not.toContain(token)
+    // the link stands on stdout alone: once, and never in the log
+    const links = server.logs().match(/http:\/\/127\.0\.0\.1:\d+\/ui\/sign-in#([\w-]{32})\n/g)
+    expect(links).toHaveLength(1)
     const bytes = randomBytes(1000)
     await clientOf(server.url, token).push('admin/demo/hello', bytes)
     expect((await clientOf(server.url).pull('admin/demo/hello:latest')).bytes.equals(bytes)).toBe(true)
@@ -398,7 +401,6 @@ describe('the log', () => {
     const by = { level: 30, time: expect.any(String), principalName: 'admin', remote: '127.0.0.1' }
     for (const [msg, facts] of [
       ['user.added', { user: 'admin', principal: null }],
-      ['token.created', { user: 'admin', label: 'first start', principal: null }],
       ['image.published', { path, hash, ...by }],
       ['tag.moved', { path, hash, tag: 'latest', arch: 'amd64', ...by }],
       ['image.pulled', { path, hash, ...by, principalName: null }],
@@ -409,6 +411,10 @@ describe('the log', () => {
         lines.filter((line) => line.msg === msg),
         msg,
       ).toEqual([expect.objectContaining(facts)])
+    expect(lines.filter(({ msg }) => msg === 'token.created')).toMatchObject([
+      { user: 'admin', label: 'first start', principal: null },
+      { user: 'admin', label: 'sign-in link', principal: null },
+    ])
     expect(lines.find((line) => line.route === 'images.delete')).toMatchObject({
       path: '/v1/images/admin/demo/hello:latest',
       principalName: 'admin',

@@ -417,11 +417,9 @@ test('every row has an entry, and every entry a row of the same method and kind 
   expect(Object.keys(table).sort()).toEqual(routes.map(({ name }) => name).sort())
   for (const row of routes) {
     const entry = table[row.name] as Entry
-    const asked = typeof row.access === 'string' ? row.access : 'asks' in row.access ? row.access.asks : row.access.action
-    expect([row.name, asked]).toEqual([
-      row.name,
-      entry.kind === 'asked' ? entry.action : entry.kind,
-    ])
+    const asked =
+      typeof row.access === 'string' ? row.access : 'asks' in row.access ? row.access.asks : row.access.action
+    expect([row.name, asked]).toEqual([row.name, entry.kind === 'asked' ? entry.action : entry.kind])
   }
 })
 

@@ -36,6 +36,7 @@ const laterColumns: Readonly<Record<string, readonly string[]>> = {
   images: ['download_count', 'last_pulled_at', 'pushed_by_name'],
   tags: ['changed_by'],
   uploads: ['parts_digest'],
+  tokens: ['kind', 'parent_id'],
   blobs: ['inspection_version', 'inspected_at', 'inspection'],
 }
 
@@ -179,6 +180,7 @@ export async function checkUpgrade({ create, version }: OlderDatabase): Promise<
   await store.ready()
   expect(await rowsOf(older.driver)).toEqual(rows)
   expect(await recordsOf(older.driver)).toEqual(await counted(older.driver))
+  for (const { kind, parentId } of await store.accounts.listTokens()) expect([kind, parentId]).toEqual(['token', null])
   await older.driver.close()
   expect((await store.search({ value: 'aligns', limit: 9, visibility: 'all' })).images).toHaveLength(1)
 

@@ -6,6 +6,7 @@ import { inspect } from './inspect.js'
 import { reindex } from './reindex.js'
 import { remote } from './remote.js'
 import { serve } from './serve.js'
+import { signIn } from './sign-in.js'
 import { sweep } from './sweep.js'
 import { tokenCreate, tokenList, tokenRevoke } from './token.js'
 import { userAdd, userList, userRemove, userSet, userShow } from './user.js'
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   tokenCreate,
   tokenList,
   tokenRevoke,
+  signIn,
   visibility,
   inspect,
   remote,

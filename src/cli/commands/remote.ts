@@ -2,11 +2,10 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Accounts } from 'sif-library'
 import type { Command, CommandContext, Terminal } from '../command.js'
-import { dataFolder, readServerRecord } from '../data-folder.js'
-import { UsageError, WorkError } from '../failure.js'
-import type { Settings } from '../options/table.js'
+import { UsageError } from '../failure.js'
 import { printJson } from '../print.js'
 import { withAccounts } from '../registry.js'
+import { findRegistryUrl } from '../registry-url.js'
 import { checkRemote, mergeRemote, type RemoteEntry, readRemoteToken, writeRemote } from '../remote-file.js'
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
@@ -56,21 +55,13 @@ async function keepOrMakeToken(
   return { token, note: `made the token ${info.id} with the label ${JSON.stringify(label)}${place}` }
 }
 
-async function findUrl(settings: Settings): Promise<string> {
-  const record = await readServerRecord(dataFolder(settings))
-  const url = settings.url ?? settings.publicUrl ?? record?.publicUrl ?? record?.url
-  if (url === undefined)
-    throw new WorkError('serve does not run on this data folder: say where the registry is with --url')
-  return url
-}
-
 async function runRemote({ settings, args: [name = 'sif-library'], terminal }: CommandContext): Promise<undefined> {
   const { user, expires, write, withToken, json } = settings
   if ((write || withToken) && user === undefined)
     throw new UsageError('--user is missing: whose token shall the entry carry?')
   if (!namePattern.test(name))
     throw new UsageError(`the name ${JSON.stringify(name)} must be of letters, digits and . _ -`)
-  const url = await findUrl(settings)
+  const url = await findRegistryUrl(settings)
   if (!write) {
     // handed on to somebody: another label than that of any file
     const label = `remote ${name}: ${settings.label ?? 'printed'}`

@@ -21,6 +21,7 @@ import { recordFingerprint, signingSecret } from '../serve/secret-fingerprint.js
 import { claimServerRecord } from '../serve/server-record.js'
 import { onHangup, untilStopped } from '../serve/signals.js'
 import { createApp, createWebServer } from '../serve/web-server.js'
+import { signInUrl } from '../sign-in-url.js'
 
 export const serve: Command = {
   name: 'serve',
@@ -52,6 +53,8 @@ export const serve: Command = {
     'defaultCollection',
     'keyserver',
     'tokenPage',
+    'noUi',
+    'uiTitle',
     'grace',
     'uploadTime',
     'pullTime',
@@ -174,10 +177,14 @@ async function record({ settings, folder, logger, address }: Running): Promise<(
 
 /** Says on stdout and to the log where the server is. */
 async function announce(running: Running, isFirst: boolean): Promise<void> {
-  const { settings, terminal, folder, logger, address, keepsFiles } = running
+  const { settings, terminal, folder, library, logger, address, keepsFiles } = running
   const url = localUrl(address)
   terminal.out(`listening on ${url}`)
-  if (isFirst) for (const line of linesToType(folder, { settings, url })) terminal.out(line)
+  if (isFirst) {
+    // to stdout alone: it is as good as a token
+    const { code } = await library.accounts.createSignInCode('admin')
+    for (const line of linesToType(folder, { settings, url, code })) terminal.out(line)
+  }
   logger.info({ version: packageVersion, data: folder.directory, node: process.version }, 'listening')
   if (keepsFiles && (await isOpenToOthers(folder)))
     logger.warn(
@@ -198,7 +205,7 @@ function serverRecord(url: string, { publicUrl }: Settings): ServerRecord {
 /** The command lines carry the options that find this registry, made absolute: they may be typed anywhere. */
 function linesToType(
   folder: DataFolder,
-  { settings, url }: { readonly settings: Settings; readonly url: string },
+  { settings, url, code }: { readonly settings: Settings; readonly url: string; readonly code: string },
 ): readonly string[] {
   const call = invocation({ script: process.argv[1] ?? '', path: process.env.PATH ?? '', cwd: process.cwd() })
   const options = [
@@ -210,6 +217,7 @@ function linesToType(
   ].join(' ')
   return nextLines({
     url: settings.publicUrl ?? url,
+    signIn: signInUrl(settings.publicUrl ?? url, code),
     tokenFile: folder.adminToken,
     command: (words) => `${call} ${words} ${options}`,
   })

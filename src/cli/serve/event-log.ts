@@ -20,6 +20,8 @@ const levelOf: Readonly<Record<LibraryEventName, 'info' | 'debug' | undefined>> 
   'user.removed': 'info',
   'token.created': 'info',
   'token.revoked': 'info',
+  'session.created': 'info',
+  'session.ended': 'info',
   'request.failed': undefined,
   'request.completed': undefined,
 }

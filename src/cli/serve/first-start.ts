@@ -32,12 +32,14 @@ export interface NextLinesOptions {
   /** How to call this program, with the options that find this registry. */
   readonly command: (words: string) => string
   readonly tokenFile: string
+  /** Signs the admin in to the web page, once. */
+  readonly signIn: string
 }
 
 /**
  * Lines that work as they stand. The clients' own `remote add` fails for a URL with a port (protocol 6.1), so there `sif-library remote --write` makes the entry.
  */
-export function nextLines({ url, command, tokenFile }: NextLinesOptions): readonly string[] {
+export function nextLines({ url, command, tokenFile, signIn }: NextLinesOptions): readonly string[] {
   const { port, protocol, host, pathname } = new URL(url)
   const login = (client: string): readonly string[] => {
     const insecure = protocol === 'http:' ? '--insecure ' : ''
@@ -61,6 +63,10 @@ export function nextLines({ url, command, tokenFile }: NextLinesOptions): readon
   return [
     '',
     `The user admin was created; its token is in ${tokenFile}.`,
+    'Sign in to the web page as admin, once and within ten minutes:',
+    '',
+    `  ${signIn}`,
+    '',
     ...(port === '' ? [] : entry),
     ...clients.flatMap((client) => [
       `${client === 'singularity' ? 'Singularity' : 'Apptainer'}:`,
@@ -69,9 +75,10 @@ export function nextLines({ url, command, tokenFile }: NextLinesOptions): readon
       ...use(client),
       '',
     ]),
-    'Another user, and a token for them:',
+    'Another user, a token for them, and a link to sign in with:',
     '',
     `  ${command('user add alice')}`,
     `  ${command('token create alice')}`,
+    `  ${command('sign-in --user alice')}`,
   ]
 }

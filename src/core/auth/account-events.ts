@@ -18,15 +18,27 @@ interface Rights {
   readonly groups: readonly string[]
 }
 
+interface SessionFacts {
+  /** Id of the session. */
+  readonly tokenId: string
+  readonly user: string
+  /** Id of the token that it was made of; null for one of a sign-in link. */
+  readonly parentId: string | null
+}
+
 export interface AccountEvents {
   'user.added': UserFacts & Rights
   /** `admin` and `groups` are those of now. */
   'user.changed': UserFacts & Rights
   /** The tokens of the user are gone too, without an event of their own. */
   'user.removed': UserFacts
-  /** `expiresAt`: milliseconds since 1970, or null. */
+  /** Of a sign-in link too, with that label. `expiresAt`: milliseconds since 1970, or null. */
   'token.created': TokenFacts & { readonly scopes: readonly string[]; readonly expiresAt: number | null }
+  /** The sessions that were made of it are ended too, without an event of their own. */
   'token.revoked': TokenFacts
+  'session.created': SessionFacts & { readonly by: 'token' | 'code' }
+  /** By signing out, or by somebody who revoked it; nobody tells of one that expires. */
+  'session.ended': SessionFacts
 }
 
 export type EmitAccountEvent = <Name extends keyof AccountEvents>(name: Name, facts: AccountEvents[Name]) => void

@@ -1,5 +1,5 @@
 /** The built-in accounts, for hosts that have none: users, groups and API tokens. */
-import { hash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { MetadataStore, TokenRecord, UserRecord } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import { LibraryError } from '../http/errors.js'
@@ -7,9 +7,10 @@ import type { LibraryRequest } from '../http/messages.js'
 import { checkName } from '../model/references.js'
 import type { EmitAccountEvent } from './account-events.js'
 import { type Action, actions, bearerToken, type Grant, type Principal } from './policy.js'
-
-/** A token without its hash. */
-export type TokenInfo = Omit<TokenRecord, 'hash'> & { readonly userName: string }
+import { hashSecret, newSecret } from './secrets.js'
+import { readSessionCookie } from './session-cookie.js'
+import { createSessions, renewedExpiry, type Sessions } from './sessions.js'
+import { isExpired, type TokenInfo, withoutHash } from './token-info.js'
 
 export interface CreateTokenOptions {
   /** Name of the user. */
@@ -22,10 +23,14 @@ export interface CreateTokenOptions {
   readonly expiresAt?: Date
 }
 
-export interface Accounts {
-  /** The `authenticate` hook over these accounts: null without a token; throws `unauthorized` for one that is unknown, expired or revoked. */
+export interface Accounts extends Sessions {
+  /**
+   * The `authenticate` hook over these accounts, by the token of an `Authorization` header, else by the cookie of a
+   * session. null without either, and for a session that is over; throws `unauthorized` for a token that is unknown,
+   * expired or revoked.
+   */
   readonly authenticate: (request: LibraryRequest) => Promise<Principal | null>
-  /** The `recall` hook over these accounts: null once the token is revoked or expired, or its user removed. */
+  /** The `recall` hook over these accounts: null once the token or session is over, or its user removed. */
   readonly recall: (grant: Grant) => Promise<Principal | null>
   /**
    * The name is also the user's own entity, so it keeps the grammar of names. Throws `conflict` when it is taken, and
@@ -54,19 +59,14 @@ export interface Accounts {
   listTokens(user?: string): Promise<readonly TokenInfo[]>
   /** What a token is, expired or not; undefined when it is none (any more). */
   findToken(token: string): Promise<TokenInfo | undefined>
-  /** False when there was none. It works no more from the next request on. */
+  /** A token with the sessions that were made of it, or one session. False when there was none. It works no more from the next request on. */
   revokeToken(id: string): Promise<boolean>
-  /** Revokes all tokens of a user, who stays; returns those that it ended. Throws `not-found` for an unknown user. */
+  /** Revokes all tokens of a user, who stays, ends their sessions and their sign-in links; returns the tokens. Throws `not-found` for an unknown user. */
   revokeTokens(user: string): Promise<readonly TokenInfo[]>
 }
 
-// `remote login --tokenfile` refuses tokens under 200 characters (protocol 6.3); 153 bytes give 204
-const tokenBytes = 153
 const touchEvery = 60_000
 const maxRemembered = 10_000
-
-/** 1,224 random bits cannot be guessed, so one fast hash is enough at rest, and looking it up by index reveals nothing of the token. */
-const hashToken = (token: string): string => hash('sha256', token)
 
 function checkScope(scope: string): string {
   const colon = scope.indexOf(':')
@@ -88,7 +88,6 @@ function checkScope(scope: string): string {
 
 const userFacts = ({ id, name, admin, groups }: UserRecord) => ({ userId: id, user: name, admin, groups })
 const tokenFacts = ({ id, userName, label }: TokenInfo) => ({ tokenId: id, user: userName, label })
-const isExpired = ({ expiresAt }: TokenRecord, now: number): boolean => expiresAt !== null && expiresAt <= now
 
 const principalOf = ({ token, user }: { readonly token: TokenRecord; readonly user: UserRecord }): Principal => ({
   id: user.id,
@@ -97,6 +96,7 @@ const principalOf = ({ token, user }: { readonly token: TokenRecord; readonly us
   groups: user.groups,
   scopes: token.scopes,
   credential: token.id,
+  via: token.kind === 'session' ? 'session' : 'token',
 })
 
 /** Names the one act that gives it away. */
@@ -109,8 +109,6 @@ const notGivenAway = (reason: string, cause?: unknown): LibraryError =>
 
 const asConflict = (error: unknown): unknown =>
   isMetadataError(error, 'name-held') ? notGivenAway(error.message, error) : error
-
-const withoutHash = ({ hash: _, ...info }: TokenRecord & { readonly userName: string }): TokenInfo => info
 
 /** Makes accounts over a metadata store; `library.accounts` is the same thing over the library's own. */
 export function createAccounts(options: {
@@ -142,12 +140,13 @@ export function createAccounts(options: {
   /** When the use of a token was last written, so that a busy one costs a write a minute. */
   const touched = new Map<string, number>()
 
-  const touch = (id: string, now: number): void => {
+  const touch = (token: TokenRecord, now: number): void => {
+    const { id } = token
     if (now - (touched.get(id) ?? 0) < touchEvery) return
     if (touched.size >= maxRemembered) touched.clear()
     touched.set(id, now)
     // the time of last use is a convenience: a request never waits for it, nor fails with it
-    options.metadata.accounts.touchToken(id, now).catch(() => touched.delete(id))
+    options.metadata.accounts.touchToken(id, now, renewedExpiry(token, now)).catch(() => touched.delete(id))
   }
 
   const existingUser = async (name: string): Promise<UserRecord> => {
@@ -156,36 +155,49 @@ export function createAccounts(options: {
     return user
   }
 
-  const listTokens: Accounts['listTokens'] = async (name) => {
+  const listEveryKind = async (name: string | undefined): Promise<readonly TokenInfo[]> => {
     const accounts = await store()
     return (await accounts.listTokens(name === undefined ? undefined : (await existingUser(name)).id)).map(withoutHash)
   }
+  const listKind = async (name: string | undefined, kind: TokenRecord['kind']): Promise<readonly TokenInfo[]> =>
+    (await listEveryKind(name)).filter((token) => token.kind === kind)
 
   const revoke = async (token: TokenInfo): Promise<boolean> => {
     const removed = await (await store()).removeToken(token.id)
-    if (removed) emit('token.revoked', tokenFacts(token))
+    if (removed && token.kind !== 'session') emit('token.revoked', tokenFacts(token))
+    if (removed && token.kind === 'session')
+      emit('session.ended', { tokenId: token.id, user: token.userName, parentId: token.parentId })
     return removed
+  }
+
+  /** Who a token or a session stands for, where it is one of this kind and not over. */
+  const findGood = async (secret: string, kind: TokenRecord['kind']): Promise<Principal | undefined> => {
+    const found = await (open ? options.metadata.accounts : await store()).findToken(hashSecret(secret))
+    const now = clock()
+    if (found?.token.kind !== kind || isExpired(found.token, now)) return undefined
+    touch(found.token, now)
+    return principalOf(found)
   }
 
   return {
     authenticate: async (request) => {
       const token = bearerToken(request)
-      if (token === null) return null
-      const found = await (open ? options.metadata.accounts : await store()).findToken(hashToken(token))
-      const now = clock()
-      if (found === undefined || isExpired(found.token, now)) {
-        throw new LibraryError('unauthorized', 'the access token is not valid (any more): log in again', {
-          headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
-        })
+      if (token === null) {
+        const session = readSessionCookie(request)
+        // no page can take a cookie back that no script reads: one that is over is worth as much as none
+        return session === null ? null : ((await findGood(session, 'session')) ?? null)
       }
-      touch(found.token.id, now)
-      return principalOf(found)
+      const principal = await findGood(token, 'token')
+      if (principal !== undefined) return principal
+      throw new LibraryError('unauthorized', 'the access token is not valid (any more): log in again', {
+        headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+      })
     },
     recall: async ({ id, credential }) => {
       if (credential === undefined) return null
       const found = await (open ? options.metadata.accounts : await store()).findTokenById(credential)
       if (found === undefined || found.user.id !== id || isExpired(found.token, clock())) return null
-      return principalOf(found)
+      return found.token.kind === 'code' ? null : principalOf(found)
     },
     addUser: async ({ name, admin = false, groups = [], takeOver = false }) => {
       checkName('name', name)
@@ -225,12 +237,14 @@ export function createAccounts(options: {
       if (expiresAt !== undefined && Number.isNaN(expiresAt.getTime()))
         throw new LibraryError('invalid-request', 'expiresAt: is no date')
       const user = await existingUser(name)
-      const token = `sif_${randomBytes(tokenBytes).toString('base64url')}`
+      const token = newSecret('token')
       const record = await (await store()).createToken({
         id: generateId(),
+        kind: 'token',
+        parentId: null,
         userId: user.id,
         label,
-        hash: hashToken(token),
+        hash: hashSecret(token),
         scopes,
         createdAt: clock(),
         expiresAt: expiresAt?.getTime() ?? null,
@@ -240,18 +254,23 @@ export function createAccounts(options: {
       emit('token.created', { ...tokenFacts(info), scopes: info.scopes, expiresAt: info.expiresAt })
       return { token, info }
     },
-    listTokens,
+    ...createSessions({ store, existingUser, listTokens: listKind, end: revoke, clock, generateId, emit }),
+    listTokens: (name) => listKind(name, 'token'),
     findToken: async (token) => {
-      const found = await (await store()).findToken(hashToken(token))
-      return found === undefined ? undefined : withoutHash({ ...found.token, userName: found.user.name })
+      const found = await (await store()).findToken(hashSecret(token))
+      return found?.token.kind !== 'token' ? undefined : withoutHash({ ...found.token, userName: found.user.name })
     },
     revokeToken: async (id) => {
-      const token = (await listTokens()).find((each) => each.id === id)
-      return token !== undefined && revoke(token)
+      const found = await (await store()).findTokenById(id)
+      return found !== undefined && revoke(withoutHash({ ...found.token, userName: found.user.name }))
     },
     revokeTokens: async (name) => {
       const revoked: TokenInfo[] = []
-      for (const token of await listTokens(name)) if (await revoke(token)) revoked.push(token)
+      // a session that ends with its token is ended by then
+      for (const token of (await listEveryKind(name)).toSorted(
+        (a, b) => Number(b.kind === 'token') - Number(a.kind === 'token'),
+      ))
+        if ((await revoke(token)) && token.kind === 'token') revoked.push(token)
       return revoked
     },
   }

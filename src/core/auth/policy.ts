@@ -19,6 +19,8 @@ export interface Principal {
   readonly scopes?: readonly string[]
   /** Id of the credentials, such as that of a token: what `recall` is asked about. Not secret. */
   readonly credential?: string
+  /** How they showed who they are, for the record of what they do. Default: `token` with a `credential`, else `host`. */
+  readonly via?: 'token' | 'session' | 'host'
 }
 
 /** Who something was handed out to: members of a {@link Principal}. */

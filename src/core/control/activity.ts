@@ -1,22 +1,16 @@
 /** Who a change is told of in the events of the registry. */
 import type { Activity, TagCause } from '../../storage/metadata/contract.js'
+import { activityOf as activityOfPerson } from '../hooks/activity.js'
 import type { Asker } from './asker.js'
 
 export function activityOf(
   { principal, isOperator, by }: Asker,
   { cause, details }: { readonly cause?: TagCause; readonly details?: Readonly<Record<string, unknown>> } = {},
 ): Activity {
-  const via = isOperator
-    ? 'operator'
-    : principal === null
-      ? 'anonymous'
-      : principal.credential === undefined
-        ? 'host'
-        : 'token'
+  const activity = activityOfPerson({ principal, requestId: by?.requestId }, cause)
   return {
-    actor: { id: principal?.id ?? null, name: principal?.name ?? null, via, tokenId: principal?.credential ?? null },
-    requestId: by?.requestId ?? null,
-    ...(cause !== undefined && { cause }),
+    ...activity,
+    ...(isOperator && { actor: { id: null, name: null, via: 'operator' } }),
     ...(details !== undefined && { details }),
   }
 }

@@ -1,6 +1,6 @@
 /** Access tokens of the built-in accounts: one's own, and with `admin` those of others. */
 import { z } from 'zod'
-import type { TokenInfo } from '../auth/accounts.js'
+import type { TokenInfo } from '../auth/token-info.js'
 import { registryResource } from '../auth/resources.js'
 import { LibraryError } from '../http/errors.js'
 import { date, dateOrNull, type UseCase } from './context.js'

@@ -61,7 +61,11 @@ export const uploadsQuery: Shape<UploadsQuery & PageQuery> = {
   ...pageShape,
 }
 
-const pusherOf = ({ asker }: UseCase): Pusher => ({ principal: asker.principal, request: asker.request })
+const pusherOf = ({ asker: { principal, request, by } }: UseCase): Pusher => ({
+  principal,
+  request,
+  ...(by?.requestId !== undefined && { requestId: by.requestId }),
+})
 
 function uploadOf(
   record: UploadRecord,

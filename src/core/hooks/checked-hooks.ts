@@ -14,17 +14,20 @@ const isName = (value: unknown): boolean => typeof value === 'string' && value !
 const isNames = (value: unknown): boolean =>
   value === undefined || (Array.isArray(value) && value.every((item) => typeof item === 'string'))
 
+const isVia = (value: unknown): boolean =>
+  value === undefined || value === 'token' || value === 'session' || value === 'host'
+
 const checkPrincipal =
   (hook: string) =>
   (result: unknown): Principal | null => {
     if (result === null || result === undefined) return null
-    const { id, name, groups, scopes, credential } = result as Partial<Record<keyof Principal, unknown>>
-    const isWhole = isName(id) && isName(name) && isNames(groups) && isNames(scopes)
+    const { id, name, groups, scopes, credential, via } = result as Partial<Record<keyof Principal, unknown>>
+    const isWhole = isName(id) && isName(name) && isNames(groups) && isNames(scopes) && isVia(via)
     if (isWhole && (credential === undefined || isName(credential))) return result as Principal
     throw wrongResult(
       hook,
       result,
-      '{ id: string, name: string, groups?: string[], scopes?: string[], credential?: string }, or null for anonymous',
+      "{ id: string, name: string, groups?: string[], scopes?: string[], credential?: string, via?: 'token' | 'session' | 'host' }, or null for anonymous",
     )
   }
 

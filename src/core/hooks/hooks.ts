@@ -140,7 +140,8 @@ const everyEvent = {
   ...{ 'upload.started': true, 'upload.completed': true, 'upload.aborted': true, 'visibility.changed': true },
   ...{ 'place.deleted': true },
   ...{ 'user.added': true, 'user.changed': true, 'user.removed': true },
-  ...{ 'token.created': true, 'token.revoked': true, 'request.failed': true, 'request.completed': true },
+  ...{ 'token.created': true, 'token.revoked': true, 'session.created': true, 'session.ended': true },
+  ...{ 'request.failed': true, 'request.completed': true },
 } satisfies Record<LibraryEventName, true>
 export const eventNames: readonly LibraryEventName[] = Object.keys(everyEvent) as LibraryEventName[]
 export type LibraryListener<Name extends LibraryEventName> = (event: LibraryEvents[Name]) => void | Promise<void>

@@ -14,6 +14,7 @@ import {
 import { imageRows } from './rows-images.js'
 import { placeRows } from './rows-places.js'
 import { registryRows } from './rows-registry.js'
+import { sessionRoutes } from './session-routes.js'
 
 /** The envelope of the library protocol, with what programs need: the code of the error as `reason`, and the request id. */
 function renderError(error: LibraryError, _: LibraryRequest, requestId: string): LibraryResponse {
@@ -38,6 +39,9 @@ function renderError(error: LibraryError, _: LibraryRequest, requestId: string):
 export function libraryApi(): LibraryExtension {
   return {
     name: 'api',
-    setup: (host) => ({ routes: [...registryRows(host), ...placeRows(host), ...imageRows(host)], renderError }),
+    setup: (host) => ({
+      routes: [...sessionRoutes(host), ...registryRows(host), ...placeRows(host), ...imageRows(host)],
+      renderError,
+    }),
   }
 }

@@ -609,16 +609,25 @@ export interface AccountStore {
   ): Promise<UserRecord | undefined>
   /** With all tokens; the name is remembered as that of a removed user. False when there was none. */
   removeUser(name: string): Promise<boolean>
+  /** Throws `exists` for a hash that is taken, `parent-missing` where the user or the parent is gone. */
   createToken(token: TokenRecord): Promise<TokenRecord>
-  /** The hot path: one indexed read by hash. */
+  /** The hot path: one indexed read by hash, of any kind. */
   findToken(hash: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
   /** By its id, as `findToken`: asked at each use of a transfer URL. */
   findTokenById(id: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
-  /** Of one user, or of all; newest first. */
+  /** Of one user, or of all, of every kind; newest first. */
   listTokens(userId?: string): Promise<readonly (TokenRecord & { readonly userName: string })[]>
+  /** With the sessions that were made of it. False when there was none. */
   removeToken(id: string): Promise<boolean>
-  /** Records the time of use; coarse on purpose, the caller writes at most once a minute per token. */
-  touchToken(id: string, now: number): Promise<void>
+  /** Removes the token of this hash if it is of kind `code`, and returns it. Two callers: one gets it. */
+  takeCode(hash: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
+  /**
+   * Records the time of use; coarse on purpose, the caller writes at most once a minute per token. `expiresAt` moves the
+   * expiry too, to that of the parent at the latest.
+   */
+  touchToken(id: string, now: number, expiresAt?: number): Promise<void>
+  /** Removes sessions and codes that are expired, whoever's they are, and of one user all sessions but the newest `keep`. */
+  trimSessions(trim: { readonly userId: string; readonly keep: number; readonly now: number }): Promise<void>
 }
 
 export interface SettingStore {

@@ -195,8 +195,14 @@ export interface UserRecord {
   readonly createdAt: number
 }
 
+/** `token`: for command lines and scripts. `session`: of one browser. `code`: good once, for a session. */
+export type TokenKind = 'token' | 'session' | 'code'
+
 export interface TokenRecord {
   readonly id: string
+  readonly kind: TokenKind
+  /** Of a session: the token that it was made of, and ends with. null = none. */
+  readonly parentId: string | null
   readonly userId: string
   readonly label: string
   /** Lower-case hex SHA-256 of the token: a token carries 256 random bits or more, so no slow hash is needed. */

@@ -10,6 +10,8 @@ function newToken(context: MetadataContext, userId: string): TokenRecord {
   const hash = context.digest()
   return {
     id: context.id(),
+    kind: 'token',
+    parentId: null,
     userId,
     label: 'laptop',
     hash,
@@ -141,16 +143,115 @@ export const accountTests: MetadataGroup = {
       assert.deepEqual(await accounts.listTokens(alice.id), [tokens[0], tokens[2]])
       assert.deepEqual(await accounts.listTokens(context.id()), [])
     },
+    'a session ends with the token that it was made of, and none is made of one that is gone': async (context) => {
+      const { accounts } = context.store
+      const user = await accounts.createUser(newUser(context, 'alice'))
+      const parent = await accounts.createToken(newToken(context, user.id))
+      const other = await accounts.createToken(newToken(context, user.id))
+      const session = { ...newToken(context, user.id), kind: 'session', parentId: parent.id } as const
+      assert.deepEqual(await accounts.createToken(session), session)
+      assert.deepEqual(await accounts.findToken(session.hash), { token: session, user })
+      assert.equal(await accounts.removeToken(other.id), true)
+      assert.deepEqual(await accounts.findTokenById(session.id), { token: session, user })
+      assert.equal(await accounts.removeToken(parent.id), true)
+      assert.equal(await accounts.findToken(session.hash), undefined)
+      await assert.rejects(accounts.createToken({ ...session, id: context.id(), hash: context.digest() }), {
+        name: 'MetadataError',
+        code: 'parent-missing',
+      })
+      assert.deepEqual(await accounts.listTokens(), [])
+    },
+    'a session that is made while its parent is removed is gone or was never made': async (context) => {
+      const { accounts } = context.store
+      const user = await accounts.createUser(newUser(context, 'alice'))
+      for (let round = 0; round < 10; round += 1) {
+        const parent = await accounts.createToken(newToken(context, user.id))
+        const session = { ...newToken(context, user.id), kind: 'session', parentId: parent.id } as const
+        await Promise.allSettled([accounts.createToken(session), accounts.removeToken(parent.id)])
+        assert.equal(await accounts.findToken(session.hash), undefined)
+      }
+    },
+    'takeCode gives a code to one of two callers, and takes nothing else': async (context) => {
+      const { accounts } = context.store
+      const user = await accounts.createUser(newUser(context, 'alice'))
+      const token = await accounts.createToken(newToken(context, user.id))
+      assert.equal(await accounts.takeCode(token.hash), undefined)
+      assert.deepEqual(await accounts.findToken(token.hash), { token, user })
+      for (let round = 0; round < 5; round += 1) {
+        const code = await accounts.createToken({ ...newToken(context, user.id), kind: 'code', expiresAt: 50 })
+        const taken = await Promise.all([accounts.takeCode(code.hash), accounts.takeCode(code.hash)])
+        assert.deepEqual(
+          taken.filter((each) => each !== undefined),
+          [{ token: code, user }],
+        )
+        assert.equal(await accounts.takeCode(code.hash), undefined)
+        assert.equal(await accounts.findToken(code.hash), undefined)
+      }
+    },
+    'touchToken moves the expiry where it is told to, to that of the parent at the latest': async (context) => {
+      const { accounts } = context.store
+      const user = await accounts.createUser(newUser(context, 'alice'))
+      const expiryOf = async (id: string) => (await accounts.findTokenById(id))?.token.expiresAt
+      for (const [end, moved] of [
+        [null, 500],
+        [900, 500],
+        [300, 300],
+      ] as const) {
+        const parent = await accounts.createToken({ ...newToken(context, user.id), expiresAt: end })
+        const made = { ...newToken(context, user.id), kind: 'session', parentId: parent.id, expiresAt: 200 } as const
+        const session = await accounts.createToken(made)
+        await accounts.touchToken(session.id, 100)
+        assert.equal(await expiryOf(session.id), 200)
+        await accounts.touchToken(session.id, 101, 500)
+        assert.equal(await expiryOf(session.id), moved)
+        assert.equal((await accounts.findTokenById(session.id))?.token.lastUsedAt, 101)
+        assert.equal(await expiryOf(parent.id), end)
+      }
+      const alone = await accounts.createToken({ ...newToken(context, user.id), kind: 'session', expiresAt: 200 })
+      await accounts.touchToken(alone.id, 100, 700)
+      assert.equal(await expiryOf(alone.id), 700)
+    },
+    'trimSessions removes what is over, and all sessions of the user but the newest': async (context) => {
+      const { accounts } = context.store
+      const alice = await accounts.createUser(newUser(context, 'alice'))
+      const bob = await accounts.createUser(newUser(context, 'bob'))
+      const make = (user: UserRecord, kind: TokenRecord['kind'], expiresAt: number | null, createdAt: number) =>
+        accounts.createToken({ ...newToken(context, user.id), kind, expiresAt, createdAt })
+      const kept = [
+        await make(alice, 'token', 10, 1),
+        await make(alice, 'token', null, 1),
+        await make(alice, 'code', 101, 1),
+        await make(alice, 'session', 500, 30),
+        await make(alice, 'session', 500, 20),
+        await make(bob, 'session', 500, 1),
+        await make(bob, 'session', 500, 2),
+        await make(bob, 'session', 500, 3),
+      ]
+      await make(alice, 'session', 500, 10)
+      for (const user of [alice, bob]) {
+        await make(user, 'session', 100, 40)
+        await make(user, 'code', 99, 40)
+      }
+      await accounts.trimSessions({ userId: alice.id, keep: 2, now: 100 })
+      const ids = (await accounts.listTokens()).map(({ id }) => id).sort()
+      assert.deepEqual(ids, kept.map(({ id }) => id).sort())
+    },
     'removeUser takes all tokens along': async (context) => {
       const { accounts } = context.store
       const alice = await accounts.createUser(newUser(context, 'alice'))
       const bob = await accounts.createUser(newUser(context, 'bob'))
-      const tokens = [newToken(context, alice.id), newToken(context, alice.id), newToken(context, bob.id)]
+      const tokens: TokenRecord[] = [
+        newToken(context, alice.id),
+        newToken(context, alice.id),
+        newToken(context, bob.id),
+      ]
+      const session = { ...newToken(context, alice.id), kind: 'session', parentId: tokens[0]?.id ?? null } as const
+      tokens.splice(2, 0, session)
       for (const token of tokens) await accounts.createToken(token)
       await accounts.removeUser('alice')
       assert.deepEqual(
         (await accounts.listTokens()).map(({ id }) => id),
-        [tokens[2]?.id],
+        [tokens[3]?.id],
       )
       assert.equal(await accounts.findToken(tokens[0]?.hash ?? ''), undefined)
     },

@@ -71,6 +71,7 @@ function hono({ library, prefix, company, requestLimit = MANY_REQUESTS }: HostOp
 
 export const honoHost: Host = {
   name: 'Hono',
+  dropsCookies: true,
   parses: [],
   // its rate limiter names no limit in a header of every answer
   company: {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createAccounts } from '../../../src/core/auth/accounts.js'
+import { endedSessionCookie, sessionCookie } from '../../../src/core/auth/session-cookie.js'
 import type { LibraryRequest } from '../../../src/core/http/messages.js'
 import { sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
 
@@ -170,4 +171,172 @@ it('tries again after a metadata store that was not ready', async () => {
   })
   await expect(accounts.listUsers()).rejects.toThrow('not yet')
   expect(await accounts.listUsers()).toEqual([])
+})
+
+describe('sessions', () => {
+  const hour = 3_600_000
+  const withCookie = (session: string, authorization?: string): LibraryRequest => ({
+    ...requestOf(authorization),
+    headers: { authorization, cookie: `theme=dark; sif_library_session=${session}; other=a=b` },
+  })
+  const signIn = async (token: { scopes?: readonly string[]; expiresAt?: Date } = {}) => {
+    const made = await withAlice()
+    const parent = await made.accounts.createToken({ user: 'alice', label: 'laptop', ...token })
+    const { session, info } = await made.accounts.createSession({ token: parent.token })
+    const who = () => made.accounts.authenticate(withCookie(session))
+    return { ...made, parent, session, info, who }
+  }
+  const later = async (milliseconds: number, work: () => Promise<unknown>): Promise<void> => {
+    clock.now += milliseconds
+    try {
+      await work()
+    } finally {
+      clock.now -= milliseconds
+    }
+  }
+  /** Until what a request does not wait for is written. */
+  const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+  it('are rows beside tokens, stored as a hash, and may do what their token may', async () => {
+    const { accounts, metadata, parent, session, info, who } = await signIn({ scopes: ['pull:alice'] })
+    expect(await who()).toMatchObject({ name: 'alice', scopes: ['pull:alice'], credential: info.id, via: 'session' })
+    expect(info).toMatchObject({ kind: 'session', parentId: parent.info.id, expiresAt: clock.now + 12 * hour })
+    expect(session).toMatch(/^[A-Za-z0-9_-]{43}$/)
+    expect(JSON.stringify(await metadata.accounts.listTokens())).not.toContain(session)
+    expect(await accounts.listTokens('alice')).toEqual([parent.info])
+    expect(await accounts.listSessions('alice')).toMatchObject([{ id: info.id, label: 'laptop' }])
+    expect(await accounts.findToken(session)).toBeUndefined()
+  })
+
+  it('are no bearer tokens, and tokens no cookies; a bearer token comes before a cookie', async () => {
+    const { accounts, parent, session } = await signIn()
+    await accounts.addUser({ name: 'bob' })
+    const bob = await accounts.createToken({ user: 'bob' })
+    await expect(accounts.authenticate(requestOf(`Bearer ${session}`))).rejects.toThrow(invalid)
+    expect(await accounts.authenticate(withCookie(parent.token))).toBeNull()
+    expect(await accounts.authenticate(withCookie(session, `Bearer ${bob.token}`))).toMatchObject({ name: 'bob' })
+    await expect(accounts.authenticate(withCookie(session, 'Bearer wrong'))).rejects.toThrow(invalid)
+    expect(await accounts.authenticate(withCookie(session, 'Bearer'))).toMatchObject({ name: 'alice' })
+    await expect(accounts.createSession({ token: session })).rejects.toThrow(invalid)
+  })
+
+  it('make nobody of a cookie that is empty, unknown or over', async () => {
+    const { accounts, who } = await signIn()
+    for (const session of ['', 'x', ' ', '%00', 'x'.repeat(9000)])
+      expect(await accounts.authenticate(withCookie(session))).toBeNull()
+    expect(await accounts.authenticate({ ...requestOf(), headers: { cookie: 'sif_library_sessions' } })).toBeNull()
+    await later(12 * hour, async () => expect(await who()).toBeNull())
+  })
+
+  it.each([
+    ['its token is revoked', (at: Awaited<ReturnType<typeof signIn>>) => at.accounts.revokeToken(at.parent.info.id)],
+    ['all tokens are', (at: Awaited<ReturnType<typeof signIn>>) => at.accounts.revokeTokens('alice')],
+    ['it is revoked itself', (at: Awaited<ReturnType<typeof signIn>>) => at.accounts.revokeToken(at.info.id)],
+    ['the user is removed', (at: Awaited<ReturnType<typeof signIn>>) => at.accounts.removeUser('alice')],
+    ['the user signs out', (at: Awaited<ReturnType<typeof signIn>>) => at.accounts.endSession(withCookie(at.session))],
+  ])('end when %s, and what was handed out with them', async (_, end) => {
+    const at = await signIn()
+    const grant = { id: (await at.accounts.findUser('alice'))?.id ?? '', credential: at.info.id }
+    expect(await at.accounts.recall(grant)).toMatchObject({ name: 'alice', via: 'session' })
+    await end(at)
+    expect(await at.who()).toBeNull()
+    expect(await at.accounts.recall(grant)).toBeNull()
+    expect(await at.accounts.endSession(withCookie(at.session))).toBe(false)
+  })
+
+  it('end when their token expires, however often they are used', async () => {
+    const { accounts, info, who } = await signIn({ expiresAt: new Date(clock.now + 8 * hour) })
+    expect(info.expiresAt).toBe(clock.now + 8 * hour)
+    await later(7 * hour, async () => {
+      expect(await who()).not.toBeNull()
+      await settled()
+      expect((await accounts.listSessions())[0]?.expiresAt).toBe(clock.now + hour)
+      await later(hour, async () => expect(await who()).toBeNull())
+    })
+  })
+
+  it('live on when they are used in the second half of their time', async () => {
+    const { accounts, info, who } = await signIn()
+    const expiry = async () => (await accounts.listSessions())[0]?.expiresAt
+    await later(5 * hour, async () => {
+      await who()
+      await settled()
+      expect(await expiry()).toBe(info.expiresAt)
+      await later(2 * hour, async () => {
+        await who()
+        await settled()
+        expect(await expiry()).toBe(clock.now + 12 * hour)
+        await later(11 * hour, async () => expect(await who()).toMatchObject({ name: 'alice' }))
+      })
+    })
+  })
+
+  it('are not made of a token that is unknown, revoked or expired', async () => {
+    const { accounts, parent } = await signIn({ expiresAt: new Date(clock.now + hour) })
+    await expect(accounts.createSession({ token: 'x' })).rejects.toThrow(invalid)
+    await later(hour, () => expect(accounts.createSession({ token: parent.token })).rejects.toThrow(invalid))
+    await accounts.revokeToken(parent.info.id)
+    await expect(accounts.createSession({ token: parent.token })).rejects.toThrow(invalid)
+  })
+
+  it('begin with a code, which is good once, for ten minutes, and for nothing else', async () => {
+    const { accounts, metadata } = await withAlice()
+    const { code, expiresAt } = await accounts.createSignInCode('alice')
+    expect(expiresAt.getTime()).toBe(clock.now + 600_000)
+    expect(JSON.stringify(await metadata.accounts.listTokens())).not.toContain(code)
+    await expect(accounts.authenticate(requestOf(`Bearer ${code}`))).rejects.toThrow(invalid)
+    expect(await accounts.authenticate(withCookie(code))).toBeNull()
+    expect(await accounts.findToken(code)).toBeUndefined()
+    const [stored] = await metadata.accounts.listTokens()
+    expect(await accounts.recall({ id: stored?.userId ?? '', credential: stored?.id ?? '' })).toBeNull()
+    // who shows a code as a token has not used it up
+    await expect(accounts.createSession({ token: code })).rejects.toThrow(invalid)
+    const tries = await Promise.allSettled([accounts.createSession({ code }), accounts.createSession({ code })])
+    const good = tries.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    expect(good).toHaveLength(1)
+    expect(await accounts.authenticate(withCookie(good[0]?.session ?? ''))).toMatchObject({ name: 'alice' })
+    await expect(accounts.createSession({ code })).rejects.toThrow(invalid)
+    const late = await accounts.createSignInCode('alice')
+    await later(600_000, () => expect(accounts.createSession({ code: late.code })).rejects.toThrow(invalid))
+    await expect(accounts.createSignInCode('nobody')).rejects.toThrow(expect.objectContaining({ code: 'not-found' }))
+  })
+
+  it('of a code end with all tokens of the user, and an unused code too', async () => {
+    const { accounts } = await withAlice()
+    const used = await accounts.createSignInCode('alice')
+    const { session } = await accounts.createSession({ code: used.code })
+    const unused = await accounts.createSignInCode('alice')
+    expect(await accounts.revokeTokens('alice')).toEqual([])
+    expect(await accounts.authenticate(withCookie(session))).toBeNull()
+    await expect(accounts.createSession({ code: unused.code })).rejects.toThrow(invalid)
+  })
+
+  it('leave no more than fifty rows of a user, and none that are over', async () => {
+    const { accounts, metadata, parent } = await signIn()
+    const sessions: string[] = []
+    for (let index = 0; index < 51; index += 1) {
+      clock.now += 1
+      sessions.push((await accounts.createSession({ token: parent.token })).session)
+    }
+    expect(await accounts.listSessions('alice')).toHaveLength(50)
+    expect(await accounts.authenticate(withCookie(sessions[0] ?? ''))).toBeNull()
+    expect(await accounts.authenticate(withCookie(sessions[1] ?? ''))).not.toBeNull()
+    await accounts.createSignInCode('alice')
+    await later(13 * hour, async () => {
+      await accounts.addUser({ name: 'bob' })
+      await accounts.createSignInCode('bob')
+      expect((await metadata.accounts.listTokens()).map(({ kind }) => kind)).toEqual(['code', 'token'])
+    })
+  })
+})
+
+describe('the cookie of a session', () => {
+  it.each([
+    ['https://reg.example/library', 'Path=/library; HttpOnly; SameSite=Strict; Secure'],
+    ['https://reg.example', 'Path=/; HttpOnly; SameSite=Strict; Secure'],
+    ['http://10.0.0.1:8080/a/b', 'Path=/a/b; HttpOnly; SameSite=Strict'],
+  ])('of %s', (publicUrl, attributes) => {
+    expect(sessionCookie('x', publicUrl)).toBe(`sif_library_session=x; ${attributes}`)
+    expect(endedSessionCookie(publicUrl)).toBe(`sif_library_session=; ${attributes}; Max-Age=0`)
+  })
 })

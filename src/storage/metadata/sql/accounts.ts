@@ -1,11 +1,11 @@
-import type { AccountStore, TokenRecord, UserRecord } from '../contract.js'
+import type { AccountStore, TokenKind, TokenRecord, UserRecord } from '../contract.js'
 import { MetadataError } from '../errors.js'
 import { flag, nullableFlag } from './names.js'
 import { listOf } from './rows.js'
 import { changed, type Row, type SqlRunner, type Steps, selectAll, selectFirst, type Value } from './steps.js'
 
 const userColumns = 'id, name, admin, group_names, created_at'
-const tokenColumns = 'id, user_id, label, hash, scopes, created_at, expires_at, last_used_at'
+const tokenColumns = 'id, kind, parent_id, user_id, label, hash, scopes, created_at, expires_at, last_used_at'
 const tokenWithUser = `SELECT ${tokenColumns.replace(/\w+/g, 't.$&')}, u.name AS user_name, u.admin, u.group_names, u.created_at AS user_created_at
   FROM tokens t JOIN users u ON u.id = t.user_id`
 
@@ -22,6 +22,8 @@ function userOf(row: Row): UserRecord {
 function tokenOf(row: Row): TokenRecord {
   return {
     id: row.id as string,
+    kind: row.kind as TokenKind,
+    parentId: row.parent_id as string | null,
     userId: row.user_id as string,
     label: row.label as string,
     hash: row.hash as string,
@@ -125,10 +127,11 @@ export function accountStore(runner: SqlRunner): AccountStore {
       }),
 
     createToken: async (token) => {
-      const { id, userId, label, hash, scopes, createdAt, expiresAt, lastUsedAt } = token
-      const sql = `INSERT INTO tokens (${tokenColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING ${tokenColumns}`
+      const { id, kind, parentId, userId, label, hash, scopes, createdAt, expiresAt, lastUsedAt } = token
+      const sql = `INSERT INTO tokens (${tokenColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ${tokenColumns}`
+      const named = [id, kind, parentId, userId, label, hash, JSON.stringify(scopes)]
       const created = await runner.run('statement', () =>
-        selectFirst(tokenOf, sql, id, userId, label, hash, JSON.stringify(scopes), createdAt, expiresAt, lastUsedAt),
+        selectFirst(tokenOf, sql, ...named, createdAt, expiresAt, lastUsedAt),
       )
       return created ?? token
     },
@@ -151,8 +154,34 @@ export function accountStore(runner: SqlRunner): AccountStore {
 
     removeToken: (id) => runner.run('statement', () => changed('DELETE FROM tokens WHERE id = ? RETURNING id', id)),
 
-    touchToken: async (id, now) => {
-      await runner.run('statement', () => changed('UPDATE tokens SET last_used_at = ? WHERE id = ?', now, id))
+    takeCode: (hash) =>
+      runner.run('transaction', function* () {
+        const found = yield* selectFirst(tokenAndUserOf, `${tokenWithUser} WHERE t.hash = ? AND t.kind = 'code'`, hash)
+        if (found === undefined) return undefined
+        return (yield* changed('DELETE FROM tokens WHERE id = ? RETURNING id', found.token.id)) ? found : undefined
+      }),
+
+    touchToken: async (id, now, expiresAt) => {
+      const moved =
+        'COALESCE((SELECT p.expires_at FROM tokens p WHERE p.id = tokens.parent_id AND p.expires_at < ?), ?)'
+      await runner.run('statement', () =>
+        expiresAt === undefined
+          ? changed('UPDATE tokens SET last_used_at = ? WHERE id = ?', now, id)
+          : changed(
+              `UPDATE tokens SET last_used_at = ?, expires_at = ${moved} WHERE id = ?`,
+              ...[now, expiresAt, expiresAt, id],
+            ),
+      )
     },
+
+    trimSessions: ({ userId, keep, now }) =>
+      runner.run('transaction', function* () {
+        yield { sql: `DELETE FROM tokens WHERE kind <> 'token' AND expires_at <= ?`, values: [now] }
+        yield {
+          sql: `DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE user_id = ? AND kind = 'session'
+            ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET ?)`,
+          values: [userId, keep],
+        }
+      }),
   }
 }

@@ -182,6 +182,17 @@ const listed: Migration = ({ text, serial, neverReusedSuffix, clustered }) => [
   `INSERT INTO schema_steps (name, position) VALUES ${listSteps.map((name) => `('${name}', '')`).join(', ')}`,
 ]
 
+/**
+ * Sessions of browsers and one-time codes beside tokens. The database itself ends a session with its parent, so that
+ * none can be made of a token that is being revoked.
+ */
+export const sessions: Migration = ({ text }) => [
+  `ALTER TABLE tokens ADD COLUMN kind ${text} NOT NULL DEFAULT 'token'`,
+  `ALTER TABLE tokens ADD COLUMN parent_id ${text} REFERENCES tokens (id) ON DELETE CASCADE`,
+  'CREATE INDEX tokens_of_parent ON tokens (parent_id) WHERE parent_id IS NOT NULL',
+  `CREATE INDEX tokens_that_end ON tokens (expires_at) WHERE kind <> 'token'`,
+]
+
 /** The step at index n leads from version n to n + 1. */
 export const migrations: readonly Migration[] = [
   first,
@@ -195,4 +206,5 @@ export const migrations: readonly Migration[] = [
   retiredNames,
   blobInspections,
   listed,
+  sessions,
 ]
