@@ -193,6 +193,18 @@ const clientImports = importRule(
   'the client runs anywhere: it knows the types of the use cases alone',
 )
 
+const uiPackages = ['preact', 'preact/hooks', '@preact/signals', 'wouter-preact', 'hash-wasm', 'd3-hierarchy']
+
+const uiImports = importRule(
+  'src/ui',
+  ({ from, target, typeOnly }) =>
+    from === 'src/ui/vite.config.ts' ||
+    isInside(target, 'src/ui') ||
+    (typeOnly && target === 'src/core/control/records.ts') ||
+    uiPackages.includes(target),
+  'the page knows itself, the types of the records and what the build bundles into it',
+)
+
 const testingImports = importRule(
   'src/testing',
   ({ target }) => isInside(target, 'src/testing') || storageWords.test(target) || isNode(target) || target === 'vitest',
@@ -414,6 +426,7 @@ const rules = {
   adapterImports,
   extensionImports,
   clientImports,
+  uiImports,
   testingImports,
   cliImports,
   exampleImports,
@@ -494,6 +507,7 @@ describe('the house', () => {
       'src/storage/blob',
       'src/storage/metadata',
       'src/testing',
+      'src/ui',
     ])
   })
 })
@@ -588,6 +602,9 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
   ['clientImports', 'src/client/x.ts', "import { x } from '../core/control/records.js'", 1],
   ['clientImports', 'src/client/x.ts', "import { createHash } from 'node:crypto'", 1],
   ['clientImports', 'src/client/x.ts', "import type { X } from '../core/control/records.js'", undefined],
+  ['uiImports', 'src/ui/x.ts', "import { x } from '../core/control/records.js'", 1],
+  ['uiImports', 'src/ui/x.ts', "import { readFile } from 'node:fs/promises'", 1],
+  ['uiImports', 'src/ui/x.ts', "import { signal } from '@preact/signals'", undefined],
   ['surroundings', 'src/core/x.ts', 'const a = 1\nconst secret = process.env.SECRET', 2],
   ['surroundings', 'src/storage/blob/x.ts', 'const { env } = process', 1],
   ['surroundings', 'src/storage/blob/x.ts', "process['env']", 1],

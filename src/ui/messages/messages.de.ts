@@ -113,7 +113,8 @@ export const messages: Messages = {
   'search.short': 'Geben Sie einen Namen, einen Tag oder ein Wort einer Beschreibung ein.',
   'search.places': 'Entitäten und Sammlungen',
   'search.nothing': 'Nichts passt zu {q}',
-  'search.nothingText': 'Versuchen Sie es mit weniger Buchstaben. Private Abbilder finden Sie, sobald Sie angemeldet sind.',
+  'search.nothingText':
+    'Versuchen Sie es mit weniger Buchstaben. Private Abbilder finden Sie, sobald Sie angemeldet sind.',
 
   'place.entity': 'Entität',
   'place.collections': 'Sammlungen',
@@ -235,7 +236,8 @@ export const messages: Messages = {
   'signIn.host': 'Mit Ihrem Konto anmelden',
 
   'upload.title': 'Abbilder hochladen',
-  'upload.lead': 'Die Bytes werden unterwegs geprüft. Sie dürfen den Laptop zuklappen: Ein Upload geht weiter, wo er war.',
+  'upload.lead':
+    'Die Bytes werden unterwegs geprüft. Sie dürfen den Laptop zuklappen: Ein Upload geht weiter, wo er war.',
   'upload.where': 'Wohin',
   'upload.namespace': 'Namensraum',
   'upload.collection': 'Sammlung',
@@ -277,7 +279,8 @@ export const messages: Messages = {
   'upload.resume': '{file} fortsetzen',
   'upload.cancel': '{file} abbrechen',
   'upload.remove': '{file} entfernen',
-  'upload.stopped': '{file} blieb bei {done} von {size} stehen. Wählen Sie dieselbe Datei, und es geht von dort weiter.',
+  'upload.stopped':
+    '{file} blieb bei {done} von {size} stehen. Wählen Sie dieselbe Datei, und es geht von dort weiter.',
   'upload.chooseFile': 'Datei auswählen',
   'upload.giveUp': 'Aufgeben',
   'upload.otherFile': 'Das ist eine andere Datei: {reason}',
@@ -301,7 +304,8 @@ export const messages: Messages = {
   'upload.saidFailed': '{file} blieb stehen: {reason}',
 
   'tokens.title': 'Tokens',
-  'tokens.lead': 'Ein Token meldet die Kommandozeile, ein Skript oder einen Browser an. Es darf, was Sie dürfen, oder weniger.',
+  'tokens.lead':
+    'Ein Token meldet die Kommandozeile, ein Skript oder einen Browser an. Es darf, was Sie dürfen, oder weniger.',
   'tokens.table': 'Zugriffstokens',
   'tokens.region': 'Tabelle der Zugriffstokens',
   'tokens.label': 'Bezeichnung',

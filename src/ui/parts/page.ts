@@ -15,10 +15,13 @@ export function usePage(title: string): RefObject<HTMLHeadingElement> {
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
     document.title = `${title} - ${registry}`
+  }, [title])
+  // each time: the heading may come later than the view, once its data are there
+  useEffect(() => {
     if (!navigated || heading.current === null) return
     navigated = false
     heading.current.focus({ preventScroll: true })
     window.scrollTo(0, 0)
-  }, [title])
+  })
   return heading
 }

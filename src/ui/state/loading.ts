@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError } from '../api/client.js'
 import type { Page } from '../api/records.js'
+import { messageOf } from '../message-of.js'
 
 export interface Loaded<T> {
   readonly data: T | undefined
@@ -18,7 +19,7 @@ const slowMs = 200
 const asApiError = (error: unknown): ApiError =>
   error instanceof ApiError
     ? error
-    : new ApiError(error instanceof Error ? error.message : String(error), {
+    : new ApiError(messageOf(error), {
         status: 0,
         reason: 'internal',
         cause: error,

@@ -1,5 +1,6 @@
 /** Works out the SHA-256 of files beside the page, so that it stays responsive. Obeys a policy of its own. */
 import { createSHA256 } from 'hash-wasm'
+import { messageOf } from '../message-of.js'
 
 export interface HashQuestion {
   readonly file: Blob
@@ -27,5 +28,5 @@ async function hash(file: Blob, say: (answer: HashAnswer) => void): Promise<void
 
 self.onmessage = ({ data }: MessageEvent<HashQuestion>): void => {
   const say = (answer: HashAnswer): void => self.postMessage(answer)
-  hash(data.file, say).catch((error: unknown) => say({ error: error instanceof Error ? error.message : String(error) }))
+  hash(data.file, say).catch((error: unknown) => say({ error: messageOf(error) }))
 }

@@ -2,6 +2,7 @@
 import { type Signal, signal } from '@preact/signals'
 import { ApiError, api } from '../api/client.js'
 import type { Image, Upload } from '../api/records.js'
+import { messageOf } from '../message-of.js'
 import { t } from '../messages/messages.js'
 import { announce } from '../state/announce.js'
 import { hashFile } from './hash.js'
@@ -55,9 +56,7 @@ export const areUnderWay = (): boolean =>
   uploads.value.some(({ state }) => ['reading', 'sending', 'proving'].includes(state.value.phase))
 
 const toApiError = (error: unknown): ApiError =>
-  error instanceof ApiError
-    ? error
-    : new ApiError(error instanceof Error ? error.message : String(error), { status: 0, reason: 'internal' })
+  error instanceof ApiError ? error : new ApiError(messageOf(error), { status: 0, reason: 'internal' })
 
 let lastKey = 0
 

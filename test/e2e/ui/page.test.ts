@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { installS3Server, type RunningS3Server, startMinio } from '../../../scripts/s3-servers.mjs'
 import { makeSif } from '../../fixtures/sif.js'
 import { describeWhen } from '../harness/availability.js'
@@ -43,13 +43,18 @@ const digestOf = async (file: string): Promise<string> =>
     .update(await readFile(file))
     .digest('hex')
 
+/** The client has no library at all before a remote is its default. */
+async function useRemote(registry: ServeRegistry): Promise<void> {
+  await registry.operate(['remote', 'local', '--user', 'admin', '--write'], { HOME: cli.home })
+}
+
 /** What a real client pulls with the line that the page shows; the digest of its bytes. */
 async function pullLine(line: string): Promise<string> {
   const [program, ...args] = line.split(' ')
   expect(program).toBe('apptainer')
   const target = join(folder, `pulled-${randomBytes(4).toString('hex')}.sif`)
   const reference = args.pop() ?? ''
-  await cli.run([...args, '--allow-unsigned', '--disable-cache', target, reference])
+  await cli.run([...args, '--disable-cache', target, reference])
   return digestOf(target)
 }
 
@@ -82,13 +87,16 @@ describePage('through a filesystem, at the root', () => {
   let registry: ServeRegistry
   beforeAll(async () => {
     registry = await startServe({ args: ['--part-size', '5MiB', '--ui-title', 'Genome Centre images'] })
+    await useRemote(registry)
   })
   afterAll(async () => {
     await registry?.stop()
   })
 
   it('leads a newcomer in by the printed link, which leaves no trace and is good once', async () => {
-    const link = /^ +(http\S+\/ui\/sign-in#\S+)$/m.exec(registry.logs())?.[1] ?? ''
+    const printed = (): string => /^ +(http\S+\/ui\/sign-in#\S+)$/m.exec(registry.logs())?.[1] ?? ''
+    await expect.poll(printed).not.toBe('')
+    const link = printed()
     const code = link.split('#')[1] ?? 'none'
     const { page, errors, origins } = await visitor()
     await page.goto(link)
@@ -420,6 +428,7 @@ describeWhen(await storeMissing(), 'the page over MinIO')('through an S3 store',
   beforeAll(async () => {
     store = await startMinio()
     registry = await startServeOn(store, { args: ['--part-size', '5MiB'] })
+    await useRemote(registry)
   })
   afterAll(async () => {
     await registry?.stop()
