@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { postgresMetadata } from 'sif-library/metadata/postgres'
 import { sqliteMetadata } from 'sif-library/metadata/sqlite'
+import { fillSteps } from './lib/later-steps.mjs'
 
 export const perContainer = 1000
 /** What every image is said to have, in bytes. */
@@ -205,8 +206,13 @@ export async function fillStore(url, shape) {
   await raw.exec(`UPDATE entities SET used_bytes = ${shape.images * imageBytes}`)
   // a registry that is not new has written their sidecars
   await raw.exec('DELETE FROM record_changes')
+  // what lists show is filled as for an old database
+  for (const name of fillSteps) await raw.exec(`INSERT INTO schema_steps (name, position) VALUES ('${name}', '')`)
   await raw.finish()
   await raw.close()
+  const filled = openStore(url)
+  await filled.ready()
+  await filled.close()
 }
 
 /** Records blobs that no image refers to any more since `unreferencedAt` (ms), numbered from `first`; resolves to their keys. */

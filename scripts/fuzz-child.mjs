@@ -6,9 +6,8 @@ import { pathToFileURL } from 'node:url'
 
 const [build = '', directory = ''] = process.argv.slice(2)
 const load = (name) => import(pathToFileURL(join(build, `${name}.js`)).href)
-const [{ createLibrary }, { libraryListener }, { filesystemStorage }, { sqliteMetadata }] = await Promise.all(
-  ['index', 'node', 'filesystem', 'sqlite'].map(load),
-)
+const [{ createLibrary }, { libraryApi }, { libraryListener }, { filesystemStorage }, { sqliteMetadata }] =
+  await Promise.all(['index', 'api', 'node', 'filesystem', 'sqlite'].map(load))
 
 let ahead = 0
 let url = ''
@@ -16,6 +15,7 @@ let url = ''
 const errors = []
 const library = createLibrary({
   publicUrl: () => url,
+  extensions: [libraryApi()],
   storage: filesystemStorage({ directory: join(directory, 'blobs'), durability: 'none' }),
   metadata: sqliteMetadata({ file: join(directory, 'registry.db') }),
   clock: () => Date.now() + ahead,

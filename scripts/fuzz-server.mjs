@@ -15,6 +15,7 @@ async function buildServer() {
     silent: true,
     entry: {
       index: join(root, 'src/core/index.ts'),
+      api: join(root, 'src/extensions/api/index.ts'),
       node: join(root, 'src/adapters/node.ts'),
       filesystem: join(root, 'src/storage/blob/filesystem/index.ts'),
       sqlite: join(root, 'src/storage/metadata/sqlite/index.ts'),

@@ -3,6 +3,7 @@
  * @module
  */
 export { type Accounts, type CreateTokenOptions, createAccounts } from './auth/accounts.js'
+export { type MemberName, type Members, roles } from './auth/members.js'
 export {
   type Action,
   type AuthHooks,

@@ -244,3 +244,47 @@ describe('sign-in', () => {
     })
   })
 })
+
+describe('member', () => {
+  beforeEach(async () => {
+    const metadata = sqliteMetadata({ file: join(data, 'registry.db') })
+    await metadata.entities.createIfAbsent({
+      ...{ id: 'e'.repeat(24), name: 'genomics', description: '', defaultPrivate: true, owner: null, now: 1 },
+    })
+    await metadata.close()
+  })
+
+  it('adds, changes, lists and removes users and groups', async () => {
+    expect(await call('member', 'list', 'genomics')).toMatchObject({ code: 0, notes: 'genomics has no members' })
+    expect(await call('member', 'add', 'genomics', 'alice', '--role', 'reader')).toEqual({
+      ...{ code: 0, out: 'alice is reader in genomics', notes: '' },
+    })
+    expect((await call('member', 'add', 'genomics', 'user:alice', '--role', 'writer')).code).toBe(0)
+    expect((await call('member', 'add', 'genomics', 'group:lab', '--role', 'maintainer')).notes).toBe('')
+    expect((await call('member', 'add', 'genomics', 'group:labs', '--role', 'reader')).notes).toContain('no user is in')
+    expect(await json('member', 'list', 'genomics')).toMatchObject([
+      { kind: 'group', name: 'lab', role: 'maintainer' },
+      { kind: 'group', name: 'labs', role: 'reader' },
+      { kind: 'user', name: 'alice', role: 'writer' },
+    ])
+    expect((await call('member', 'list', 'genomics')).out).toMatch(/group:lab\s+maintainer/)
+    expect(await json('member', 'remove', 'genomics', 'group:lab')).toEqual({
+      removed: 'group:lab',
+      entity: 'genomics',
+    })
+    expect(await call('member', 'remove', 'genomics', 'group:lab')).toMatchObject({ code: 1 })
+    const log = readFileSync(join(data, 'commands.log'), 'utf8')
+    expect(log).toContain('"entity":"genomics","kind":"group","name":"lab","role":null,"msg":"member.changed"')
+  })
+
+  it('says what is missing', async () => {
+    for (const [words, code, text] of [
+      [['add', 'genomics', 'alice'], 2, '--role is missing'],
+      [['add', 'genomics', 'alice', '--role', 'owner'], 2, 'reader'],
+      [['add', 'genomics', 'nobody', '--role', 'reader'], 1, 'no such user: nobody'],
+      [['add', 'nothing', 'alice', '--role', 'reader'], 1, 'no such entity: nothing'],
+      [['list', 'nothing'], 1, 'no such entity: nothing'],
+    ] as const)
+      expect(await call('member', ...words)).toMatchObject({ code, notes: expect.stringContaining(text) })
+  })
+})

@@ -143,6 +143,7 @@ describe('precedence', () => {
       transfer: 'proxy',
       logLevel: 'warn',
       logFormat: 'json',
+      role: 'reader',
       publicUrl: 'https://a',
       keyserver: 'https://a',
       tokenPage: 'https://a',

@@ -18,6 +18,8 @@ import { freePort } from './harness/server.js'
 const BEFORE = '718993512198ba0b3245524e234a054dd675293b'
 const CURRENT = 'localhost/sif-library-test:current'
 const PREVIOUS = `localhost/sif-library-test:${BEFORE.slice(0, 12)}`
+/** Milliseconds: an image is built, or a dozen containers start and stop, on a busy machine. */
+const LONG = 900_000
 const deployed = (name: string): string => join(PACKAGE, 'deploy', name)
 
 async function open(): Promise<Containers | ContainersMissing> {
@@ -195,37 +197,41 @@ describeWhen(opened instanceof ContainersMissing ? opened.message : undefined, '
     const hasHistory = spawnSync('git', ['cat-file', '-e', `${BEFORE}^{commit}`], { cwd: PACKAGE }).status === 0
     // a source archive has no history: no machine can be given what is missing
     if (!hasHistory) console.warn(`upgrade of a volume: skipped, this checkout has no commit ${BEFORE}`)
-    ;(hasHistory ? it : it.skip)('starts on the volume of the version before, and serves what lies there', async () => {
-      if (!(await containers.findImage(PREVIOUS))) {
-        const folder = await mkdtemp(join(tmpdir(), 'sif-library-before-'))
-        try {
-          const archive = join(folder, 'archive.tar')
-          await mkdir(join(folder, 'checkout'))
-          await runOk('git', { args: ['archive', '--output', archive, BEFORE], cwd: PACKAGE })
-          await runOk('tar', { args: ['--extract', '--file', archive, '--directory', join(folder, 'checkout')] })
-          await containers.build(PREVIOUS, join(folder, 'checkout'))
-        } finally {
-          await rm(folder, { recursive: true, force: true })
+    ;(hasHistory ? it : it.skip)(
+      'starts on the volume of the version before, and serves what lies there',
+      async () => {
+        if (!(await containers.findImage(PREVIOUS))) {
+          const folder = await mkdtemp(join(tmpdir(), 'sif-library-before-'))
+          try {
+            const archive = join(folder, 'archive.tar')
+            await mkdir(join(folder, 'checkout'))
+            await runOk('git', { args: ['archive', '--output', archive, BEFORE], cwd: PACKAGE })
+            await runOk('tar', { args: ['--extract', '--file', archive, '--directory', join(folder, 'checkout')] })
+            await containers.build(PREVIOUS, join(folder, 'checkout'))
+          } finally {
+            await rm(folder, { recursive: true, force: true })
+          }
         }
-      }
-      await clear()
-      await start(PREVIOUS)
-      await waitUntilReady(url, name)
-      const former = ['node', 'node_modules/sif-library/dist/cli/main.js']
-      await podman(['exec', name, ...former, 'user', 'add', 'alice', '--data', '/data'])
-      const token = (await podman(['exec', name, ...former, 'token', 'create', 'alice', '--data', '/data'])).trim()
-      const client = await clientOf(url, token)
-      await push(client, small, 'alice/upgrade/image:1')
-      expect(await stop()).toBe('0')
+        await clear()
+        await start(PREVIOUS)
+        await waitUntilReady(url, name)
+        const former = ['node', 'node_modules/sif-library/dist/cli/main.js']
+        await podman(['exec', name, ...former, 'user', 'add', 'alice', '--data', '/data'])
+        const token = (await podman(['exec', name, ...former, 'token', 'create', 'alice', '--data', '/data'])).trim()
+        const client = await clientOf(url, token)
+        await push(client, small, 'alice/upgrade/image:1')
+        expect(await stop()).toBe('0')
 
-      await start(CURRENT)
-      await waitUntilReady(url, name)
-      await expectPull(client, small, 'alice/upgrade/image:1')
-      const fresh = await images.fresh({ size: 100_000, arch: 'amd64' })
-      await push(client, fresh, 'alice/upgrade/image:2')
-      await expectPull(client, fresh, 'alice/upgrade/image:2')
-      expect(await stop()).toBe('0')
-    })
+        await start(CURRENT)
+        await waitUntilReady(url, name)
+        await expectPull(client, small, 'alice/upgrade/image:1')
+        const fresh = await images.fresh({ size: 100_000, arch: 'amd64' })
+        await push(client, fresh, 'alice/upgrade/image:2')
+        await expectPull(client, fresh, 'alice/upgrade/image:2')
+        expect(await stop()).toBe('0')
+      },
+      LONG,
+    )
   })
 
   const secrets = {
@@ -275,42 +281,46 @@ describeWhen(opened instanceof ContainersMissing ? opened.message : undefined, '
     })
     afterAll(() => compose?.run(['down', '--volumes']))
 
-    it('pushes and pulls through the published ports, bytes past the registry, and keeps them over down and up', async () => {
-      await compose.run(up)
-      await ready()
-      const [registry = ''] = services.map(compose.containerOf)
-      const token = await tokenOf('alice', registry)
-      const large = await images.fresh({ size: 70_000_000, arch: 'amd64' })
-      const clients = await Promise.all(urls.map((url) => clientOf(url, token)))
-      const [first, last] = [clients[0] as Client, clients.at(-1) as Client]
-      await push(first, small, 'alice/compose/small:1')
-      await push(first, large, 'alice/compose/large:1')
-      await expectPull(last, small, 'alice/compose/small:1')
-      await expectPull(last, large, 'alice/compose/large:1')
-      for (const service of services) {
-        expect(await checkHealth(compose.containerOf(service))).toBe(0)
-        const target = ['container', compose.containerOf(service)] as const
-        expect(await inspect(...target, '{{.HostConfig.ReadonlyRootfs}}')).toBe('true')
-        expect((await tryPodman(['exec', compose.containerOf(service), 'cat', '/proc/1/status'])).stdout).toMatch(
-          /^CapEff:\s+0+$/m,
-        )
-      }
-      // bytes lie in MinIO, none on the volume of the registry
-      const size = await podman(['exec', registry, 'du', '--summarize', '--bytes', '/data'])
-      expect(Number(size.split('\t')[0])).toBeLessThan(10_000_000)
+    it(
+      'pushes and pulls through the published ports, bytes past the registry, and keeps them over down and up',
+      async () => {
+        await compose.run(up)
+        await ready()
+        const [registry = ''] = services.map(compose.containerOf)
+        const token = await tokenOf('alice', registry)
+        const large = await images.fresh({ size: 70_000_000, arch: 'amd64' })
+        const clients = await Promise.all(urls.map((url) => clientOf(url, token)))
+        const [first, last] = [clients[0] as Client, clients.at(-1) as Client]
+        await push(first, small, 'alice/compose/small:1')
+        await push(first, large, 'alice/compose/large:1')
+        await expectPull(last, small, 'alice/compose/small:1')
+        await expectPull(last, large, 'alice/compose/large:1')
+        for (const service of services) {
+          expect(await checkHealth(compose.containerOf(service))).toBe(0)
+          const target = ['container', compose.containerOf(service)] as const
+          expect(await inspect(...target, '{{.HostConfig.ReadonlyRootfs}}')).toBe('true')
+          expect((await tryPodman(['exec', compose.containerOf(service), 'cat', '/proc/1/status'])).stdout).toMatch(
+            /^CapEff:\s+0+$/m,
+          )
+        }
+        // bytes lie in MinIO, none on the volume of the registry
+        const size = await podman(['exec', registry, 'du', '--summarize', '--bytes', '/data'])
+        expect(Number(size.split('\t')[0])).toBeLessThan(10_000_000)
 
-      for (const service of services) await podman(['stop', '--time', '20', compose.containerOf(service)])
-      for (const service of services)
-        expect(await inspect('container', compose.containerOf(service), '{{.State.ExitCode}}')).toBe('0')
-      await compose.run(['down'])
-      await compose.run(up)
-      await ready()
-      await expectPull(first, small, 'alice/compose/small:1')
-      await expectPull(last, large, 'alice/compose/large:1')
-      const fresh = await images.fresh({ size: 100_000, arch: 'amd64' })
-      await push(last, fresh, 'alice/compose/small:2')
-      await expectPull(first, fresh, 'alice/compose/small:2')
-    })
+        for (const service of services) await podman(['stop', '--time', '20', compose.containerOf(service)])
+        for (const service of services)
+          expect(await inspect('container', compose.containerOf(service), '{{.State.ExitCode}}')).toBe('0')
+        await compose.run(['down'])
+        await compose.run(up)
+        await ready()
+        await expectPull(first, small, 'alice/compose/small:1')
+        await expectPull(last, large, 'alice/compose/large:1')
+        const fresh = await images.fresh({ size: 100_000, arch: 'amd64' })
+        await push(last, fresh, 'alice/compose/small:2')
+        await expectPull(first, fresh, 'alice/compose/small:2')
+      },
+      LONG,
+    )
 
     if (services.length > 1)
       it('serves while one of its registries is away', async () => {

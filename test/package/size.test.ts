@@ -17,13 +17,16 @@ interface Budget {
 }
 
 const budgets: Readonly<Record<string, Budget>> = {
-  '.': { kilobytes: 260, packages: ['zod'] },
+  '.': { kilobytes: 400, packages: ['zod'] },
   './express': { kilobytes: 8, packages: [] },
   './koa': { kilobytes: 8, packages: [] },
   './fastify': { kilobytes: 8, packages: [] },
   './node': { kilobytes: 8, packages: [] },
   './fetch': { kilobytes: 6, packages: [] },
   './extension': { kilobytes: 10, packages: [] },
+  // the schemas of the use cases, which the core has too: both doors together are little more than the core alone
+  './api': { kilobytes: 220, packages: ['zod'] },
+  './client': { kilobytes: 24, packages: [] },
   './sif': { kilobytes: 30, packages: [] },
   './storage': { kilobytes: 6, packages: [] },
   './storage/memory': { kilobytes: 14, packages: [] },

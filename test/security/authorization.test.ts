@@ -21,12 +21,22 @@ const principals = [
   'token scoped to pull',
   'token scoped to another path',
   'token scoped to push on this path',
+  'member who reads',
+  'member who writes',
+  'member who maintains',
+  'session',
+  'session that is over',
+  'session that the page of another site uses',
 ] as const
 const visibilities = ['public', 'private', 'absent'] as const
 type Who = (typeof principals)[number]
 type Seen = (typeof visibilities)[number]
 type Level = 'entity' | 'collection' | 'container'
 
+/** Their cookie, and what their browser says of where the request comes from. */
+const sameOrigin = { 'sec-fetch-site': 'same-origin', origin: 'https://reg.example' }
+const crossSite = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }
+const nobody: readonly Who[] = ['anonymous', 'session that is over']
 const badCredentials: readonly Who[] = ['bad token', 'revoked token', 'expired token']
 const entityOf: Readonly<Record<Seen, string>> = { public: 'pub', private: 'priv', absent: 'none' }
 const noId = 'f'.repeat(24)
@@ -42,7 +52,15 @@ function may(
     case 'writer':
     case 'group member':
     case 'admin':
+    case 'session':
+    case 'session that the page of another site uses':
       return true
+    case 'member who reads':
+      return at.seen !== 'absent' && action === 'pull'
+    case 'member who writes':
+      return at.seen !== 'absent' && action !== 'delete'
+    case 'member who maintains':
+      return at.seen !== 'absent'
     case 'reader':
     case 'token scoped to pull':
       return action === 'pull'
@@ -55,13 +73,17 @@ function may(
   }
 }
 
-function expected(entry: Entry, who: Who, seen: Seen): readonly number[] {
+function expected(
+  entry: Entry,
+  { who, seen, method }: Pick<Cell, 'who' | 'seen'> & { readonly method: string },
+): readonly number[] {
+  if (who === 'session that the page of another site uses' && method !== 'GET') return [403]
   if (entry.kind === 'public') return [entry.status(who, seen)]
   if (badCredentials.includes(who)) return [401]
   if (entry.kind === 'filtered') return [200]
   const { action, level, parent } = entry
   const absent = seen === 'absent' && parent !== 'none'
-  if (who === 'anonymous' && action !== 'pull') return [401]
+  if (nobody.includes(who) && action !== 'pull') return [401]
   if (absent) return [404]
   if (may(who, action, { seen, level })) return entry.ok
   if (action === 'pull') return [404]
@@ -181,7 +203,7 @@ const table: Readonly<Record<string, Entry>> = {
   openapi: always(200, '/openapi.json'),
   'token.status': {
     kind: 'public',
-    status: (who) => (who === 'anonymous' || badCredentials.includes(who) ? 404 : 200),
+    status: (who) => (nobody.includes(who) || badCredentials.includes(who) ? 404 : 200),
     request: () => ['GET', '/v1/token-status'],
   },
   'transfers.get': {
@@ -328,6 +350,8 @@ const table: Readonly<Record<string, Entry>> = {
 
 let registry: TestRegistry
 let tokens: Readonly<Record<Who, string | undefined>>
+/** Headers of those who ask by a cookie. */
+let cookies: Partial<Record<Who, Readonly<Record<string, string>>>>
 const ids = new Map<Seen, Cell['ids']>([['absent', { entityId: noId, collectionId: noId, containerId: noId }]])
 let cells = 0
 
@@ -354,7 +378,28 @@ beforeAll(async () => {
     (await accounts.createToken({ user, ...options })).token
   const revoked = await accounts.createToken({ user: 'will' })
   expect(await accounts.revokeToken(revoked.info.id)).toBe(true)
+  const cookieOf = async (token: string): Promise<string> =>
+    `sif_library_session=${(await accounts.createSession({ token })).session}`
+  const members = ['reader', 'writer', 'maintainer'] as const
+  for (const role of members) await accounts.addUser({ name: `member-${role}` })
+  const session = await cookieOf(await issue('will'))
+  cookies = {
+    session: { cookie: session, ...sameOrigin },
+    'session that is over': {
+      cookie: await cookieOf(await issue('will', { expiresAt: new Date(registry.now() + 1000) })),
+      ...sameOrigin,
+    },
+    'session that the page of another site uses': { cookie: session, ...crossSite },
+  }
+  registry.advance(2000)
   tokens = {
+    'member who reads': await issue('member-reader'),
+    'member who writes': await issue('member-writer'),
+    'member who maintains': await issue('member-maintainer'),
+    // for what must be there before: the request itself has their cookie
+    session: await issue('will'),
+    'session that is over': undefined,
+    'session that the page of another site uses': await issue('will'),
     anonymous: undefined,
     'bad token': 'sif_nonsense',
     'revoked token': revoked.token,
@@ -372,6 +417,8 @@ beforeAll(async () => {
   }
   for (const seen of ['public', 'private'] as const)
     ids.set(seen, await makeContainer(registry, `${entityOf[seen]}/c/n`, 'admin'))
+  for (const role of members)
+    for (const entity of ['pub', 'priv']) await accounts.members.set({ entity, user: `member-${role}`, role })
   await visibility('priv', 'private')
   await visibility('priv/c', 'private')
 })
@@ -396,9 +443,10 @@ async function judge(name: string, who: Who, seen: Seen): Promise<string | undef
   const [method, path, options = {}] = await entry.request(cell)
   const answer = await registry.call(method, path, {
     ...options,
-    ...(cell.token === undefined ? {} : { token: cell.token }),
+    ...(cookies[who] !== undefined && { headers: { ...options.headers, ...cookies[who] } }),
+    ...(cell.token === undefined || cookies[who] !== undefined ? {} : { token: cell.token }),
   })
-  const wanted = expected(entry, who, seen)
+  const wanted = expected(entry, { who, seen, method })
   const label = `${who}, ${seen}: ${answer.status} instead of ${wanted.join(' or ')} ${answer.text.slice(0, 120)}`
   if (!wanted.includes(answer.status)) return label
   if (answer.status >= 400 && answer.json.error?.code !== answer.status) return `${label}: no envelope`
@@ -437,6 +485,6 @@ describe('each row, for each principal, on what is public, private and absent', 
 })
 
 test('no cell was left out', () => {
-  expect(principals).toHaveLength(12)
+  expect(principals).toHaveLength(18)
   expect(cells).toBe(routes.length * principals.length * visibilities.length)
 })

@@ -137,6 +137,22 @@ async function contentsOf(metadata: MetadataStore) {
   return { entities, collections, containers, images: images.map(({ image }) => image), tags }
 }
 
+/** What lists show of sizes, archs and latest tags. */
+async function listedOf(metadata: MetadataStore) {
+  const query = { visibility: 'all', sort: 'name', limit: 200 } as const
+  const containers = (await metadata.containers.page(query)).items.map(
+    ({ id, usedBytes, imageCount, archs, latest }) => ({ id, usedBytes, imageCount, archs, latest }),
+  )
+  const sizes = (items: readonly { readonly id: string; readonly imageCount: number; readonly usedBytes: number }[]) =>
+    items.map(({ id, imageCount, usedBytes }) => ({ id, imageCount, usedBytes }))
+  return {
+    containers,
+    collections: sizes((await metadata.collections.page(query)).items),
+    entities: sizes((await metadata.entities.page(query)).items),
+    totals: await metadata.usage.totals(),
+  }
+}
+
 export interface OlderDatabase {
   /** An empty database of its own each time. */
   readonly create: () => Promise<{ readonly driver: SqlDriver; readonly open: () => MetadataStore }>
@@ -149,6 +165,9 @@ export async function checkUpgrade({ create, version }: OlderDatabase): Promise<
   const source = await create()
   const filled = source.open()
   await fill(storage, filled)
+  const before = source.open()
+  const listed = await listedOf(before)
+  await before.close()
   for await (const { key } of storage.list('records/')) await storage.delete(key)
 
   const older = await create()
@@ -180,6 +199,8 @@ export async function checkUpgrade({ create, version }: OlderDatabase): Promise<
   await store.ready()
   expect(await rowsOf(older.driver)).toEqual(rows)
   expect(await recordsOf(older.driver)).toEqual(await counted(older.driver))
+  expect(listed.totals.all.images).toBeGreaterThan(3)
+  expect(await listedOf(store)).toEqual(listed)
   for (const { kind, parentId } of await store.accounts.listTokens()) expect([kind, parentId]).toEqual(['token', null])
   await older.driver.close()
   expect((await store.search({ value: 'aligns', limit: 9, visibility: 'all' })).images).toHaveLength(1)

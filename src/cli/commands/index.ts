@@ -3,6 +3,7 @@ import { copyStorage } from './copy-storage.js'
 import { doctor } from './doctor.js'
 import { health } from './health.js'
 import { inspect } from './inspect.js'
+import { memberAdd, memberList, memberRemove } from './member.js'
 import { reindex } from './reindex.js'
 import { login } from './login.js'
 import { remote } from './remote.js'
@@ -26,6 +27,9 @@ export const commands: readonly Command[] = [
   tokenList,
   tokenRevoke,
   signIn,
+  memberList,
+  memberAdd,
+  memberRemove,
   visibility,
   inspect,
   remote,

@@ -49,6 +49,7 @@ export interface Settings {
   readonly group: readonly string[]
   readonly takeOver: boolean
   readonly removeGroup: readonly string[]
+  readonly role: 'reader' | 'writer' | 'maintainer' | undefined
   readonly user: string | undefined
   readonly label: string | undefined
   readonly scope: readonly string[]
@@ -187,6 +188,10 @@ export const optionTable: OptionTable = {
     'the user gets what is there under the name, and may push to groups that are the names of users',
   ),
   removeGroup: { kind: list('NAME'), help: 'entity that the user may push to no more; repeatable', fallback: [] },
+  role: optional(
+    choice(['reader', 'writer', 'maintainer']),
+    'reader: sees what is private; writer: pushes too; maintainer: deletes and manages too',
+  ),
   user: optional(text('NAME'), 'name of the user'),
   label: optional(text('TEXT'), 'what the token is for, for people'),
   scope: {

@@ -22,6 +22,7 @@ const levelOf: Readonly<Record<LibraryEventName, 'info' | 'debug' | undefined>> 
   'token.revoked': 'info',
   'session.created': 'info',
   'session.ended': 'info',
+  'member.changed': 'info',
   'request.failed': undefined,
   'request.completed': undefined,
 }

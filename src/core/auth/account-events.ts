@@ -1,5 +1,7 @@
 /** What the built-in accounts tell of: the facts of each event, without its origin. */
 
+import type { Role } from '../../storage/metadata/contract.js'
+
 interface UserFacts {
   readonly userId: string
   /** Name of the user whom it is about. */
@@ -37,6 +39,14 @@ export interface AccountEvents {
   /** The sessions that were made of it are ended too, without an event of their own. */
   'token.revoked': TokenFacts
   'session.created': SessionFacts & { readonly by: 'token' | 'code' }
+  /** `role`: null = no member any more. Members that go with their entity or user are not told of. */
+  'member.changed': {
+    /** Name of the entity. */
+    readonly entity: string
+    readonly kind: 'user' | 'group'
+    readonly name: string
+    readonly role: Role | null
+  }
   /** By signing out, or by somebody who revoked it; nobody tells of one that expires. */
   'session.ended': SessionFacts
 }

@@ -1,11 +1,12 @@
 /** The built-in accounts, for hosts that have none: users, groups and API tokens. */
 import { randomBytes } from 'node:crypto'
-import type { MetadataStore, TokenRecord, UserRecord } from '../../storage/metadata/contract.js'
+import type { MetadataStore, TokenHolder, TokenRecord, UserRecord } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
 import { checkName } from '../model/references.js'
 import type { EmitAccountEvent } from './account-events.js'
+import { createMembers, type Members } from './members.js'
 import { type Action, actions, bearerToken, type Grant, type Principal } from './policy.js'
 import { hashSecret, newSecret } from './secrets.js'
 import { readSessionCookie } from './session-cookie.js'
@@ -24,6 +25,8 @@ export interface CreateTokenOptions {
 }
 
 export interface Accounts extends Sessions {
+  /** Who may do what in the entities of others. */
+  readonly members: Members
   /**
    * The `authenticate` hook over these accounts, by the token of an `Authorization` header, else by the cookie of a
    * session. null without either, and for a session that is over; throws `unauthorized` for a token that is unknown,
@@ -89,11 +92,12 @@ function checkScope(scope: string): string {
 const userFacts = ({ id, name, admin, groups }: UserRecord) => ({ userId: id, user: name, admin, groups })
 const tokenFacts = ({ id, userName, label }: TokenInfo) => ({ tokenId: id, user: userName, label })
 
-const principalOf = ({ token, user }: { readonly token: TokenRecord; readonly user: UserRecord }): Principal => ({
+const principalOf = ({ token, user, roles }: TokenHolder): Principal => ({
   id: user.id,
   name: user.name,
   admin: user.admin,
   groups: user.groups,
+  roles,
   scopes: token.scopes,
   credential: token.id,
   via: token.kind === 'session' ? 'session' : 'token',
@@ -254,6 +258,12 @@ export function createAccounts(options: {
       emit('token.created', { ...tokenFacts(info), scopes: info.scopes, expiresAt: info.expiresAt })
       return { token, info }
     },
+    members: createMembers({
+      store,
+      hasEntity: async (name) => (await options.metadata.entities.findByName(name)) !== undefined,
+      clock,
+      emit,
+    }),
     ...createSessions({ store, existingUser, listTokens: listKind, end: revoke, clock, generateId, emit }),
     listTokens: (name) => listKind(name, 'token'),
     findToken: async (token) => {

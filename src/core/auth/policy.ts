@@ -1,5 +1,5 @@
 /** Who asks, for what, and the hooks by which a host answers. */
-import type { VisibilityFilter } from '../../storage/metadata/contract.js'
+import type { Role, VisibilityFilter } from '../../storage/metadata/contract.js'
 import type { LibraryRequest } from '../http/messages.js'
 import { readHeader } from '../http/messages.js'
 
@@ -12,6 +12,8 @@ export interface Principal {
   readonly admin?: boolean
   /** Entities that the principal may push to beside their own, under `ownerPolicy`. */
   readonly groups?: readonly string[]
+  /** Entity → role in it, beside those that are the principal's own or a group of theirs, under `ownerPolicy`. */
+  readonly roles?: Readonly<Record<string, Role>>
   /**
    * What the credentials are good for, each `action` or `action:path`, such as `push:alice/tools`. Absent or empty = everything that the principal may do. Enforced by
    * the core in front of `authorize`: outside its scopes a token is worth nothing, and the request is judged as an anonymous one.
@@ -120,14 +122,28 @@ export function scopesAllow(scopes: readonly string[] | undefined, action: Actio
   })
 }
 
+const rank: Readonly<Record<Role, number>> = { reader: 1, writer: 2, maintainer: 3 }
+/** The lowest role that may. */
+const needed: Readonly<Record<Exclude<Action, 'admin'>, Role>> = {
+  pull: 'reader',
+  push: 'writer',
+  delete: 'maintainer',
+  manage: 'maintainer',
+}
+
+/** An entity may be called `constructor`. */
+const roleIn = ({ roles }: Principal, entity: string): Role | undefined =>
+  roles !== undefined && Object.hasOwn(roles, entity) ? roles[entity] : undefined
+
 /**
  * The ready-made rule: everybody pulls what is public; a user pushes to, deletes in and manages the entity of their own
- * name and the entities of their groups; private things are seen by those who may push there; admins may do everything.
+ * name and the entities of their groups; elsewhere a role counts: a reader sees what is private, a writer pushes too, a
+ * maintainer deletes and manages too; admins may do everything.
  */
 export function ownerPolicy(
   options: Pick<AuthHooks, 'authenticate' | 'recall'>,
 ): Required<Pick<AuthHooks, 'authorize' | 'visible' | 'anonymousWrites'>> & Pick<AuthHooks, 'authenticate' | 'recall'> {
-  const isMember = (principal: Principal | null, entity: string): boolean =>
+  const owns = (principal: Principal | null, entity: string): boolean =>
     principal !== null &&
     (principal.admin === true || principal.name === entity || (principal.groups ?? []).includes(entity))
   return {
@@ -135,11 +151,15 @@ export function ownerPolicy(
     anonymousWrites: false,
     authorize: ({ principal, action, resource }) => {
       if (action === 'admin' || resource.kind === 'registry') return principal?.admin === true
-      return (action === 'pull' && !resource.private) || isMember(principal, resource.entity)
+      if ((action === 'pull' && !resource.private) || owns(principal, resource.entity)) return true
+      const role = principal === null ? undefined : roleIn(principal, resource.entity)
+      return role !== undefined && rank[role] >= rank[needed[action]]
     },
     visible: ({ principal }) => {
       if (principal === null) return 'public'
-      return principal.admin === true ? 'all' : { entities: [principal.name, ...(principal.groups ?? [])] }
+      if (principal.admin === true) return 'all'
+      const { name, groups = [], roles = {} } = principal
+      return { entities: [...new Set([name, ...groups, ...Object.keys(roles)])] }
     },
   }
 }

@@ -133,10 +133,10 @@ export interface Image extends Allowed {
   readonly arch: string | null
   /** `unproven`: its bytes are still read back. `damaged`: a check found other bytes, and it can't be pulled. */
   readonly state: ImageState
-  /** null = not known: no SIF file. */
+  /** Whether the file holds signatures, whatever they are worth; null = not known: no SIF file, or a damaged one. */
   readonly signed: boolean | null
   readonly encrypted: boolean | null
-  /** Of the keys that signed it: 40 upper-case hex digits each. */
+  /** Of keys, as signatures in the file claim: 40 upper-case hex digits each; anybody can write them. */
   readonly fingerprints: readonly string[]
   /** The first 100. */
   readonly tags: readonly ImageTag[]

@@ -91,8 +91,16 @@ async function assertNotWider(
       field: 'scopes',
     })
   if (principal?.credential === undefined) return
-  const used = await services.metadata.accounts.findTokenById(principal.credential)
-  const end = used?.token.expiresAt ?? null
+  const { accounts } = services.metadata
+  const used = (await accounts.findTokenById(principal.credential))?.token
+  // a session ends by itself after some hours; it stands for the token that began it, or for a one-time code
+  const counts =
+    used?.kind !== 'session'
+      ? used
+      : used.parentId === null
+        ? undefined
+        : (await accounts.findTokenById(used.parentId))?.token
+  const end = counts?.expiresAt ?? null
   if (end !== null && (expiresAt === undefined || expiresAt > end))
     throw new LibraryError('forbidden', `expiresAt: your own token ends at ${date(end)}, and one made with it before`, {
       field: 'expiresAt',

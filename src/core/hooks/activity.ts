@@ -9,7 +9,8 @@ export function activityOf(
   { principal, requestId }: { readonly principal: Principal | null; readonly requestId?: string | undefined },
   cause?: TagCause,
 ): Activity {
-  const via = principal === null ? 'anonymous' : principal.credential === undefined ? 'host' : 'token'
+  const known = principal?.via ?? (principal?.credential === undefined ? 'host' : 'token')
+  const via = principal === null ? 'anonymous' : known
   return {
     actor: { id: principal?.id ?? null, name: principal?.name ?? null, via, tokenId: principal?.credential ?? null },
     requestId: requestId ?? null,

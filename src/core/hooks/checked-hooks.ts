@@ -14,6 +14,11 @@ const isName = (value: unknown): boolean => typeof value === 'string' && value !
 const isNames = (value: unknown): boolean =>
   value === undefined || (Array.isArray(value) && value.every((item) => typeof item === 'string'))
 
+const roleNames: readonly unknown[] = ['reader', 'writer', 'maintainer']
+const isRoles = (value: unknown): boolean =>
+  value === undefined ||
+  (typeof value === 'object' && value !== null && Object.values(value).every((role) => roleNames.includes(role)))
+
 const isVia = (value: unknown): boolean =>
   value === undefined || value === 'token' || value === 'session' || value === 'host'
 
@@ -21,13 +26,13 @@ const checkPrincipal =
   (hook: string) =>
   (result: unknown): Principal | null => {
     if (result === null || result === undefined) return null
-    const { id, name, groups, scopes, credential, via } = result as Partial<Record<keyof Principal, unknown>>
-    const isWhole = isName(id) && isName(name) && isNames(groups) && isNames(scopes) && isVia(via)
+    const { id, name, groups, scopes, credential, via, roles } = result as Partial<Record<keyof Principal, unknown>>
+    const isWhole = isName(id) && isName(name) && isNames(groups) && isNames(scopes) && isVia(via) && isRoles(roles)
     if (isWhole && (credential === undefined || isName(credential))) return result as Principal
     throw wrongResult(
       hook,
       result,
-      "{ id: string, name: string, groups?: string[], scopes?: string[], credential?: string, via?: 'token' | 'session' | 'host' }, or null for anonymous",
+      "{ id: string, name: string, groups?: string[], scopes?: string[], credential?: string, via?: 'token' | 'session' | 'host', roles?: { [entity]: 'reader' | 'writer' | 'maintainer' } }, or null for anonymous",
     )
   }
 

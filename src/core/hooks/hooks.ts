@@ -141,6 +141,7 @@ const everyEvent = {
   ...{ 'place.deleted': true },
   ...{ 'user.added': true, 'user.changed': true, 'user.removed': true },
   ...{ 'token.created': true, 'token.revoked': true, 'session.created': true, 'session.ended': true },
+  ...{ 'member.changed': true },
   ...{ 'request.failed': true, 'request.completed': true },
 } satisfies Record<LibraryEventName, true>
 export const eventNames: readonly LibraryEventName[] = Object.keys(everyEvent) as LibraryEventName[]

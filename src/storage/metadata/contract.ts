@@ -48,9 +48,11 @@ import type {
   ImageInContainer,
   ImageRecord,
   ImageState,
+  MemberRecord,
   RecordChange,
   RecordKind,
   RestoredImage,
+  Role,
   TagRecord,
   TokenRecord,
   UploadRecord,
@@ -593,6 +595,14 @@ export interface SearchPage {
   readonly next: string | undefined
 }
 
+/** A token with whoever it stands for. */
+export interface TokenHolder {
+  readonly token: TokenRecord
+  readonly user: UserRecord
+  /** Entity → the highest role in it, of the user or one of their groups. */
+  readonly roles: Readonly<Record<string, Role>>
+}
+
 export interface AccountStore {
   /**
    * Throws `exists` when the name is taken. Throws `name-held` when somebody would come into what is not theirs: an
@@ -612,9 +622,9 @@ export interface AccountStore {
   /** Throws `exists` for a hash that is taken, `parent-missing` where the user or the parent is gone. */
   createToken(token: TokenRecord): Promise<TokenRecord>
   /** The hot path: one indexed read by hash, of any kind. */
-  findToken(hash: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
+  findToken(hash: string): Promise<TokenHolder | undefined>
   /** By its id, as `findToken`: asked at each use of a transfer URL. */
-  findTokenById(id: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
+  findTokenById(id: string): Promise<TokenHolder | undefined>
   /** Of one user, or of all, of every kind; newest first. */
   listTokens(userId?: string): Promise<readonly (TokenRecord & { readonly userName: string })[]>
   /** With the sessions that were made of it. False when there was none. */
@@ -628,6 +638,15 @@ export interface AccountStore {
   touchToken(id: string, now: number, expiresAt?: number): Promise<void>
   /** Removes sessions and codes that are expired, whoever's they are, and of one user all sessions but the newest `keep`. */
   trimSessions(trim: { readonly userId: string; readonly keep: number; readonly now: number }): Promise<void>
+  /**
+   * Makes a member of an entity, or changes the role of one. Ends with the entity, and with the user: a later user of
+   * the same name is no member. Throws `parent-missing` where there is no such entity, or no such user.
+   */
+  setMember(member: MemberRecord): Promise<MemberRecord>
+  /** False when there was none. */
+  removeMember(entity: string, member: Pick<MemberRecord, 'kind' | 'name'>): Promise<boolean>
+  /** Of the entity of this name: groups before users, by name. */
+  listMembers(entity: string): Promise<readonly MemberRecord[]>
 }
 
 export interface SettingStore {

@@ -71,7 +71,7 @@ export interface ImageRecord {
   readonly arch: string | null
   /** The arch was read from the SIF file, so a tag may not say otherwise. */
   readonly archFromHeader: boolean
-  /** Facts from the SIF descriptors; null = not known (no SIF). */
+  /** What the SIF file claims, proven by nothing; null = not known: no SIF file, a damaged one, or one that cannot be read. */
   readonly signed: boolean | null
   readonly encrypted: boolean | null
   readonly fingerprints: readonly string[]
@@ -192,6 +192,20 @@ export interface UserRecord {
   readonly name: string
   readonly admin: boolean
   readonly groups: readonly string[]
+  readonly createdAt: number
+}
+
+/** What a member may do in an entity, each more than the one before: see what is private; push; delete and manage. */
+export type Role = 'reader' | 'writer' | 'maintainer'
+
+export interface MemberRecord {
+  /** Name of the entity. */
+  readonly entity: string
+  /** A user, or everybody in a group. */
+  readonly kind: 'user' | 'group'
+  /** Of the user or the group. */
+  readonly name: string
+  readonly role: Role
   readonly createdAt: number
 }
 

@@ -1,4 +1,4 @@
-import type { TokenRecord, UserRecord } from '../../storage/metadata/contract.js'
+import type { MemberRecord, Role, TokenRecord, UserRecord } from '../../storage/metadata/contract.js'
 import { assert } from '../assert.js'
 import type { MetadataContext, MetadataGroup } from './context.js'
 
@@ -107,9 +107,9 @@ export const accountTests: MetadataGroup = {
       const user = await accounts.createUser(newUser(context, 'alice', ['lab']))
       const token = { ...newToken(context, user.id), expiresAt: 99, lastUsedAt: 9 }
       assert.deepEqual(await accounts.createToken(token), token)
-      assert.deepEqual(await accounts.findToken(token.hash), { token, user })
+      assert.deepEqual(await accounts.findToken(token.hash), { token, user, roles: {} })
       assert.equal(await accounts.findToken(context.digest()), undefined)
-      assert.deepEqual(await accounts.findTokenById(token.id), { token, user })
+      assert.deepEqual(await accounts.findTokenById(token.id), { token, user, roles: {} })
       assert.equal(await accounts.findTokenById(context.id()), undefined)
       await accounts.touchToken(token.id, 1000)
       assert.equal((await accounts.findToken(token.hash))?.token.lastUsedAt, 1000)
@@ -150,9 +150,9 @@ export const accountTests: MetadataGroup = {
       const other = await accounts.createToken(newToken(context, user.id))
       const session = { ...newToken(context, user.id), kind: 'session', parentId: parent.id } as const
       assert.deepEqual(await accounts.createToken(session), session)
-      assert.deepEqual(await accounts.findToken(session.hash), { token: session, user })
+      assert.deepEqual(await accounts.findToken(session.hash), { token: session, user, roles: {} })
       assert.equal(await accounts.removeToken(other.id), true)
-      assert.deepEqual(await accounts.findTokenById(session.id), { token: session, user })
+      assert.deepEqual(await accounts.findTokenById(session.id), { token: session, user, roles: {} })
       assert.equal(await accounts.removeToken(parent.id), true)
       assert.equal(await accounts.findToken(session.hash), undefined)
       await assert.rejects(accounts.createToken({ ...session, id: context.id(), hash: context.digest() }), {
@@ -176,7 +176,7 @@ export const accountTests: MetadataGroup = {
       const user = await accounts.createUser(newUser(context, 'alice'))
       const token = await accounts.createToken(newToken(context, user.id))
       assert.equal(await accounts.takeCode(token.hash), undefined)
-      assert.deepEqual(await accounts.findToken(token.hash), { token, user })
+      assert.deepEqual(await accounts.findToken(token.hash), { token, user, roles: {} })
       for (let round = 0; round < 5; round += 1) {
         const code = await accounts.createToken({ ...newToken(context, user.id), kind: 'code', expiresAt: 50 })
         const taken = await Promise.all([accounts.takeCode(code.hash), accounts.takeCode(code.hash)])
@@ -254,6 +254,103 @@ export const accountTests: MetadataGroup = {
         [tokens[3]?.id],
       )
       assert.equal(await accounts.findToken(tokens[0]?.hash ?? ''), undefined)
+    },
+  },
+}
+
+/** Entities of these names. */
+async function makeEntities(context: MetadataContext, ...names: readonly string[]): Promise<void> {
+  for (const name of names)
+    await context.store.entities.createIfAbsent({
+      ...{ id: context.id(), name, description: '', defaultPrivate: false, owner: null, now: 1 },
+    })
+}
+
+export const memberTests: MetadataGroup = {
+  name: 'members',
+  tests: {
+    'are made, changed, listed and removed': async (context) => {
+      const { accounts } = context.store
+      for (const name of ['bob', 'alice']) await accounts.createUser(newUser(context, name))
+      await makeEntities(context, 'genomics', 'other')
+      const member = (kind: MemberRecord['kind'], name: string, role: Role, createdAt = 5): MemberRecord => ({
+        ...{ entity: 'genomics', kind, name, role, createdAt },
+      })
+      for (const made of [
+        member('user', 'bob', 'reader'),
+        member('user', 'alice', 'writer'),
+        member('group', 'lab', 'maintainer'),
+      ])
+        assert.deepEqual(await accounts.setMember(made), made)
+      const changed = member('user', 'bob', 'maintainer')
+      assert.deepEqual(await accounts.setMember({ ...changed, createdAt: 9 }), changed)
+      assert.deepEqual(await accounts.listMembers('genomics'), [
+        member('group', 'lab', 'maintainer'),
+        member('user', 'alice', 'writer'),
+        changed,
+      ])
+      assert.deepEqual(await accounts.listMembers('other'), [])
+      assert.deepEqual(await accounts.listMembers('nothing'), [])
+      for (const [entity, kind, name] of [
+        ['other', 'user', 'bob'],
+        ['genomics', 'group', 'bob'],
+        ['genomics', 'user', 'lab'],
+        ['nothing', 'user', 'bob'],
+      ] as const)
+        assert.equal(await accounts.removeMember(entity, { kind, name }), false)
+      assert.equal(await accounts.removeMember('genomics', { kind: 'user', name: 'bob' }), true)
+      assert.equal(await accounts.removeMember('genomics', { kind: 'user', name: 'bob' }), false)
+      assert.equal(await accounts.removeMember('genomics', { kind: 'group', name: 'lab' }), true)
+      assert.deepEqual(await accounts.listMembers('genomics'), [member('user', 'alice', 'writer')])
+    },
+    'setMember throws parent-missing without the entity or the user': async (context) => {
+      const { accounts } = context.store
+      await accounts.createUser(newUser(context, 'bob'))
+      await makeEntities(context, 'genomics')
+      const missing = { name: 'MetadataError', code: 'parent-missing' }
+      const member = { entity: 'genomics', kind: 'user', name: 'bob', role: 'reader', createdAt: 1 } as const
+      await assert.rejects(accounts.setMember({ ...member, entity: 'nothing' }), missing)
+      await assert.rejects(accounts.setMember({ ...member, name: 'nobody' }), missing)
+      assert.deepEqual(await accounts.listMembers('genomics'), [])
+    },
+    'a token comes with the highest role in each entity, by the user and their groups': async (context) => {
+      const { accounts } = context.store
+      const bob = await accounts.createUser(newUser(context, 'bob', ['lab', 'ops']))
+      const eve = await accounts.createUser(newUser(context, 'eve', ['lab2']))
+      // names that a careless object would have
+      await makeEntities(context, 'one', 'two', 'three', 'constructor')
+      const set = (entity: string, kind: MemberRecord['kind'], name: string, role: Role) =>
+        accounts.setMember({ entity, kind, name, role, createdAt: 1 })
+      await set('one', 'user', 'bob', 'reader')
+      await set('one', 'group', 'lab', 'writer')
+      await set('one', 'group', 'ops', 'reader')
+      await set('two', 'user', 'bob', 'maintainer')
+      await set('two', 'group', 'lab', 'writer')
+      await set('three', 'group', 'nobody', 'maintainer')
+      await set('constructor', 'group', 'ops', 'reader')
+      // a group whose name is that of a user is another thing
+      await set('three', 'group', 'bob', 'maintainer')
+      const tokenOf = async (user: UserRecord) => (await accounts.createToken(newToken(context, user.id))).hash
+      const [bobs, eves] = [await tokenOf(bob), await tokenOf(eve)]
+      const expected = { one: 'writer', two: 'maintainer', constructor: 'reader' }
+      assert.deepEqual((await accounts.findToken(bobs))?.roles, expected)
+      const id = (await accounts.findToken(bobs))?.token.id ?? ''
+      assert.deepEqual((await accounts.findTokenById(id))?.roles, expected)
+      assert.deepEqual((await accounts.findToken(eves))?.roles, {})
+      await accounts.removeMember('two', { kind: 'user', name: 'bob' })
+      await accounts.updateUser(bob.id, { groups: [] })
+      assert.deepEqual((await accounts.findToken(bobs))?.roles, { one: 'reader' })
+    },
+    'end with their user: who takes the name over is no member': async (context) => {
+      const { accounts } = context.store
+      await accounts.createUser(newUser(context, 'bob'))
+      await makeEntities(context, 'genomics')
+      await accounts.setMember({ entity: 'genomics', kind: 'user', name: 'bob', role: 'writer', createdAt: 1 })
+      await accounts.removeUser('bob')
+      assert.deepEqual(await accounts.listMembers('genomics'), [])
+      const later = await accounts.createUser(newUser(context, 'bob'), { takeOver: true })
+      const token = await accounts.createToken(newToken(context, later.id))
+      assert.deepEqual((await accounts.findToken(token.hash))?.roles, {})
     },
   },
 }

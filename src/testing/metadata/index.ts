@@ -1,6 +1,6 @@
 import type { MetadataStore } from '../../storage/metadata/contract.js'
 import { registerGroups, type TestRunner } from '../runner.js'
-import { accountTests, settingTests } from './accounts.js'
+import { accountTests, memberTests, settingTests } from './accounts.js'
 import { eventTests, historyTests, pullTests } from './activity.js'
 import { changeTests } from './changes.js'
 import { type MetadataCapability, MetadataContext, type MetadataGroup } from './context.js'
@@ -56,6 +56,7 @@ const groups: readonly MetadataGroup[] = [
   searchTests,
   hostileSearchTests,
   accountTests,
+  memberTests,
   settingTests,
   documentTests,
   listTests,

@@ -80,6 +80,9 @@ const visibilities: readonly VisibilityFilter[] = [
   { entities: ['cow', 'ant', ...Array.from({ length: 60 }, (_, number) => `other-${number}`)] },
 ]
 
+const someVisibilities = [visibilities[1], visibilities[4], visibilities[5]]
+const someSorts = ['name', '-updatedAt']
+
 type Filter = Partial<Omit<ContainerPageQuery, 'visibility' | 'sort' | 'limit'>>
 
 /** Each filter with what passes it. */
@@ -130,6 +133,9 @@ export const listTests: MetadataGroup = {
       for (const visibility of visibilities)
         for (const [filter, passes] of filters(collectionId))
           for (const sort of Object.keys(containerSorts) as ContainerPageQuery['sort'][]) {
+            // every visibility with every sort, and every filter with some of both
+            const isPlain = Object.keys(filter).length === 0
+            if (!isPlain && (!someVisibilities.includes(visibility) || !someSorts.includes(sort))) continue
             const expected = containerSorts[sort](
               all.filter(
                 (container) =>

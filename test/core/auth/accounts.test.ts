@@ -340,3 +340,55 @@ describe('the cookie of a session', () => {
     expect(endedSessionCookie(publicUrl)).toBe(`sif_library_session=; ${attributes}; Max-Age=0`)
   })
 })
+
+describe('members', () => {
+  const withEntity = async () => {
+    const made = await withAlice()
+    await made.metadata.entities.createIfAbsent({
+      ...{ id: 'e'.repeat(24), name: 'genomics', description: '', defaultPrivate: true, owner: null, now: 1 },
+    })
+    const { token, info } = await made.accounts.createToken({ user: 'alice' })
+    const roles = async () => (await made.accounts.authenticate(requestOf(`Bearer ${token}`)))?.roles
+    return { ...made, info, roles }
+  }
+
+  it('have their role with the next request, by themselves and by their group, and recall knows it', async () => {
+    const { accounts, info, roles } = await withEntity()
+    expect(await roles()).toEqual({})
+    expect(await accounts.members.set({ entity: 'genomics', user: 'alice', role: 'reader' })).toEqual({
+      ...{ entity: 'genomics', kind: 'user', name: 'alice', role: 'reader', createdAt: clock.now },
+    })
+    expect(await roles()).toEqual({ genomics: 'reader' })
+    await accounts.members.set({ entity: 'genomics', group: 'lab', role: 'maintainer' })
+    expect(await roles()).toEqual({ genomics: 'maintainer' })
+    expect(await accounts.recall({ id: info.userId, credential: info.id })).toMatchObject({
+      roles: { genomics: 'maintainer' },
+    })
+    expect((await accounts.members.list('genomics')).map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'group lab',
+      'user alice',
+    ])
+    expect(await accounts.members.remove({ entity: 'genomics', group: 'lab' })).toBe(true)
+    expect(await accounts.members.remove({ entity: 'genomics', group: 'lab' })).toBe(false)
+    expect(await roles()).toEqual({ genomics: 'reader' })
+  })
+
+  it('are refused for an unknown entity, user or role, and for what names nobody or two', async () => {
+    const { accounts } = await withEntity()
+    const { members } = accounts
+    const set = (member: object) => members.set({ entity: 'genomics', role: 'reader', ...member } as never)
+    for (const [member, code] of [
+      [{ entity: 'nothing', user: 'alice' }, 'not-found'],
+      [{ user: 'nobody' }, 'not-found'],
+      [{ user: 'alice', role: 'owner' }, 'invalid-request'],
+      [{ user: 'alice', role: 'toString' }, 'invalid-request'],
+      [{}, 'invalid-request'],
+      [{ user: 'alice', group: 'lab' }, 'invalid-request'],
+      [{ user: 'Alice' }, 'invalid-name'],
+      [{ group: '../x' }, 'invalid-name'],
+    ] as const)
+      await expect(set(member)).rejects.toThrow(expect.objectContaining({ code }))
+    await expect(members.list('nothing')).rejects.toThrow(expect.objectContaining({ code: 'not-found' }))
+    expect(await members.list('genomics')).toEqual([])
+  })
+})

@@ -96,6 +96,14 @@ describe('ownerPolicy', () => {
     [bob, 'lab', true, ['pull', 'push', 'delete', 'manage']],
     [bob, 'alice', true, []],
     [admin, 'alice', true, ['pull', 'push', 'delete', 'manage', 'admin']],
+    [{ ...alice, roles: { lab: 'reader' } }, 'lab', true, ['pull']],
+    [{ ...alice, roles: { lab: 'writer' } }, 'lab', true, ['pull', 'push']],
+    [{ ...alice, roles: { lab: 'maintainer' } }, 'lab', true, ['pull', 'push', 'delete', 'manage']],
+    [{ ...alice, roles: { lab: 'maintainer' } }, 'lab2', true, []],
+    [{ ...alice, roles: { alice: 'reader' } }, 'alice', true, ['pull', 'push', 'delete', 'manage']],
+    // what an object has by itself is no role
+    [{ ...alice, roles: {} }, 'constructor', true, []],
+    [{ ...alice, roles: { lab: 'maintainer' } }, '__proto__', true, []],
   ] as const)('%j on %s, private %s', (principal, entity, isPrivate, expected) => {
     expect(allowed(principal, entity, isPrivate)).toEqual(expected)
   })
@@ -116,6 +124,8 @@ describe('ownerPolicy', () => {
     expect(policy.visible({ principal: null, request })).toBe('public')
     expect(policy.visible({ principal: admin, request })).toBe('all')
     expect(policy.visible({ principal: bob, request })).toEqual({ entities: ['bob', 'lab'] })
+    const member: Principal = { ...bob, roles: { genomics: 'reader', lab: 'reader' } }
+    expect(policy.visible({ principal: member, request })).toEqual({ entities: ['bob', 'lab', 'genomics'] })
   })
 
   it('keeps the hook that it was given', () => {

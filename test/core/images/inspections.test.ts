@@ -114,8 +114,7 @@ async function forget(imageId: string): Promise<void> {
 test('what an earlier version published is read, and its facts are corrected in every place', async () => {
   registry = await createTestRegistry()
   const ids: string[] = []
-  for (const each of [path, 'alice/tools/copy'])
-    ids.push((await push(registry, each, image, { tags: [] })).imageId)
+  for (const each of [path, 'alice/tools/copy']) ids.push((await push(registry, each, image, { tags: [] })).imageId)
   for (const id of ids) await forget(id)
   const items: unknown[] = []
   const onItem = (item: object) => items.push(item)

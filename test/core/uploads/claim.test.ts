@@ -6,6 +6,7 @@ import { afterFailure, type CompletionFailure, explainFailure, Refused } from '.
 import { StorageError, type StorageErrorCode } from '../../../src/storage/blob/errors.js'
 import { memoryStorage } from '../../../src/storage/blob/memory.js'
 import { MetadataError } from '../../../src/storage/metadata/errors.js'
+import { faulty } from '../../support/faulty.js'
 import { expectStatus, hashOf, makeImage, pull, push, sendParts, sha256 } from '../../support/push.js'
 import { createTestRegistry, streamOf, type TestRegistry } from '../../support/registry.js'
 import { keysBelow } from '../../support/sidecars.js'
@@ -79,20 +80,18 @@ describe('over a registry', () => {
       await plain.delete(storageMarkKey)
       throw ofStorage('not-found')
     }
-    const storage = {
-      ...plain,
+    const storage = faulty(plain, {
       put: async (...args: Parameters<typeof plain.put>) => {
         if (args[0].startsWith('blobs/')) await fail('storage')
         await plain.put(...args)
       },
       multipart: {
-        ...multipart,
         complete: async (...args: Parameters<typeof multipart.complete>) => {
           await fail('storage')
           return multipart.complete(...args)
         },
       },
-    }
+    })
     registry = await createTestRegistry({ storage, library: { hooks: { beforePublish: () => fail('hook') } } })
   }
 
@@ -159,7 +158,7 @@ describe('over a registry', () => {
       throw new LibraryError('refused', 'the scan found something')
     }
     registry = await createTestRegistry({
-      storage: { ...plain, multipart: { ...multipart, complete } },
+      storage: faulty(plain, { multipart: { complete } }),
       library: { hooks: { beforePublish } },
     })
     const { imageId } = await makeImage(registry, { path: 'alice/c/n', hash: hashOf(bytes) })

@@ -95,6 +95,7 @@ describe('signing in', () => {
       (answer) => cookieOf(answer).split('=')[1] ?? '',
     )
     expect(registry.events).toMatchObject([
+      { name: 'token.created', event: { user: 'alice', label: 'sign-in link' } },
       { name: 'session.created', event: { user: 'alice', by: 'token' } },
       { name: 'session.created', event: { user: 'alice', by: 'code', parentId: null } },
     ])

@@ -1,6 +1,7 @@
 /** Each pull took a connection of its own to count itself, and waited for the row of the container: ten pulls of one that was locked left no connection to anybody else. */
 import { afterEach, expect, it, vi } from 'vitest'
 import { type CountedPulls, sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
+import { faulty } from '../../support/faulty.js'
 import { push } from '../../support/push.js'
 import { createTestRegistry, type TestRegistry } from '../../support/registry.js'
 
@@ -14,10 +15,8 @@ it('counts are gathered and written one statement at a time; closing writes the 
   let most = 0
   let release = (): void => {}
   const locked = new Promise<void>((resolve) => (release = resolve))
-  const metadata = {
-    ...plain,
+  const metadata = faulty(plain, {
     pulls: {
-      ...plain.pulls,
       count: async (pulls: readonly CountedPulls[], now: number) => {
         most = Math.max(most, ++atOnce)
         await locked
@@ -27,7 +26,7 @@ it('counts are gathered and written one statement at a time; closing writes the 
       },
     },
     close: async () => {},
-  }
+  })
   registry = await createTestRegistry({ metadata })
   const names = ['alice/c/one', 'alice/c/two']
   for (const name of names) await push(registry, name, Buffer.from(name))
@@ -52,17 +51,15 @@ it('counts are gathered and written one statement at a time; closing writes the 
 it('what could not be written is written with the next one', async () => {
   const plain = sqliteMetadata({ file: ':memory:' })
   let failures = 1
-  const metadata = {
-    ...plain,
+  const metadata = faulty(plain, {
     pulls: {
-      ...plain.pulls,
       count: async (pulls: readonly CountedPulls[], now: number) => {
         if (failures-- > 0) throw new Error('no answer')
         await plain.pulls.count(pulls, now)
       },
     },
     close: async () => {},
-  }
+  })
   registry = await createTestRegistry({ metadata })
   await push(registry, 'alice/c/one', Buffer.from('one'))
   await registry.call('GET', '/v1/imagefile/alice/c/one:latest?arch=amd64')

@@ -3,6 +3,7 @@ import { afterEach, expect, it } from 'vitest'
 import { memoryStorage } from '../../../src/storage/blob/memory.js'
 import type { MetadataStore } from '../../../src/storage/metadata/contract.js'
 import { sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
+import { faulty } from '../../support/faulty.js'
 import { hashOf, makeImage, pull, push } from '../../support/push.js'
 import { createTestRegistry, type TestRegistry } from '../../support/registry.js'
 import { drained } from '../../support/sidecars.js'
@@ -70,17 +71,15 @@ it('its bytes stay when the client pushes again and the old upload makes room', 
 it('its bytes stay when a sweep ends the old upload just before reindex puts the image back', async () => {
   const plain = sqliteMetadata({ file: ':memory:' })
   let reindex: (() => Promise<unknown>) | undefined
-  const metadata = {
-    ...plain,
+  const metadata = faulty(plain, {
     uploads: {
-      ...plain.uploads,
       move: async (...change: Parameters<typeof plain.uploads.move>) => {
         const moved = await plain.uploads.move(...change)
         if (change[2] === 'expired') await reindex?.()
         return moved
       },
     },
-  }
+  })
   const { registry, hasBytes } = await restored({ limits: {}, metadata })
   registry.advance(2 * 86_400_000)
   let images = 0

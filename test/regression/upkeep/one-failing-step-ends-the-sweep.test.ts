@@ -3,6 +3,7 @@ import { afterEach, expect, it } from 'vitest'
 import type { MultipartCapability, StorageBackend } from '../../../src/storage/blob/contract.js'
 import { memoryStorage } from '../../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
+import { faulty } from '../../support/faulty.js'
 import { hashOf, makeImage, push, sendParts } from '../../support/push.js'
 import { createTestRegistry, type TestRegistry } from '../../support/registry.js'
 
@@ -61,17 +62,15 @@ it("parts of another registry's uploads, and of anybody else's, stay", async () 
 it('an upload that was claimed again after the sweep had listed it as stuck goes on', async () => {
   const plain = sqliteMetadata({ file: ':memory:' })
   let meanwhile = async (): Promise<void> => {}
-  const metadata = {
-    ...plain,
+  const metadata = faulty(plain, {
     uploads: {
-      ...plain.uploads,
       findStale: async (page: Parameters<typeof plain.uploads.findStale>[0]) => {
         const found = await plain.uploads.findStale(page)
         await meanwhile()
         return found
       },
     },
-  }
+  })
   registry = await createTestRegistry({ metadata })
   const { imageId } = await makeImage(registry, { path: 'alice/c/n', hash: hashOf(Buffer.from('x')) })
   const { uploadID } = await sendParts(registry, imageId, { bytes: Buffer.from('x'), token: 'alice' })

@@ -1,6 +1,7 @@
 /** The sweep asked for the blob's record first and for the upload second: an image published between the two questions lost its bytes. */
 import { afterEach, expect, test } from 'vitest'
 import { sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
+import { faulty } from '../../support/faulty.js'
 import { expectStatus, hashOf, makeImage, pull } from '../../support/push.js'
 import { createTestRegistry, type TestRegistry } from '../../support/registry.js'
 
@@ -17,15 +18,13 @@ test('an image published in the middle of a sweep keeps its bytes', async () => 
     await run?.()
     return answer
   }
-  const metadata = {
-    ...plain,
+  const metadata = faulty(plain, {
     blobs: {
-      ...plain.blobs,
       find: async (key: string) => pause(await plain.blobs.find(key)),
       findUnknown: async (keys: readonly string[]) => pause(await plain.blobs.findUnknown(keys)),
     },
     uploads: { ...plain.uploads, isKeyInUse: async (key: string) => pause(await plain.uploads.isKeyInUse(key)) },
-  }
+  })
   registry = await createTestRegistry({ metadata })
   const bytes = Buffer.from('published in between')
   const { imageId } = await makeImage(registry, { path: 'alice/c/n', hash: hashOf(bytes) })

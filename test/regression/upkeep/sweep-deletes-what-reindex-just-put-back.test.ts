@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest'
 import { memoryStorage } from '../../../src/storage/blob/memory.js'
 import { sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
+import { faulty } from '../../support/faulty.js'
 import { pull, push } from '../../support/push.js'
 import { createTestRegistry } from '../../support/registry.js'
 import { drained } from '../../support/sidecars.js'
@@ -16,10 +17,8 @@ it('an image that is put back in the middle of a sweep keeps its bytes', async (
 
   const plain = sqliteMetadata({ file: ':memory:' })
   let reindex: (() => Promise<unknown>) | undefined
-  const metadata = {
-    ...plain,
+  const metadata = faulty(plain, {
     blobs: {
-      ...plain.blobs,
       findUnknown: async (keys: readonly string[]) => {
         const answer = await plain.blobs.findUnknown(keys)
         const run = reindex
@@ -28,7 +27,7 @@ it('an image that is put back in the middle of a sweep keeps its bytes', async (
         return answer
       },
     },
-  }
+  })
   const registry = await createTestRegistry({ storage, metadata })
   registry.advance(1000)
   reindex = () => registry.library.reindex()

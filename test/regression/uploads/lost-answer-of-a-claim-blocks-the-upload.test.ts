@@ -5,6 +5,7 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import { MetadataError } from '../../../src/storage/metadata/errors.js'
 import { sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
+import { faulty } from '../../support/faulty.js'
 import { hashOf, makeImage, pull, sendParts } from '../../support/push.js'
 import { createTestRegistry, type TestRegistry } from '../../support/registry.js'
 
@@ -25,10 +26,8 @@ type Faults = {
 
 async function start(faults: Faults) {
   const plain = sqliteMetadata({ file: ':memory:' })
-  const metadata = {
-    ...plain,
+  const metadata = faulty(plain, {
     uploads: {
-      ...plain.uploads,
       move: async (...change: Parameters<typeof plain.uploads.move>) => {
         if (change[1] === 'completing' && change[2] === 'open' && faults.reopen > 0) {
           faults.reopen -= 1
@@ -42,7 +41,6 @@ async function start(faults: Faults) {
       },
     },
     images: {
-      ...plain.images,
       publish: async (...change: Parameters<typeof plain.images.publish>) => {
         if (faults.publish === undefined) return plain.images.publish(...change)
         if (faults.publish === 'done') await plain.images.publish(...change)
@@ -50,7 +48,7 @@ async function start(faults: Faults) {
         throw away()
       },
     },
-  }
+  })
   registry = await createTestRegistry({ metadata, library: { limits: { maxEntityBytes: 800 } } })
   const { imageId } = await makeImage(registry, { path: 'alice/tools/x', hash: hashOf(bytes) })
   const { uploadID, completedParts } = await sendParts(registry, imageId, { bytes, token: 'alice' })

@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { MetadataError } from '../../../src/storage/metadata/errors.js'
 import { sqliteMetadata } from '../../../src/storage/metadata/sqlite/index.js'
+import { faulty } from '../../support/faulty.js'
 import { hashOf, makeImage, pull, sendParts } from '../../support/push.js'
 import { createTestRegistry, type TestRegistry } from '../../support/registry.js'
 
@@ -32,17 +33,14 @@ it.each([
   const plain = sqliteMetadata({ file: ':memory:' })
   let uploadId = ''
   let isFailing = false
-  const metadata = {
-    ...plain,
+  const metadata = faulty(plain, {
     uploads: {
-      ...plain.uploads,
       touch: async (...change: Parameters<typeof plain.uploads.touch>) => {
         if (!isFailing || kind !== 'not recorded') await plain.uploads.touch(...change)
         if (isFailing && kind !== 'answered') throw away()
       },
     },
     images: {
-      ...plain.images,
       publish: async (...change: Parameters<typeof plain.images.publish>) => {
         if (!isFailing) return plain.images.publish(...change)
         for (let time = 0; time < times; time += 1) {
@@ -57,7 +55,7 @@ it.each([
         throw away()
       },
     },
-  }
+  })
   registry = await createTestRegistry({ metadata })
   const { imageId } = await makeImage(registry, { path: 'alice/tools/x', hash: hashOf(bytes) })
   const { uploadID, completedParts } = await sendParts(registry, imageId, { bytes, token: 'alice' })

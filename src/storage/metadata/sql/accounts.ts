@@ -1,13 +1,15 @@
-import type { AccountStore, TokenKind, TokenRecord, UserRecord } from '../contract.js'
+import type { AccountStore, TokenHolder, TokenKind, TokenRecord, UserRecord } from '../contract.js'
 import { MetadataError } from '../errors.js'
+import { memberStore, roleColumns, rolesOf } from './members.js'
 import { flag, nullableFlag } from './names.js'
 import { listOf } from './rows.js'
 import { changed, type Row, type SqlRunner, type Steps, selectAll, selectFirst, type Value } from './steps.js'
 
 const userColumns = 'id, name, admin, group_names, created_at'
 const tokenColumns = 'id, kind, parent_id, user_id, label, hash, scopes, created_at, expires_at, last_used_at'
-const tokenWithUser = `SELECT ${tokenColumns.replace(/\w+/g, 't.$&')}, u.name AS user_name, u.admin, u.group_names, u.created_at AS user_created_at
-  FROM tokens t JOIN users u ON u.id = t.user_id`
+const tokenAndUser = `${tokenColumns.replace(/\w+/g, 't.$&')}, u.name AS user_name, u.admin, u.group_names, u.created_at AS user_created_at`
+const fromTokens = 'FROM tokens t JOIN users u ON u.id = t.user_id'
+const tokenWithUser = `SELECT ${tokenAndUser} ${fromTokens}`
 
 function userOf(row: Row): UserRecord {
   return {
@@ -77,7 +79,12 @@ function* assertFreeGroups(groups: readonly string[]): Steps<void> {
 }
 
 export function accountStore(runner: SqlRunner): AccountStore {
+  const holder = `SELECT ${tokenAndUser}, ${roleColumns(runner.dialect)} ${fromTokens}`
+  const holderOf = (row: Row): TokenHolder => ({ ...tokenAndUserOf(row), roles: rolesOf(row) })
+
   return {
+    ...memberStore(runner),
+
     createUser: (user, { takeOver = false } = {}) =>
       runner.run('transaction', function* () {
         const { id, name, admin, groups, createdAt } = user
@@ -136,10 +143,9 @@ export function accountStore(runner: SqlRunner): AccountStore {
       return created ?? token
     },
 
-    findToken: (hash) =>
-      runner.run('read', () => selectFirst(tokenAndUserOf, `${tokenWithUser} WHERE t.hash = ?`, hash)),
+    findToken: (hash) => runner.run('read', () => selectFirst(holderOf, `${holder} WHERE t.hash = ?`, hash)),
 
-    findTokenById: (id) => runner.run('read', () => selectFirst(tokenAndUserOf, `${tokenWithUser} WHERE t.id = ?`, id)),
+    findTokenById: (id) => runner.run('read', () => selectFirst(holderOf, `${holder} WHERE t.id = ?`, id)),
 
     listTokens: (userId) =>
       runner.run('read', () => {

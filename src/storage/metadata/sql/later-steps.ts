@@ -4,23 +4,23 @@
  */
 import { slotOf } from './contents.js'
 import { dayOf } from './days.js'
-import type { Row, Steps } from './steps.js'
+import type { Dialect, Row, Steps } from './steps.js'
 
 /** Goes on behind the position, at first `''`; returns the next one, or undefined at the end. */
-type LaterStep = (position: string) => Steps<string | undefined>
+type LaterStep = (position: string, dialect: Dialect) => Steps<string | undefined>
 
 const atOnce = 500
 
 /** Runs one statement for the rows of a table, by id, so many at once. */
-const inPortions = (table: string, sql: string): LaterStep =>
-  function* (position) {
+const inPortions = (table: string, sql: (dialect: Dialect) => string): LaterStep =>
+  function* (position, dialect) {
     const last = yield {
       sql: `SELECT max(id) AS id FROM (SELECT id FROM ${table} WHERE id > ? ORDER BY id LIMIT ${atOnce}) AS portion`,
       values: [position],
     }
     const id = (last[0]?.id ?? undefined) as string | undefined
     if (id === undefined) return undefined
-    yield { sql: `${sql} WHERE id > ? AND id <= ?`, values: [position, id] }
+    yield { sql: `${sql(dialect)} WHERE id > ? AND id <= ?`, values: [position, id] }
     return id
   }
 
@@ -31,42 +31,27 @@ const latestOf = (column: string): string =>
 
 const fillContainers = inPortions(
   'containers',
-  `UPDATE containers SET used_bytes = COALESCE(${imagesOf('sum(i.size)')}, 0), image_count = ${imagesOf('count(*)')},
+  (
+    dialect,
+  ) => `UPDATE containers SET used_bytes = COALESCE(${imagesOf('sum(i.size)')}, 0), image_count = ${imagesOf('count(*)')},
     changed_at = CASE WHEN COALESCE(${imagesOf('max(i.updated_at)')}, 0) > updated_at THEN ${imagesOf('max(i.updated_at)')} ELSE updated_at END,
-    latest_arch = ${latestOf('arch')}, latest_tag = ${latestOf('tag')}`,
+    latest_arch = ${latestOf('arch')}, latest_tag = ${latestOf('tag')},
+    archs = COALESCE((SELECT ${dialect.jsonList('arch')} FROM
+      (SELECT DISTINCT arch FROM tags t WHERE t.container_id = containers.id ORDER BY arch) AS found), '[]')`,
 )
-
-/** The archs of the tags of each container; apart, because the databases make lists differently. */
-function* fillArchs(position: string): Steps<string | undefined> {
-  const rows = yield {
-    sql: `SELECT id FROM containers WHERE id > ? ORDER BY id LIMIT ${atOnce}`,
-    values: [position],
-  }
-  for (const { id } of rows) {
-    const archs = (yield {
-      sql: `WITH RECURSIVE found (arch) AS (SELECT min(arch) FROM tags WHERE container_id = ? UNION ALL
-        SELECT (SELECT min(arch) FROM tags WHERE container_id = ? AND arch > found.arch) FROM found WHERE found.arch IS NOT NULL)
-        SELECT arch FROM found WHERE arch IS NOT NULL`,
-      values: [id as string, id as string],
-    }).map((row) => row.arch as string)
-    if (archs.length > 0)
-      yield { sql: 'UPDATE containers SET archs = ? WHERE id = ?', values: [JSON.stringify(archs), id as string] }
-  }
-  return rows.at(-1)?.id as string | undefined
-}
 
 const contentsOf = (column: string, owner: string, condition: string): string =>
   `COALESCE((SELECT sum(c.${column}) FROM containers c WHERE c.${owner} = ${condition}), 0)`
 
 const fillCollections = inPortions(
   'collections',
-  `UPDATE collections SET used_bytes = ${contentsOf('used_bytes', 'collection_id', 'collections.id')},
+  () => `UPDATE collections SET used_bytes = ${contentsOf('used_bytes', 'collection_id', 'collections.id')},
     image_count = ${contentsOf('image_count', 'collection_id', 'collections.id')}`,
 )
 
 const fillEntities = inPortions(
   'entities',
-  `UPDATE entities SET image_count = ${contentsOf('image_count', 'entity_name', 'entities.name')}`,
+  () => `UPDATE entities SET image_count = ${contentsOf('image_count', 'entity_name', 'entities.name')}`,
 )
 
 function* fillTotals(): Steps<undefined> {
@@ -75,6 +60,10 @@ function* fillTotals(): Steps<undefined> {
   const groups = yield {
     sql: `SELECT substr(entity_id, 24, 1) AS digit, private | collection_private AS hidden, ${sums} FROM containers
       GROUP BY substr(entity_id, 24, 1), private | collection_private`,
+    values: [],
+  }
+  yield {
+    sql: `UPDATE counters SET containers = 0, images = 0, bytes = 0, public_containers = 0, public_images = 0, public_bytes = 0`,
     values: [],
   }
   for (const row of groups) {
@@ -141,8 +130,7 @@ function makeIndex(name: string, on: string): LaterStep {
 
 /** In this order. */
 const steps: Readonly<Record<string, LaterStep>> = {
-  'containers: sizes and latest tags': fillContainers,
-  'containers: archs': fillArchs,
+  'containers: sizes, latest tags and archs': fillContainers,
   'collections: sizes': fillCollections,
   'entities: images': fillEntities,
   totals: fillTotals,
@@ -153,12 +141,12 @@ const steps: Readonly<Record<string, LaterStep>> = {
 export const listSteps: readonly string[] = Object.keys(steps)
 
 /** Does one portion of what is left; returns the name of its step, or undefined when nothing is left. */
-export function* laterStep(): Steps<string | undefined> {
+export function* laterStep(dialect: Dialect): Steps<string | undefined> {
   const left = yield { sql: 'SELECT name, position FROM schema_steps', values: [] }
   const next = listSteps.find((name) => left.some((row) => row.name === name))
   if (next === undefined) return undefined
   const at = left.find((row) => row.name === next)?.position as string
-  const position = yield* steps[next]?.(at) ?? none()
+  const position = yield* steps[next]?.(at, dialect) ?? none()
   if (position === undefined) yield { sql: 'DELETE FROM schema_steps WHERE name = ?', values: [next] }
   else yield { sql: 'UPDATE schema_steps SET position = ? WHERE name = ?', values: [position, next] }
   return next

@@ -180,15 +180,16 @@ export function* containersOf(dialect: Dialect, ids: readonly string[]): Steps<r
 
 /** What no index of the list says. */
 function containerFilter({ owner, arch, signed, collectionId, prefix }: ContainerPageQuery): Conditions {
-  const isSigned = `EXISTS (SELECT 1 FROM tags t JOIN images i ON i.id = t.image_id WHERE t.container_id = n.id AND t.arch = n.latest_arch
-    AND t.tag = n.latest_tag AND i.signed = 1)`
+  // one value for each row: an EXISTS may be answered for all rows of the tables at once
+  const isSigned = `COALESCE((SELECT i.signed FROM tags t JOIN images i ON i.id = t.image_id WHERE t.container_id = n.id AND t.arch = n.latest_arch
+    AND t.tag = n.latest_tag LIMIT 1), 0)`
   return both(
     ofOwner(owner),
     startsWith('n.name', prefix),
     arch === undefined
       ? unconditional
       : condition(`n.archs LIKE ? ESCAPE '\\'`, `%${JSON.stringify(arch).replace(/[\\%_]/g, '\\$&')}%`),
-    signed === undefined ? unconditional : condition(signed ? isSigned : `NOT ${isSigned}`),
+    signed === undefined ? unconditional : condition(`${isSigned} = ${signed ? 1 : 0}`),
     collectionId === undefined ? unconditional : condition('n.collection_id = ?', collectionId),
   )
 }

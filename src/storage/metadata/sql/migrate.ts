@@ -21,6 +21,6 @@ export function* migrate(dialect: Dialect, list: readonly Migration[] = migratio
     for (const sql of migration(dialect)) yield { sql, values: [] }
   }
   // a new database has nothing that would take long
-  if (row === undefined) while ((yield* laterStep()) !== undefined);
+  if (row === undefined) while ((yield* laterStep(dialect)) !== undefined);
   if (version < list.length) yield { sql: 'UPDATE schema_version SET version = ?', values: [list.length] }
 }

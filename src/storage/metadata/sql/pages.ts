@@ -52,11 +52,11 @@ export interface Listing {
 
 /** Rows that a page looks at, where there is a filter. */
 const scannedAtOnce = 500
-const maxScanned = 2000
+const maxScanned = 1500
 /** Rows that are sorted for a page. */
 const maxNarrow = 500
 /** Entities that have a branch of their own. */
-export const maxBranches = 50
+export const maxBranches = 30
 
 export function encodePosition(values: readonly Value[]): string {
   return Buffer.from(JSON.stringify(values)).toString('base64url')
@@ -216,7 +216,7 @@ export function* byText(
       ? undefined
       : yield* narrowSet(`SELECT s.ref_id AS id FROM ${from} WHERE ${match}`, dialect.pattern(value))
   const filter = condition(
-    `EXISTS (SELECT 1 FROM ${table} f WHERE f.ref_id = n.id AND f.text LIKE ? ESCAPE '\\')`,
+    `(SELECT CASE WHEN f.text LIKE ? ESCAPE '\\' THEN 1 ELSE 0 END FROM ${table} f WHERE f.ref_id = n.id) = 1`,
     containing(value),
   )
   return { filter, narrow }

@@ -193,6 +193,16 @@ export const sessions: Migration = ({ text }) => [
   `CREATE INDEX tokens_that_end ON tokens (expires_at) WHERE kind <> 'token'`,
 ]
 
+/** Members of entities. `subject` is the id of a user, which nobody gets again, or the name of a group. */
+export const members: Migration = ({ text }) => [
+  `CREATE TABLE members (
+    entity_id ${text} NOT NULL REFERENCES entities (id) ON DELETE CASCADE, kind ${text} NOT NULL, subject ${text} NOT NULL,
+    user_id ${text} REFERENCES users (id) ON DELETE CASCADE, role ${text} NOT NULL, created_at BIGINT NOT NULL,
+    PRIMARY KEY (entity_id, kind, subject))`,
+  'CREATE INDEX members_of_subject ON members (subject, kind)',
+  'CREATE INDEX members_of_user ON members (user_id) WHERE user_id IS NOT NULL',
+]
+
 /** The step at index n leads from version n to n + 1. */
 export const migrations: readonly Migration[] = [
   first,
@@ -207,4 +217,5 @@ export const migrations: readonly Migration[] = [
   blobInspections,
   listed,
   sessions,
+  members,
 ]

@@ -33,7 +33,7 @@ async function finishMigration(driver: SqlDriver, onProgress: OnProgress): Promi
   while (await isLeft()) {
     let step: string | undefined
     await driver.migrate(function* () {
-      step = yield* laterStep()
+      step = yield* laterStep(driver.dialect)
     })
     if (step !== undefined) onProgress({ step, done: listSteps.indexOf(step), total: listSteps.length })
     // whoever reads or writes in between goes first

@@ -28,9 +28,9 @@ export function* tagHistory(
   ]
   return yield* selectAll(
     historyOf,
-    `SELECT h.seq, h.at, h.by_id, h.by_name, h.arch, h.tag, h.digest, h.previous, h.via, CASE WHEN i.state IN ('published', 'unproven') THEN 1 ELSE 0 END AS is_present
-      FROM tag_history h LEFT JOIN images i ON i.container_id = h.container_id AND i.digest = h.digest
-      WHERE ${conditions.map(({ sql }) => sql).join(' AND ')} ORDER BY h.seq DESC LIMIT ?`,
+    `SELECT first.*, COALESCE((SELECT 1 FROM images i WHERE i.container_id = first.container_id AND i.digest = first.digest AND i.state IN ('published', 'unproven')), 0) AS is_present
+      FROM (SELECT h.seq, h.container_id, h.at, h.by_id, h.by_name, h.arch, h.tag, h.digest, h.previous, h.via FROM tag_history h
+        WHERE ${conditions.map(({ sql }) => sql).join(' AND ')} ORDER BY h.seq DESC LIMIT ?) AS first ORDER BY first.seq DESC`,
     ...[...conditions.map(({ value }) => value), pageSize(limit)],
   )
 }
