@@ -63,7 +63,8 @@ async function checkToken(url: string, token: string): Promise<void> {
 
 async function runLogin({ args: [given = ''], terminal }: CommandContext): Promise<undefined> {
   const url = given.replace(/\/+$/, '')
-  if (!/^https?:\/\/[^\s/?#]+[^\s?#]*$/.test(url)) throw new UsageError(`${JSON.stringify(given)} is no http(s) address`)
+  if (!/^https?:\/\/[^\s/?#]+[^\s?#]*$/.test(url))
+    throw new UsageError(`${JSON.stringify(given)} is no http(s) address`)
   const folders = clients.map(
     (client) => terminal.environment[`${client.toUpperCase()}_CONFIGDIR`] || join(terminal.home, `.${client}`),
   )
