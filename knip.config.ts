@@ -11,12 +11,16 @@ const config: KnipConfig = {
   entry: [
     'src/core/index.ts!',
     'src/core/extension.ts!',
-    'src/extensions/api/index.ts!',
+    'src/extensions/*/index.ts!',
     'src/client/index.ts!',
     'src/adapters/{express,koa,fastify,node,fetch}.ts!',
     'src/storage/blob/{index,memory,filesystem/index,s3/index}.ts!',
     'src/storage/metadata/{index,sqlite/index,postgres/index}.ts!',
     'src/testing/index.ts!',
+    'src/sif/index.ts!',
+    'src/ui/main.tsx!',
+    'src/ui/upload/hash-worker.ts!',
+    'src/ui/vite.config.ts',
     'scripts/*.{mjs,d.mts}',
     'bench/**/*.{mjs,ts}',
     'examples/*/*.mjs',
@@ -24,7 +28,7 @@ const config: KnipConfig = {
     'test/**/*.mjs',
     'test/faults/main.ts',
   ],
-  project: ['src/**/*.ts!', 'test/**/*.{ts,mjs}', 'scripts/**', 'bench/**/*.{mjs,ts}', 'examples/**/*.mjs'],
+  project: ['src/**/*.{ts,tsx}!', 'test/**/*.{ts,mjs}', 'scripts/**', 'bench/**/*.{mjs,ts}', 'examples/**/*.mjs'],
   ignoreExportsUsedInFile: true,
   ignoreDependencies: linked,
   ignoreBinaries: [
@@ -44,6 +48,7 @@ const config: KnipConfig = {
     'tsc',
     'typedoc',
     'vitest',
+    'vite',
   ],
 }
 

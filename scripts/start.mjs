@@ -19,6 +19,14 @@ if (!isBuilt) {
   const args = [`${root}node_modules/tsup/dist/cli-default.js`, '--silent', '--no-dts', '--format', 'esm']
   const built = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
   if (built.status !== 0) process.exit(built.status ?? 1)
+  // the page needs tools that npm ci leaves out; without it images are served all the same
+  const vite = `${root}node_modules/vite/bin/vite.js`
+  if (existsSync(vite))
+    spawnSync(process.execPath, [vite, 'build', '--config', `${root}src/ui/vite.config.ts`, '--logLevel', 'warn'], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+  else if (!existsSync(`${root}dist/ui/manifest.json`)) console.error('  without the web page: npm run build makes it')
   console.error(`  done in ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 await installSqlite().catch((error) => {

@@ -8,7 +8,8 @@ import { EventLine } from '../parts/event-line.js'
 import { usePage } from '../parts/page.js'
 import { Empty, Failure, Skeleton } from '../parts/states.js'
 import { useList, useLoaded } from '../state/loading.js'
-import { isAdmin, session } from '../state/session.js'
+import { isAdmin } from '../state/session.js'
+import { usualSpace } from '../state/spaces.js'
 
 const actions = [
   ...['image.published', 'image.deleted', 'tag.moved', 'tag.removed'],
@@ -55,8 +56,8 @@ export function Activity(): JSX.Element {
   const parameters = new URLSearchParams(useSearch())
   const spaces = useLoaded('spaces', () => api.spaces())
   const names = spaces.data?.map(({ name }) => name) ?? []
-  const usual = isAdmin() ? '' : (session.value?.principal?.name ?? names[0] ?? '')
-  const entity = parameters.get('entity') ?? (isAdmin() || names.includes(usual) ? usual : (names[0] ?? usual))
+  const usual = isAdmin() ? '' : (usualSpace(spaces.data) ?? '')
+  const entity = parameters.get('entity') ?? usual
   const action = parameters.get('action') ?? ''
   const actor = parameters.get('actor') ?? ''
   const [person, setPerson] = useState(actor)
@@ -125,14 +126,18 @@ export function Activity(): JSX.Element {
             {t('activity.system')}
           </label>
         </header>
-        <EventList
-          query={{
-            ...(entity !== '' && { entity }),
-            ...(action !== '' && { action }),
-            ...(actor !== '' && { actor }),
-            ...(withSystem && { system: true }),
-          }}
-        />
+        {entity === '' && !isAdmin() ? (
+          <Empty title={t('activity.empty')} />
+        ) : (
+          <EventList
+            query={{
+              ...(entity !== '' && { entity }),
+              ...(action !== '' && { action }),
+              ...(actor !== '' && { actor }),
+              ...(withSystem && { system: true }),
+            }}
+          />
+        )}
       </div>
     </>
   )

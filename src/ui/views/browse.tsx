@@ -15,7 +15,8 @@ import { SpaceMeter } from '../parts/small.js'
 import { Empty, SignInLink } from '../parts/states.js'
 import { TabPanel, Tabs } from '../parts/tabs.js'
 import { useList, useLoaded } from '../state/loading.js'
-import { session } from '../state/session.js'
+import { isAdmin, session } from '../state/session.js'
+import { usualSpace } from '../state/spaces.js'
 
 const hiddenKey = 'sif-library.start'
 
@@ -125,7 +126,14 @@ function YourSpace(): JSX.Element {
 }
 
 function Recently(): JSX.Element | null {
-  const events = useLoaded('recently', (signal) => api.events({ limit: 5 }, signal))
+  // of everything for admins, of one's own place for others
+  const spaces = useLoaded('spaces', () => api.spaces())
+  const entity = isAdmin() ? undefined : usualSpace(spaces.data)
+  const events = useLoaded(`recently ${entity ?? ''}`, (signal) =>
+    isAdmin() || entity !== undefined
+      ? api.events({ entity, limit: 5 }, signal)
+      : Promise.resolve({ items: [], next: null }),
+  )
   // people who manage no place have no activity to see
   if (events.data === undefined || events.data.items.length === 0) return null
   return (

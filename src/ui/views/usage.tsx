@@ -12,7 +12,8 @@ import { Scroll } from '../parts/scroll.js'
 import { Bars, Fill, Size, SpaceMeter } from '../parts/small.js'
 import { Empty, Failure, Skeleton } from '../parts/states.js'
 import { useLoaded } from '../state/loading.js'
-import { isAdmin, session } from '../state/session.js'
+import { isAdmin } from '../state/session.js'
+import { usualSpace } from '../state/spaces.js'
 
 interface Block {
   readonly path: string
@@ -145,8 +146,7 @@ export function Usage(): JSX.Element {
   const spaces = useLoaded('spaces', () => api.spaces())
   const given = new URLSearchParams(useSearch()).get('under')
   const names = spaces.data?.map(({ name }) => name) ?? []
-  const me = session.value?.principal?.name ?? ''
-  const usual = isAdmin() ? '' : names.includes(me) ? me : names[0]
+  const usual = isAdmin() ? '' : usualSpace(spaces.data)
   const under = given ?? usual
   const entity = under?.split('/')[0] ?? ''
   const open = (path: string): void =>

@@ -307,6 +307,19 @@ describePage('through a filesystem, at the root', () => {
     expect(await pullLine(line)).toBe(await digestOf(file))
   })
 
+  it('shows a person who has nothing yet every view without an error, and the administration to admins alone', async () => {
+    const { page, errors } = await visitor()
+    await signIn(page, { url: registry.url, token: await registry.tokenOf('newcomer') })
+    for (const view of ['', 'upload', 'usage', 'tokens', 'activity']) {
+      await page.goto(`${registry.url}/ui/${view}`)
+      await page.getByRole('heading', { level: 1 }).waitFor()
+      await page.waitForLoadState('networkidle')
+    }
+    expect(errors).toEqual([])
+    await page.goto(`${registry.url}/ui/admin`)
+    await page.getByRole('heading', { name: 'You may not do this' }).waitFor()
+  })
+
   it('refuses what is no SIF file before a byte is sent', async () => {
     const { page } = await visitor()
     await signIn(page, registry)
