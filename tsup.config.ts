@@ -19,7 +19,10 @@ const library: Options = {
   // splitting for CJS too: entry points share one copy of a class where they can (the brand checks cover the rest)
   splitting: true,
   dts: true,
-  clean: true,
+  // `vite build` makes the page, and nothing here makes it again
+  clean: ['!ui/**'],
+  // the page lies beside the built entry
+  shims: true,
   sourcemap: true,
   // esbuild strips the prefix of builtins by default, and node:sqlite exists only with it
   removeNodeProtocol: false,

@@ -1,13 +1,19 @@
 #!/bin/sh
 # Makes the bucket of the registry in MinIO, and a user who may do what the registry needs and nothing else
-# (docs/stores/minio.md). compose.yml runs it at every start: what is there already stays, and a changed password is taken.
+# (docs/stores/minio.md). compose.yml runs it at every start: what is there already stays, and a changed
+# password is taken. It waits for MinIO for a minute.
 # Wants MinIO's client `mc`, and in the environment: MINIO_URL (where MinIO listens), MINIO_ROOT_USER, MINIO_ROOT_PASSWORD,
 # MINIO_REGISTRY_USER, MINIO_REGISTRY_PASSWORD.
 set -eu
 bucket=images
 
 # by standard input: arguments can be read by whoever lists the processes
-printf '%s\n%s\n' "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWORD" | mc alias set root "$MINIO_URL"
+tries=60
+until printf '%s\n%s\n' "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWORD" | mc alias set root "$MINIO_URL"; do
+  tries=$((tries - 1))
+  [ "$tries" -gt 0 ] || exit 1
+  sleep 1
+done
 mc mb --ignore-existing "root/$bucket"
 mc admin policy create root sif-library /dev/stdin <<POLICY
 {

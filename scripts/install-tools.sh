@@ -14,6 +14,10 @@ command -v swift-object-server >/dev/null && command -v memcached >/dev/null ||
   missing+=(swift-proxy swift-object swift-account swift-container memcached)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
 command -v mount.exfat-fuse >/dev/null || missing+=(exfat-fuse)
+for tool in podman runc buildah iptables debootstrap; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+[ -x /usr/lib/podman/netavark ] && [ -x /usr/lib/podman/aardvark-dns ] || missing+=(netavark aardvark-dns)
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+command -v chromium >/dev/null || missing+=(chromium)
 command -v mkfs.exfat >/dev/null || missing+=(exfatprogs)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "installing: ${missing[*]}"
@@ -28,8 +32,11 @@ trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 wait_for_others=(-o DPkg::Lock::Timeout=300)
 apt-get update -qq && apt-get install "${wait_for_others[@]}" -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 status=$?
-# nor do Swift, memcached and Ceph start with the machine
+# nor do Swift, memcached, Ceph and podman start with the machine
 if [[ " ${missing[*]} " == *" memcached "* ]]; then
   systemctl disable memcached swift-proxy swift-account swift-container swift-object ceph.target >/dev/null 2>&1
+fi
+if [[ " ${missing[*]} " == *" podman "* ]]; then
+  systemctl disable podman.service podman.socket podman-restart.service podman-auto-update.timer >/dev/null 2>&1
 fi
 exit "$status"

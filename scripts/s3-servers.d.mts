@@ -53,8 +53,15 @@ export interface CephCluster extends S3Cluster<'gateway' | 'osd' | 'mon'> {
   admin(...args: readonly string[]): Promise<string>
 }
 
-/** Ceph RGW; 13 seconds. Its OSD keeps all bytes in memory, and loses them where it is killed. `dnsName`: bucket names below this host name. */
-export function startCeph(options?: { readonly port?: number; readonly dnsName?: string }): Promise<CephCluster>
+/**
+ * Ceph RGW; 13 seconds. `dnsName`: bucket names below this host name. `keep`: where its OSD has the bytes, in `memory` (default), which
+ * a kill loses, or in a `file` (BlueStore), which outlives it.
+ */
+export function startCeph(options?: {
+  readonly port?: number
+  readonly dnsName?: string
+  readonly keep?: 'memory' | 'file'
+}): Promise<CephCluster>
 /**
  * Swift with s3api; 2 to 14 seconds. `maxParts`: parts of an upload at the most (Swift's own default 1,000). `maxFileBytes`: bytes of one object that did not
  * come in parts, and of one copy (5 GiB).

@@ -117,6 +117,8 @@ if (nodes.length > 0) {
   await step('format and lint', bin('biome'), ['ci', '.'])
   await step('types of the package', bin('tsc'), ['-p', 'tsconfig.json'])
   await step('build', bin('tsup'), ['--silent'])
+  await step('types of the page', bin('tsc'), ['-p', 'src/ui'])
+  await step('build of the page', bin('vite'), ['build', '--config', 'src/ui/vite.config.ts', '--logLevel', 'warn'])
   await step('types of tests, benches and examples', bin('tsc'), ['-p', 'tsconfig.test.json'])
   await suite('unit')
   if (!unitOnly) {

@@ -1,4 +1,4 @@
-/** A Ceph cluster of one monitor, one OSD that keeps the bytes in memory, and one S3 gateway (RGW). */
+/** A Ceph cluster of one monitor, one OSD and one S3 gateway (RGW). */
 import { randomUUID } from 'node:crypto'
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,23 @@ export async function installCeph() {
   return found.radosgw
 }
 
-function describeCluster({ home, fsid, monPort, port, dnsName }) {
+/** Where an OSD keeps the bytes: in memory, written down when it is ended in order; or in a file, which outlives a kill. */
+const KEEPS = {
+  memory: {
+    'osd objectstore': 'memstore',
+    // else it does not write its memory down when it is ended in order, and starts empty
+    'osd fast shutdown': false,
+    'memstore device bytes': 4 * 1024 ** 3,
+  },
+  file: {
+    'osd objectstore': 'bluestore',
+    // sparse
+    'bluestore block size': 32 * 1024 ** 3,
+    'osd memory target': 1024 ** 3,
+  },
+}
+
+function describeCluster({ home, fsid, monPort, port, dnsName, keep }) {
   return Object.entries({
     fsid,
     'mon host': `[v1:127.0.0.1:${monPort}]`,
@@ -45,10 +61,7 @@ function describeCluster({ home, fsid, monPort, port, dnsName }) {
     'log file': join(home, '$type.$id.log'),
     'mon data': join(home, 'mon'),
     'osd data': join(home, 'osd'),
-    'osd objectstore': 'memstore',
-    // else it does not write its memory down when it is ended in order, and starts empty
-    'osd fast shutdown': false,
-    'memstore device bytes': 4 * 1024 ** 3,
+    ...KEEPS[keep],
     'rgw frontends': `beast endpoint=127.0.0.1:${port}`,
     ...(dnsName === undefined ? {} : { 'rgw dns name': dnsName }),
   })
@@ -57,7 +70,7 @@ function describeCluster({ home, fsid, monPort, port, dnsName }) {
 }
 
 /** Starts a cluster. See s3-servers.d.mts. */
-export async function startCeph({ port: wanted, dnsName } = {}) {
+export async function startCeph({ port: wanted, dnsName, keep = 'memory' } = {}) {
   const programs = await needPrograms('Ceph', PROGRAMS, 'ceph-mon ceph-osd radosgw ceph-common')
   const home = await mkdtemp(join(tmpdir(), 'sif-library-ceph-'))
   const port = wanted ?? (await findFreePort())
@@ -67,7 +80,7 @@ export async function startCeph({ port: wanted, dnsName } = {}) {
   const config = join(home, 'ceph.conf')
   const log = join(home, 'daemons.log')
   for (const folder of ['mon', 'osd']) await mkdir(join(home, folder))
-  await writeFile(config, `[global]\n${describeCluster({ home, fsid, monPort, port, dnsName })}`)
+  await writeFile(config, `[global]\n${describeCluster({ home, fsid, monPort, port, dnsName, keep })}`)
 
   // `ceph` and `radosgw-admin` read no other configuration, and what hangs is ended by our own timeout
   const env = { PATH: process.env.PATH, HOME: home, CEPH_CONF: config, PYTHONWARNINGS: 'ignore' }

@@ -14,6 +14,7 @@ import { sqliteMetadata } from 'sif-library/metadata/sqlite'
 import type { StorageBackend } from 'sif-library/storage'
 import { filesystemStorage } from 'sif-library/storage/filesystem'
 import type { S3Timeouts } from 'sif-library/storage/s3'
+import { libraryUi } from 'sif-library/ui'
 import { operatorEvents, recordEvent } from './command-log.js'
 import { type DataFolder, dataFolder, requireRegistry } from './data-folder.js'
 import { UsageError, WorkError } from './failure.js'
@@ -106,7 +107,7 @@ export async function openLibrary(
 ): Promise<{ readonly library: Library; readonly metadata: MetadataStore; readonly storage: StorageBackend }> {
   const storage = await openStorage(settings, dataFolder(settings), { logger: given.logger })
   const metadata = opened ?? (await openMetadata(settings, { mayCreate }))
-  const { maxImageSize, maxEntitySize, keyserver, tokenPage } = settings
+  const { maxImageSize, maxEntitySize, keyserver, tokenPage, uiTitle } = settings
   const library = createLibrary({
     ...given,
     storage,
@@ -116,11 +117,14 @@ export async function openLibrary(
     defaultPrivate: settings.defaultPrivate,
     requireSif: settings.requireSif,
     acceptStorage,
-    extensions: [libraryApi()],
     defaultEntity: settings.defaultEntity,
     defaultCollection: settings.defaultCollection,
     ...(keyserver === undefined ? {} : { keyserver }),
     ...(tokenPage === undefined ? {} : { tokenPage }),
+    extensions: [
+      libraryApi(),
+      ...(settings.noUi ? [] : [libraryUi(uiTitle === undefined ? {} : { title: uiTitle })]),
+    ],
     limits: {
       uploadSeconds: settings.uploadTime,
       pullSeconds: settings.pullTime,

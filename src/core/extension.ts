@@ -113,6 +113,14 @@ export interface ExtensionJob {
   run(signal: AbortSignal): Promise<void>
 }
 
+/** Pages that an extension serves, relative to the public URL. */
+export interface ExtensionPages {
+  /** Where a user gets a token: `GET auth/tokens` leads there (option `tokenPage`). */
+  readonly tokens?: string
+  /** Page of the container `E/C/N`: the client prints it after a push (option `containerUrl`). */
+  readonly container?: (path: string) => string
+}
+
 /** A row of an extension, as `defineRoute` returns it. */
 export type ExtensionRoute = RouteRow
 
@@ -132,6 +140,8 @@ export interface ExtensionParts {
   readonly on?: LibraryListeners
   /** Why a blob must stay although no image refers to it, as words that follow "kept because"; undefined = no objection. */
   readonly keeps?: (blobKey: string) => Promise<string | undefined>
+  /** Pages that clients are told of, where the host names none in its options. Of two extensions the first counts. */
+  readonly pages?: ExtensionPages
   /** Run where `library.startUpkeep()` runs. */
   readonly jobs?: readonly ExtensionJob[]
   /** Called once after metadata and storage are ready; again where it threw. */

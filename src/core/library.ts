@@ -11,7 +11,7 @@ import type { Control } from './control/control.js'
 import { createControl } from './control/create-control.js'
 import { createReadiness } from './discovery/readiness.js'
 import { documentsOf } from './extensions/documents-view.js'
-import { jobsOf, keepersOf, type LoadedExtension, loadExtensions, routesOf } from './extensions/load.js'
+import { jobsOf, keepersOf, type LoadedExtension, loadExtensions, pagesOf, routesOf } from './extensions/load.js'
 import { storageBelow } from './extensions/storage-view.js'
 import { checkedAuth, checkedHooks } from './hooks/checked-hooks.js'
 import { addListeners, createEmitter } from './hooks/events.js'
@@ -170,7 +170,7 @@ export function createLibrary(options: LibraryOptions): Library {
   for (const { parts } of extensions) addListeners(on, parts.on ?? {})
   const table = [...routes, ...routesOf(extensions)]
   const services: Services = {
-    settings,
+    settings: { ...settings, ...pagesOf(options, extensions) },
     storage,
     metadata,
     auth,

@@ -97,11 +97,19 @@ function renderError(
 ): LibraryResponse {
   try {
     const own = row?.owner?.renderError?.(error, request, requestId)
-    if (own !== undefined) return own
+    // such as `allow`, which belongs to the status
+    if (own !== undefined) return { ...own, headers: { ...error.headers, ...own.headers } }
   } catch {
     // its own fault must not hide the error
   }
   return errorResponse(error.status, error.message, error.headers)
+}
+
+/** A row of a path that has none for the method of the request: its extension says what errors look like there. */
+function rowBeside(router: Router<RouteRow>, error: LibraryError, path: string): RouteRow | undefined {
+  if (error.code !== 'method-not-allowed') return undefined
+  const [method] = error.headers.allow?.split(', ') ?? []
+  return method === undefined ? undefined : router(method, path)?.row
 }
 
 /** What was found out about a resource is used for so long, in milliseconds. */
@@ -164,7 +172,7 @@ export async function handleRequest(
   let response: LibraryResponse
   try {
     const match = router(request.method, request.path)
-    if (match === undefined) return undefined
+    if (match === undefined || match.row.when?.(request) === false) return undefined
     row = match.row
     if (services.isClosing())
       throw new LibraryError('unavailable', 'the registry is shutting down', { headers: retrySoon })
@@ -174,7 +182,7 @@ export async function handleRequest(
     response = request.method === 'HEAD' ? withoutBody(answer) : answer
   } catch (thrown) {
     const error = toLibraryError(thrown, requestId)
-    response = renderError(row, error, { request, requestId })
+    response = renderError(row ?? rowBeside(router, error, request.path), error, { request, requestId })
     if (request.method === 'HEAD') response = { ...response, body: null }
     if (error.status >= 500)
       logger.error({ requestId, route: row?.name, code: error.code, err: error.cause ?? error }, 'request failed')

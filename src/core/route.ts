@@ -97,6 +97,8 @@ export interface RouteRow<B = unknown, R = unknown> {
     /** A whole body, for the OpenAPI document. */
     readonly example?: unknown
   }
+  /** False = the path is not ours: the host is asked as if there were no such row. Sees no body. */
+  readonly when?: (request: LibraryRequest) => boolean
   /** Answers at the host's root too (`root` of the adapters), where clients insist on that path: `/v2/`, `/pks/`. */
   readonly root?: true
   /** Set by `createLibrary`: what the extension of this row brings along. */

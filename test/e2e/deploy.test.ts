@@ -337,6 +337,13 @@ interface ComposeService {
   readonly security_opt?: readonly string[]
 }
 
+it('deploy/Dockerfile names one version of Node, no moving tag', async () => {
+  const bases = [...(await deployed('Dockerfile')).matchAll(/^FROM node:(\S+)/gm)].map(([, tag]) => tag)
+  expect(bases).toHaveLength(2)
+  expect(new Set(bases).size).toBe(1)
+  expect(bases[0]).toMatch(/^\d+\.\d+\.\d+-bookworm-slim$/)
+})
+
 describe('deploy/compose.yml', () => {
   const values: Readonly<Record<string, string>> = {
     REGISTRY_URL: 'https://registry.example',
@@ -345,16 +352,20 @@ describe('deploy/compose.yml', () => {
     MINIO_ROOT_PASSWORD: 'password',
     MINIO_REGISTRY_USER: 'registry',
     MINIO_REGISTRY_PASSWORD: 'its-password',
+    POSTGRES_PASSWORD: 'of-records',
   }
-  /** `${NAME:?message}`, as compose fills it in. */
+  /** `${NAME:?message}` and `${NAME:-default}`, as compose fills them in. */
   const fill = (text: string): string =>
-    text.replaceAll(/\$\{([A-Z_]+)(?::\?[^}]*)?\}/g, (_, name: string) => {
+    text.replaceAll(/\$\{([A-Z0-9_]+)(?::\?[^}]*|:-([^}]*))?\}/g, (_, name: string, otherwise?: string) => {
+      if (otherwise !== undefined) return otherwise
       expect(Object.keys(values)).toContain(name)
       return values[name] ?? ''
     })
+  const read = async (name: string): Promise<Compose> =>
+    parse(fill(await deployed(name)), { strict: true, merge: true }) as Compose
   let compose: Compose
   beforeAll(async () => {
-    compose = parse(fill(await deployed('compose.yml')), { strict: true }) as Compose
+    compose = await read('compose.yml')
   })
 
   it('gives the registry options that it knows, and a storage URL that it reads', () => {
@@ -373,9 +384,12 @@ describe('deploy/compose.yml', () => {
     })
   })
 
-  it('names services, volumes and files that exist, and opens ports to this machine only', async () => {
-    const { services, volumes } = compose
-    expect(Object.keys(services)).toEqual(['registry', 'minio-user', 'minio'])
+  it.each([
+    ['compose.yml', ['registry', 'minio-user', 'minio']],
+    ['compose-postgres.yml', ['registry', 'registry-2', 'postgres', 'minio-user', 'minio']],
+  ])('%s names services, volumes and files that exist, and opens ports to this machine only', async (file, names) => {
+    const { services, volumes } = await read(file)
+    expect(Object.keys(services)).toEqual(names)
     for (const service of Object.values(services)) {
       for (const volume of service.volumes) {
         const [source = '', , mode] = volume.split(':')
@@ -388,12 +402,12 @@ describe('deploy/compose.yml', () => {
     for (const [name, service] of Object.entries(services)) {
       expect(service, name).toMatchObject({
         read_only: true,
-        tmpfs: ['/tmp'],
+        tmpfs: expect.arrayContaining(['/tmp']),
         cap_drop: ['ALL'],
         security_opt: ['no-new-privileges:true'],
       })
       if (service.build === undefined)
-        expect(service.image, 'no moving tag').toMatch(/:RELEASE\.\d{4}-\d\d-\d\dT[\d-]+Z$/)
+        expect(service.image, 'no moving tag').toMatch(/:(RELEASE\.\d{4}-\d\d-\d\dT[\d-]+Z|\d+\.\d+-bookworm)$/)
     }
     const { context, dockerfile } = services.registry?.build ?? { context: '', dockerfile: '' }
     expect(await readFile(join(PACKAGE, 'deploy', context, dockerfile), 'utf8')).toContain('ENTRYPOINT')

@@ -16,8 +16,8 @@ const usage = `npm run faults -- [--kills 100] [--seed 1] [--faults server,…] 
 Pushes with many clients, kills -9 the server at random moments, restarts it, and checks that nothing acknowledged is lost, nothing damaged is readable,
 every interrupted push succeeds when repeated, and that a sweep leaves nothing but the blobs of images.
 
---faults  what is broken, at random: server (default); on minio and ceph also store-kill, store-pause, store-errors; on ceph also osd-restart; on postgres
-          also records-kill, records-pause; with --disk also disk-full; "all" for all of them
+--faults  what is broken, at random: server (default); on minio and ceph also store-kill, store-pause, store-errors; on ceph also osd-restart,
+          osd-kill; on postgres also records-kill, records-pause; with --disk also disk-full; "all" for all of them
 --disk    data folder on a tmpfs of this many MiB (needs root)
 `
 

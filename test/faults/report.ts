@@ -3,6 +3,8 @@ import type { Swept } from './settle.js'
 
 export interface FaultReport {
   kills: number
+  /** How often each fault struck; a server that was killed beside another fault counts for both. */
+  readonly faults: Record<string, number>
   readonly counts: Record<
     'pushes' | 'acknowledged' | 'interrupted' | 'repeated' | 'deletes' | 'pulls' | 'sweepersKilled',
     number
@@ -14,7 +16,7 @@ export interface FaultReport {
 }
 
 /** For people. */
-export function describeReport({ kills, counts, swept, failures, violations }: FaultReport): string {
+export function describeReport({ kills, faults, counts, swept, failures, violations }: FaultReport): string {
   const table = (record: Readonly<Record<string, number>>): string =>
     Object.entries(record)
       .map(([name, count]) => `  ${name}: ${count}`)
@@ -23,6 +25,8 @@ export function describeReport({ kills, counts, swept, failures, violations }: F
   return [
     `${kills} kills, ${violations.length} violations`,
     table(counts),
+    'faults:',
+    table(faults),
     'swept:',
     table(swept),
     'what clients saw:',

@@ -52,6 +52,7 @@ class FaultRun {
   #aborted = false
   readonly report: FaultReport = {
     kills: 0,
+    faults: {},
     counts: { pushes: 0, acknowledged: 0, interrupted: 0, repeated: 0, deletes: 0, pulls: 0, sweepersKilled: 0 },
     swept: { uploads: 0, blobs: 0, orphans: 0, temporary: 0 },
     failures: new Map(),
@@ -185,12 +186,16 @@ class FaultRun {
     await moment.due
     broken = true
     const repair = stack.faults[fault]
-    if (repair !== undefined) await repair(this.#random)
+    if (repair !== undefined) {
+      await repair(this.#random)
+      this.#countFault(fault)
+    }
     stopped = true
     if (repair === undefined || this.#random.chance(0.3)) {
       if (repair === undefined && fault !== 'server') throw new Error(`no such fault of ${stack.name}: ${fault}`)
       this.#ending = true
       await this.#server?.kill()
+      this.#countFault('server')
       await running
       await endSweeper(sweeper, this.#random.chance(0.5), this.report)
       await this.#audit(false, this.#random.chance(0.3))
@@ -200,6 +205,10 @@ class FaultRun {
       await endSweeper(sweeper, false, this.report)
     }
     this.report.kills += 1
+  }
+
+  #countFault(name: string): void {
+    this.report.faults[name] = (this.report.faults[name] ?? 0) + 1
   }
 
   #settleContext(): SettleContext {

@@ -53,9 +53,10 @@ async function settleDeleted(context: SettleContext, entry: Entry): Promise<void
   ledger.forget(entry)
 }
 
-/** Every interrupted push must succeed when it is repeated. */
-async function repeat(context: SettleContext, entry: Entry): Promise<void> {
+/** Every interrupted push must succeed when it is repeated. Resolves with whether all did. */
+async function repeat(context: SettleContext, entry: Entry): Promise<boolean> {
   const { client, images, violation } = context
+  let all = true
   for (const { kind, tag, tagged } of entry.tries) {
     if (tagged) continue
     try {
@@ -63,9 +64,11 @@ async function repeat(context: SettleContext, entry: Entry): Promise<void> {
       entry.tags.add(tag)
       context.onRepeated()
     } catch (error) {
+      all = false
       violation(`a push that was interrupted fails when it is repeated: ${kind} ${entry.path}: ${String(error)}`)
     }
   }
+  return all
 }
 
 async function settleEntry(context: SettleContext, entry: Entry): Promise<void> {
@@ -73,10 +76,8 @@ async function settleEntry(context: SettleContext, entry: Entry): Promise<void> 
   for (const { tag, tagged } of entry.tries) if (tagged) entry.tags.add(tag)
   if (entry.tags.size > 0 || entry.tries.some(({ completed }) => completed)) await checkThere(context, entry)
   else await checkUnknown(context, entry)
-  if (entry.tries.some(({ tagged }) => !tagged)) {
-    await repeat(context, entry)
-    await checkThere(context, entry)
-  }
+  // one that failed again was not acknowledged, and is told already
+  if (entry.tries.some(({ tagged }) => !tagged) && (await repeat(context, entry))) await checkThere(context, entry)
   if (entry.tags.size > 0) context.ledger.settle(entry)
   else context.ledger.forget(entry)
 }

@@ -1,9 +1,15 @@
-/** Ceph behind a proxy of the harness, and records in SQLite or PostgreSQL: its gateway and its OSD are killed, stopped and started. */
+/** Ceph behind a proxy of the harness, and records in SQLite or PostgreSQL: its gateway and its OSD, whose bytes lie in a file, are killed and restarted. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { ListMultipartUploadsCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  ListMultipartUploadsCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { loadS3, loadS3Servers } from './package.js'
 import { postgresRecords, sqliteRecords } from './records.js'
 import type { PackageRoot, Stack, StorageContents, StoreFault } from './stack.js'
@@ -11,6 +17,8 @@ import { startStoreProxy } from './store-proxy.js'
 
 const MiB = 1024 ** 2
 const BUCKET = 'faults'
+/** Of the harness: whether the store takes bytes again. */
+const PROBES = 'probes'
 
 export async function cephStack({
   root,
@@ -18,7 +26,7 @@ export async function cephStack({
 }: PackageRoot & { readonly records: 'sqlite' | 'postgres' }): Promise<Stack> {
   const { startCeph } = await loadS3Servers(root)
   const data = await mkdtemp(join(tmpdir(), 'sif-library-faults-'))
-  const ceph = await startCeph()
+  const ceph = await startCeph({ keep: 'file' })
   const { gateway, osd } = ceph.daemons
   const credentials = { accessKeyId: ceph.accessKeyId, secretAccessKey: ceph.secretAccessKey }
   const proxy = await startStoreProxy(ceph.endpoint)
@@ -32,8 +40,27 @@ export async function cephStack({
   await first.ready?.()
   await first.close?.()
 
+  const makeClient = (maxAttempts = 3): S3Client =>
+    new S3Client({ endpoint: ceph.endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts })
+  const prober = makeClient(1)
+  await prober.send(new CreateBucketCommand({ Bucket: PROBES }))
+  /** A gateway answers before its OSD is back, whose objects it needs for nearly everything. */
+  const untilItWrites = async (): Promise<void> => {
+    const end = Date.now() + 120_000
+    for (;;) {
+      try {
+        const probe = new PutObjectCommand({ Bucket: PROBES, Key: 'probe', Body: 'probe' })
+        await prober.send(probe, { abortSignal: AbortSignal.timeout(60_000) })
+        return
+      } catch (error) {
+        if (Date.now() > end) throw new Error(`Ceph does not come back: ${String(error)}`)
+        await wait(200)
+      }
+    }
+  }
+
   const contents = async (): Promise<StorageContents> => {
-    const client = new S3Client({ endpoint: ceph.endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+    const client = makeClient()
     const blobs = new Map<string, number>()
     const sidecars: string[] = []
     const leftovers: string[] = []
@@ -57,7 +84,7 @@ export async function cephStack({
     await gateway.end('SIGKILL')
     await wait(random.between(0, 800))
     gateway.start()
-    await ceph.ready()
+    await untilItWrites()
   }
   const pause: StoreFault = async (random) => {
     gateway.pause()
@@ -69,14 +96,14 @@ export async function cephStack({
     await wait(random.between(300, 2000))
     proxy.spoil(0, random)
   }
-  // it is ended in order: its memory is the only copy of the bytes, and is written down then
-  const restartOsd: StoreFault = async (random) => {
-    await osd.end('SIGTERM', { forceAfterMs: 120_000 })
-    await wait(random.between(0, 3000))
-    osd.start()
-    await wait(3000)
-    await ceph.ready()
-  }
+  const endOsd =
+    (signal: 'SIGTERM' | 'SIGKILL'): StoreFault =>
+    async (random) => {
+      await osd.end(signal, { forceAfterMs: 120_000 })
+      await wait(random.between(0, 3000))
+      osd.start()
+      await untilItWrites()
+    }
 
   return {
     name: `Ceph and ${records.name}`,
@@ -92,10 +119,12 @@ export async function cephStack({
       'store-kill': kill,
       'store-pause': pause,
       'store-errors': errors,
-      'osd-restart': restartOsd,
+      'osd-restart': endOsd('SIGTERM'),
+      'osd-kill': endOsd('SIGKILL'),
       ...records.faults,
     },
     close: async () => {
+      prober.destroy()
       await proxy.close()
       await ceph.stop()
       await records.close()

@@ -35,6 +35,7 @@ const budgets: Readonly<Record<string, Budget>> = {
   './metadata': { kilobytes: 4, packages: [] },
   './metadata/sqlite': { kilobytes: 86, packages: [] },
   './metadata/postgres': { kilobytes: 86, packages: [] },
+  './ui': { kilobytes: 14, packages: [] },
   './testing': { kilobytes: 212, packages: [] },
 }
 
@@ -77,6 +78,26 @@ test('every entry point has a budget', () => {
 test('the command keeps to its budget, with the libraries that it carries', async () => {
   const { size } = await stat(join(PACKAGE, 'dist/cli/main.js'))
   expect(Math.ceil(size / 1024)).toBeLessThanOrEqual(680)
+})
+
+/** Bytes of a file of the page as a browser gets it, compressed by gzip. */
+const compressed = async (name: string): Promise<number> => (await stat(join(PACKAGE, 'dist/ui', `${name}.gz`))).size
+
+test('the page keeps to its budget: what a browser loads first, each view that comes later, all of it', async () => {
+  const page = join(PACKAGE, 'dist/ui')
+  const html = await readFile(join(page, 'index.html'), 'utf8')
+  const linked = [...html.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(([, name = '']) => name)
+  const sum = async (type: string): Promise<number> =>
+    (await Promise.all(linked.filter((name) => name.endsWith(type)).map(compressed))).reduce((all, one) => all + one, 0)
+  expect(linked.length).toBeGreaterThan(1)
+  expect(await sum('.js')).toBeLessThanOrEqual(45_000)
+  expect(await sum('.css')).toBeLessThanOrEqual(8000)
+  const { files } = JSON.parse(await readFile(join(page, 'manifest.json'), 'utf8')) as { files: Record<string, object> }
+  const names = Object.keys(files)
+  for (const name of names.filter((each) => !linked.includes(each)))
+    expect(await compressed(name), name).toBeLessThanOrEqual(25_000)
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(page, name))).size))
+  expect(sizes.reduce((all, one) => all + one, 0)).toBeLessThanOrEqual(400_000)
 })
 
 describe.each(Object.entries(budgets))('%s', (door, budget) => {

@@ -53,6 +53,8 @@ export const serve: Command = {
     'defaultCollection',
     'keyserver',
     'tokenPage',
+    'noUi',
+    'uiTitle',
     'grace',
     'uploadTime',
     'pullTime',

@@ -35,6 +35,8 @@ export interface Settings {
   readonly defaultCollection: string
   readonly keyserver: string | undefined
   readonly tokenPage: string | undefined
+  readonly noUi: boolean
+  readonly uiTitle: string | undefined
   readonly grace: number
   readonly uploadTime: number
   readonly pullTime: number
@@ -161,6 +163,8 @@ export const optionTable: OptionTable = {
   defaultCollection: withDefault(text('NAME'), 'collection of references that name none', 'default'),
   keyserver: optional(url(), 'keyserver that clients are told of', 'none: clients warn and go on'),
   tokenPage: optional(url(), 'page where a user gets a token; remote login prints a link that leads there'),
+  noUi: switchedOff('do not serve the web page'),
+  uiTitle: optional(text('TEXT'), 'name of the registry on its web page', 'Image library'),
   grace: withDefault(duration(), 'how long a blob stays that no image refers to', '24h'),
   uploadTime: withDefault(
     duration({ positive: true }),

@@ -3,11 +3,15 @@
  *
  *     blobs/sha256/ab/<64 hex digits>/<uploadId>     one pushed file; ab = the first two digits
  *
- * The upload id keeps an unverified push from ever overwriting a verified blob, and publishing needs no copy: the image record names the exact key.
+ * The upload id keeps an unverified push from ever overwriting a verified blob, and publishing
+ * needs no copy: the image record names the exact key.
  */
 export const blobPrefix = 'blobs/sha256/'
 
-/** Prefix of what the registry notes in the storage beside the blobs: sidecars and the mark of the storage. */
+/**
+ * Prefix of what the registry notes in the storage beside the blobs: sidecars and the mark of the
+ * storage.
+ */
 export const recordsPrefix = 'records/'
 
 const blobPattern = /^blobs\/sha256\/[0-9a-f]{2}\/([0-9a-f]{64})\//

@@ -14,7 +14,10 @@ interface ExpectedBlob {
   readonly onRead?: (bytes: number) => void
 }
 
-/** Reads a blob. Throws StorageError `not-found`, `size-mismatch` or `digest-mismatch` unless `key` holds exactly these bytes. */
+/**
+ * Reads a blob. Throws StorageError `not-found`, `size-mismatch` or `digest-mismatch` unless `key`
+ * holds exactly these bytes.
+ */
 export async function proveByReading(
   storage: StorageBackend,
   blob: ExpectedBlob & { readonly rate?: ReadRate },
@@ -38,7 +41,10 @@ export async function proveByReading(
     throw new StorageError('digest-mismatch', 'other bytes than expected', { backend: storage.name, key })
 }
 
-/** Reads a blob back, or asks the backend's cheaper way. Throws StorageError `digest-mismatch`, `size-mismatch`, `not-found`. */
+/**
+ * Reads a blob back, or asks the backend's cheaper way. Throws StorageError `digest-mismatch`,
+ * `size-mismatch`, `not-found`.
+ */
 export async function proveBlob(storage: StorageBackend, blob: ExpectedBlob): Promise<void> {
   const { key, onRead, ...expected } = blob
   if (storage.prove === undefined) return proveByReading(storage, blob)

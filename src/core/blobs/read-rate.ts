@@ -2,7 +2,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
 
 export interface ReadRate {
-  /** So many bytes were read. Waits where that was too fast, for a second at the most: a store ends a connection on which nothing moves. */
+  /**
+   * So many bytes were read. Waits where that was too fast, for a second at the most: a store ends
+   * a connection on which nothing moves.
+   */
   spend(bytes: number): Promise<void>
   /** Waits for the rest, between two reads. */
   waitForBudget(): Promise<void>

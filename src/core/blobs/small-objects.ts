@@ -1,4 +1,7 @@
-/** Small objects that the registry keeps in the storage beside the images, such as sidecars and the mark. */
+/**
+ * Small objects that the registry keeps in the storage beside the images, such as sidecars and the
+ * mark.
+ */
 import { createHash } from 'node:crypto'
 import type { ByteRange, StorageBackend } from '../../storage/blob/contract.js'
 
@@ -11,8 +14,8 @@ export async function putSmall(storage: StorageBackend, key: string, content: Bu
 }
 
 /**
- * Reads a whole object into memory. Throws StorageError as `get` does, and an Error for an object of more than
- * `maxBytes`, whose body is closed unread.
+ * Reads a whole object into memory. Throws StorageError as `get` does, and an Error for an object
+ * of more than `maxBytes`, whose body is closed unread.
  */
 export async function getSmall(storage: StorageBackend, key: string, maxBytes: number): Promise<Buffer> {
   const { body, size } = await storage.get(key)
@@ -25,8 +28,8 @@ export async function getSmall(storage: StorageBackend, key: string, maxBytes: n
 }
 
 /**
- * Reads a range of an object, both ends inclusive, 0-based; shorter where the object ends. Throws as `get` does;
- * `signal` ends the call.
+ * Reads a range of an object, both ends inclusive, 0-based; shorter where the object ends. Throws
+ * as `get` does; `signal` ends the call.
  */
 export async function getRange(
   storage: StorageBackend,

@@ -1,7 +1,9 @@
 /**
- * The mark of the storage: a random word that lies in the storage and in the metadata store. A folder whose volume is not mounted, an empty bucket or another registry's looks like any
- * other storage, only that every blob is missing there; what would be written, settled or hidden then is not undone when the right one comes back. So the registry works only with the
- * storage that has its mark.
+ * The mark of the storage: a random word that lies in the storage and in the metadata store. A
+ * folder whose volume is not mounted, an empty bucket or another registry's looks like any other
+ * storage, only that every blob is missing there; what would be written, settled or hidden then is
+ * not undone when the right one comes back. So the registry works only with the storage that has
+ * its mark.
  */
 import { randomBytes } from 'node:crypto'
 import type { StorageBackend } from '../../storage/blob/contract.js'
@@ -13,11 +15,15 @@ import { getRange, putSmall } from './small-objects.js'
 
 export interface StorageMark {
   /**
-   * Compares the marks, and makes them where they are missing and the storage is known to be the right one: there is no image yet that could be missed, the bytes of one lie there, or
+   * Compares the marks, and makes them where they are missing and the storage is known to be the
+   * right one: there is no image yet that could be missed, the bytes of one lie there, or
    * `acceptStorage` says so. Throws as `check`.
    */
   establish(): Promise<void>
-  /** Asks the storage, again after `maxAgeMs` (default: always). Throws StorageError `unavailable`, not retryable, where it is not the one of this registry. */
+  /**
+   * Asks the storage, again after `maxAgeMs` (default: always). Throws StorageError `unavailable`,
+   * not retryable, where it is not the one of this registry.
+   */
   check(options?: { readonly maxAgeMs?: number; readonly signal?: AbortSignal }): Promise<void>
 }
 
@@ -28,7 +34,10 @@ const setting = 'storage-mark'
 const emptySetting = 'storage-without-bytes'
 const pattern = /^[0-9a-f]{32}$/
 
-/** The first 64 bytes of the mark of a storage, also of a file that is no mark; undefined where there is none. Throws StorageError. */
+/**
+ * The first 64 bytes of the mark of a storage, also of a file that is no mark; undefined where
+ * there is none. Throws StorageError.
+ */
 export async function readStorageMark(storage: StorageBackend, signal?: AbortSignal): Promise<string | undefined> {
   try {
     return (await getRange(storage, storageMarkKey, { start: 0, end: 63, signal })).toString().trim()
@@ -54,7 +63,8 @@ type Stores = { readonly storage: StorageBackend; readonly metadata: MetadataSto
 const sample = 100
 
 /**
- * Whether a storage was accepted that has the bytes of no image, and has none still: then it is not the images that are damaged, or somebody said that their bytes are lost.
+ * Whether a storage was accepted that has the bytes of no image, and has none still: then it is not
+ * the images that are damaged, or somebody said that their bytes are lost.
  */
 export async function isStillEmpty(stores: Stores): Promise<boolean> {
   const { settings } = stores.metadata
@@ -64,7 +74,9 @@ export async function isStillEmpty(stores: Stores): Promise<boolean> {
   return false
 }
 
-/** Whether the storage holds bytes of the registry's images, or there are none that it could hold. */
+/**
+ * Whether the storage holds bytes of the registry's images, or there are none that it could hold.
+ */
 async function holdsImages({ storage, metadata }: Stores): Promise<'some' | 'none' | 'no images'> {
   const found = await metadata.images.list({ states: ['published', 'unproven'], limit: sample })
   for (const { image } of found)
@@ -73,8 +85,9 @@ async function holdsImages({ storage, metadata }: Stores): Promise<'some' | 'non
 }
 
 /**
- * `same`: both have the same mark. `taken`: the metadata store takes over that of the storage. `made`: the storage gets one. `missing` and `other`: the storage is refused, because it has
- * none or another one.
+ * `same`: both have the same mark. `taken`: the metadata store takes over that of the storage.
+ * `made`: the storage gets one. `missing` and `other`: the storage is refused, because it has none
+ * or another one.
  */
 export type StorageMarkState = 'same' | 'taken' | 'made' | 'missing' | 'other'
 
@@ -104,7 +117,10 @@ export function createStorageMark({
   let seenAt = Number.NEGATIVE_INFINITY
   let asking: Promise<void> | undefined
 
-  /** The metadata store decides on the word, so that two first starts agree. Returns what the storage has then. */
+  /**
+   * The metadata store decides on the word, so that two first starts agree. Returns what the
+   * storage has then.
+   */
   const write = async (): Promise<string | undefined> => {
     const mark = await metadata.settings.getOrSet(setting, randomBytes(16).toString('hex'))
     const there = await readStorageMark(storage)
@@ -117,7 +133,10 @@ export function createStorageMark({
     return readStorageMark(storage)
   }
 
-  /** A storage that is full, or whose policy knows only blobs, can be pulled from all the same; it is not watched then. */
+  /**
+   * A storage that is full, or whose policy knows only blobs, can be pulled from all the same; it
+   * is not watched then.
+   */
   const goOnUnmarked = (err: unknown): undefined => {
     if (!isStorageError(err, 'access-denied') && !isStorageError(err, 'no-space')) throw err
     settings.logger.warn(

@@ -1,4 +1,7 @@
-/** Blobs in the storage that no record of the metadata store knows: what a crash left, or what the store has lost. */
+/**
+ * Blobs in the storage that no record of the metadata store knows: what a crash left, or what the
+ * store has lost.
+ */
 import type { StorageBackend } from '../../storage/blob/contract.js'
 import type { MetadataStore } from '../../storage/metadata/contract.js'
 

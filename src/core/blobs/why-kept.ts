@@ -1,4 +1,7 @@
-/** The one answer to "why does this blob stay?", for the sweep, for dropping bytes and for explanations. */
+/**
+ * The one answer to "why does this blob stay?", for the sweep, for dropping bytes and for
+ * explanations.
+ */
 import type { StorageBackend } from '../../storage/blob/contract.js'
 import type { ImageInContainer, MetadataStore } from '../../storage/metadata/contract.js'
 import type { Logger } from '../http/logger.js'
@@ -12,9 +15,9 @@ export interface BlobKeeper {
 }
 
 /**
- * Why a blob stays. `keeper`: a keeper objects. `images`: images refer to it. `upload`: an upload that is
- * open or being completed writes it. `grace`: only its record is left, and the sweep forgets that after
- * the grace time.
+ * Why a blob stays. `keeper`: a keeper objects. `images`: images refer to it. `upload`: an upload
+ * that is open or being completed writes it. `grace`: only its record is left, and the sweep
+ * forgets that after the grace time.
  */
 export type KeptBlob =
   | { readonly by: 'keeper'; readonly why: string }
@@ -46,8 +49,8 @@ async function keptByKeeper({ keepers }: KeptBlobStores, key: string): Promise<K
 /**
  * Why a blob must stay now; undefined = nothing knows it, and its bytes may be deleted.
  *
- * The metadata store has the last word: `reindex` may put an image back while the keepers are asked,
- * and then no keeper knows it as lost any more.
+ * The metadata store has the last word: `reindex` may put an image back while the keepers are
+ * asked, and then no keeper knows it as lost any more.
  */
 export async function whyKept(stores: KeptBlobStores, key: string): Promise<KeptBlob | undefined> {
   const kept = (await keptByImages(stores, key)) ?? (await keptByKeeper(stores, key))
@@ -61,15 +64,16 @@ export async function whyKept(stores: KeptBlobStores, key: string): Promise<Kept
 }
 
 /**
- * Deletes the bytes of a blob at once unless anything keeps it. False where that failed: the sweep then
- * does it. Never throws.
+ * Deletes the bytes of a blob at once unless anything keeps it. False where that failed: the sweep
+ * then does it. Never throws.
  */
 export async function dropBlob(
   stores: KeptBlobStores & { readonly storage: StorageBackend; readonly settings: { readonly logger: Logger } },
   key: string,
 ): Promise<boolean> {
   try {
-    // no bytes are there where a write failed; how many sidecars there are must not show in the time it takes
+    // no bytes are there where a write failed; how many sidecars there are must not show in the
+    // time it takes
     if ((await stores.storage.stat(key)) === undefined) return true
     if ((await whyKept(stores, key)) === undefined) await stores.storage.delete(key)
     return true

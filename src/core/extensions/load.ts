@@ -1,7 +1,9 @@
 /** Setting up the extensions of a registry, and joining their parts with those of the core. */
 import type { BlobKeeper } from '../blobs/why-kept.js'
 import type { ExtensionHost, ExtensionParts, LibraryExtension } from '../extension.js'
+import type { LibraryOptions } from '../options.js'
 import type { RouteRow } from '../route.js'
+import type { Settings } from '../settings.js'
 import type { Job } from '../upkeep/jobs.js'
 
 /** An extension that was set up. */
@@ -20,6 +22,7 @@ const partNames: Readonly<Record<keyof ExtensionParts, true>> = {
   hooks: true,
   on: true,
   keeps: true,
+  pages: true,
   jobs: true,
   ready: true,
   close: true,
@@ -66,6 +69,20 @@ export function routesOf(extensions: readonly LoadedExtension[]): readonly Route
   return extensions.flatMap(({ parts: { routes = [], authenticate, renderError } }) =>
     routes.map((row) => ({ ...row, owner: { authenticate, renderError } })),
   )
+}
+
+/** The pages that clients are told of: those of the host's options, otherwise of the first extension that has them. */
+export function pagesOf(
+  options: Pick<LibraryOptions, 'tokenPage' | 'containerUrl'>,
+  extensions: readonly LoadedExtension[],
+): Partial<Pick<Settings, 'tokenPage' | 'containerUrl'>> {
+  const tokens = extensions.map(({ parts }) => parts.pages?.tokens).find((page) => page !== undefined)
+  const container = extensions.map(({ parts }) => parts.pages?.container).find((page) => page !== undefined)
+  return {
+    // relative to `auth/tokens`, which redirects there
+    ...(options.tokenPage === undefined && tokens !== undefined && { tokenPage: `../${tokens}` }),
+    ...(options.containerUrl === undefined && container !== undefined && { containerUrl: container }),
+  }
 }
 
 export function keepersOf(extensions: readonly LoadedExtension[]): readonly BlobKeeper[] {

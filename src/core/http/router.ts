@@ -13,6 +13,8 @@ export interface Routed {
    * behind it only literals and `{name}`, which are matched from the end: `/v2/{name...}/manifests/{reference}`.
    */
   readonly path: string
+  /** Takes some requests of its path alone, so that it says nothing of other methods. */
+  readonly when?: ((request: never) => boolean) | undefined
 }
 
 export interface Match<Row extends Routed> {
@@ -86,7 +88,7 @@ function ambiguous(one: Routed, other: Routed, name: string, otherName: string):
 
 function insert<Row extends Routed>(root: Node<Row>, row: Row): void {
   let node = root
-  const segments = row.path.split('/').slice(1)
+  const segments = row.path.split('/').filter((segment) => segment !== '')
   for (const [index, segment] of segments.entries()) {
     if (segment.endsWith('...}')) {
       insertRest(node, row, segments.slice(index + 1))
@@ -128,9 +130,9 @@ interface Found<Row> {
   readonly rest: readonly string[]
 }
 
-function rowOf<Row>({ method, allowed }: Search, rows: Rows<Row>): Row | undefined {
+function rowOf<Row extends Routed>({ method, allowed }: Search, rows: Rows<Row>): Row | undefined {
   if (Object.hasOwn(rows, method)) return rows[method as Method]
-  allowed.push(...Object.keys(rows))
+  for (const row of Object.values(rows)) if (row.when === undefined) allowed.push(row.method)
   return undefined
 }
 
@@ -152,7 +154,7 @@ function matchTail(
   return { params }
 }
 
-function findByRest<Row>(node: Node<Row>, search: Search, at: number): Found<Row> | undefined {
+function findByRest<Row extends Routed>(node: Node<Row>, search: Search, at: number): Found<Row> | undefined {
   const { segments } = search
   for (const { tail, rows } of node.rests) {
     if (segments.length - at <= tail.length) continue
@@ -165,7 +167,7 @@ function findByRest<Row>(node: Node<Row>, search: Search, at: number): Found<Row
 }
 
 /** Literals before `{name}` before `{name...}`; a row that lacks the method gives way to the next. */
-function find<Row>(node: Node<Row>, search: Search, at: number): Found<Row> | undefined {
+function find<Row extends Routed>(node: Node<Row>, search: Search, at: number): Found<Row> | undefined {
   if (at === search.segments.length) {
     const row = node.rows && rowOf(search, node.rows)
     return row && { row, params: undefined, rest: noRest }

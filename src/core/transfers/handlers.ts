@@ -1,4 +1,7 @@
-/** Our own transfer URLs: bytes in and out, by capability alone. An Authorization header is ignored: some clients send their token to any redirect target (protocol 5.7). */
+/**
+ * Our own transfer URLs: bytes in and out, by capability alone. An Authorization header is ignored:
+ * some clients send their token to any redirect target (protocol 5.7).
+ */
 
 import { createHash } from 'node:crypto'
 import type { ByteRange } from '../../storage/blob/contract.js'
@@ -36,12 +39,13 @@ function verify<P extends Capability['purpose']>(
 const hexEtag = (digest: string): string => `"sha256:${digest}"`
 
 /**
- * A blob never changes, and who knows the URL may have it: so a cache may keep it under this URL, until
- * the URL expires. Compression may not touch it: lengths and ranges are those of the file.
+ * A blob never changes, and who knows the URL may have it: so a cache may keep it under this URL,
+ * until the URL expires. Compression may not touch it: lengths and ranges are those of the file.
  *
- * Never `private` or `no-store`: nginx with `proxy_cache` takes the Range off a request, and gives it back
- * to an answer only while that one may be kept. Clients check no status, and would write the whole blob
- * at the place of each part. Varnish takes `Surrogate-Control`: it would cut what is larger than its memory.
+ * Never `private` or `no-store`: nginx with `proxy_cache` takes the Range off a request, and gives
+ * it back to an answer only while that one may be kept. Clients check no status, and would write
+ * the whole blob at the place of each part. Varnish takes `Surrogate-Control`: it would cut what is
+ * larger than its memory.
  */
 function cacheHeaders({ expires }: GetCapability, now: number): Record<string, string> {
   const seconds = Math.max(0, expires - Math.ceil(now / 1000))
@@ -151,7 +155,10 @@ async function readBlob(
   }
 }
 
-/** Reads to the end without keeping: 200 is only for the same bytes, and only after the last of them (protocol 5.12). */
+/**
+ * Reads to the end without keeping: 200 is only for the same bytes, and only after the last of them
+ * (protocol 5.12).
+ */
 async function compare(
   stream: AsyncIterable<Uint8Array>,
   expected: { readonly size: number; readonly sha256: string },
@@ -167,7 +174,10 @@ async function compare(
   if (hash.digest('hex') !== expected.sha256) throw new LibraryError('digest-mismatch')
 }
 
-/** `PUT transfers/{capability}`: the bytes of a single upload, or of one part; the upload must be open. 200 only after the whole body was read and proven. */
+/**
+ * `PUT transfers/{capability}`: the bytes of a single upload, or of one part; the upload must be
+ * open. 200 only after the whole body was read and proven.
+ */
 export async function receiveBytes(context: RouteContext<unknown, unknown>): Promise<LibraryResponse> {
   const capability = verify(context, ['put', 'part'])
   const { services, request } = context
@@ -194,7 +204,9 @@ export async function receiveBytes(context: RouteContext<unknown, unknown>): Pro
   return emptyResponse(200, { etag })
 }
 
-/** Whether whoever got the URL may still push: a revoked token, and a user who was removed, may not. */
+/**
+ * Whether whoever got the URL may still push: a revoked token, and a user who was removed, may not.
+ */
 async function assertWritable(
   { services, request }: RouteContext<unknown, unknown>,
   { grant }: WriteCapability,

@@ -1,4 +1,7 @@
-/** Bounds how often the bytes of one upload, or of one part, come at the same time: each time takes room in the storage that no quota counts. */
+/**
+ * Bounds how often the bytes of one upload, or of one part, come at the same time: each time takes
+ * room in the storage that no quota counts.
+ */
 import { LibraryError, retrySoon } from '../http/errors.js'
 
 /** One that was broken off and one that tries again, and as many to spare. */

@@ -1,16 +1,18 @@
 /**
- * Whether a pull may be redirected to the object store: only where the client does not carry its token along.
+ * Whether a pull may be redirected to the object store: only where the client does not carry its
+ * token along.
  *
- * A store that finds a token beside the credentials in its URL answers 400, and client libraries from 1.4
- * on write that answer into the image and report success (protocol 5.7, Q29). So where a token would
- * arrive, the client gets a transfer URL of ours.
+ * A store that finds a token beside the credentials in its URL answers 400, and client libraries
+ * from 1.4 on write that answer into the image and report success (protocol 5.7, Q29). So where a
+ * token would arrive, the client gets a transfer URL of ours.
  */
 import type { LibraryRequest } from '../http/messages.js'
 import { readHeader } from '../http/messages.js'
 
 /**
- * To which targets of a redirect a client sends its token, from the fewest to the most: none; those with
- * the host and port of the registry; those whose host is the registry's or below it, on any port; all.
+ * To which targets of a redirect a client sends its token, from the fewest to the most: none; those
+ * with the host and port of the registry; those whose host is the registry's or below it, on any
+ * port; all.
  */
 type TokenReach = 'nowhere' | 'authority' | 'name' | 'anywhere'
 
@@ -30,7 +32,8 @@ const generations: readonly Generation[] = [
   // Go's http.Client follows the redirect and compares host names
   { product: 'singularity', below: [3, 3, 0], scheme: 'Bearer', reach: 'name' },
   { product: 'singularity', below: [3, 9, 0], scheme: 'BEARER', reach: 'name' },
-  // the client library 1.2.0-1.3.1 sends no token to the target; its own host is left out to be sure
+  // the client library 1.2.0-1.3.1 sends no token to the target; its own host is left out to be
+  // sure
   { product: 'singularity', below: [3, 10, 0], scheme: 'BEARER', reach: 'authority' },
   // 1.3.2-1.3.3 sends it to every target
   { product: 'singularity', below: [3, 10, 5], scheme: 'BEARER', reach: 'anywhere' },
@@ -58,11 +61,11 @@ function findGeneration(request: LibraryRequest): Generation | undefined {
 }
 
 /**
- * Where the client of this request sends its token if it is redirected. `isSignedIn`: the host knows who
- * asks, also where a proxy in front has taken the token off.
+ * Where the client of this request sends its token if it is redirected. `isSignedIn`: the host
+ * knows who asks, also where a proxy in front has taken the token off.
  *
- * The User-Agent says it only together with the spelling of `Bearer`, which no host changes. A client
- * that neither tells is taken for the worst one that spells so.
+ * The User-Agent says it only together with the spelling of `Bearer`, which no host changes. A
+ * client that neither tells is taken for the worst one that spells so.
  */
 export function tokenReach(request: LibraryRequest, isSignedIn: boolean): TokenReach {
   const authorization = readHeader(request, 'authorization')
@@ -75,7 +78,10 @@ export function tokenReach(request: LibraryRequest, isSignedIn: boolean): TokenR
   return known?.reach === 'anywhere' || scheme === 'BEARER' ? 'anywhere' : 'name'
 }
 
-/** A host as URLs and Host headers name it; `port` is undefined where a Host leaves it to a scheme that nobody told. */
+/**
+ * A host as URLs and Host headers name it; `port` is undefined where a Host leaves it to a scheme
+ * that nobody told.
+ */
 interface Authority {
   readonly name: string
   readonly port: number | undefined
@@ -102,7 +108,10 @@ function authorityOfHost(text: string): Authority | undefined {
   return name === undefined ? undefined : { name, port: port === undefined || port === '' ? undefined : Number(port) }
 }
 
-/** Every host under which the client may know this registry. A forged header costs its sender the redirect, no more. */
+/**
+ * Every host under which the client may know this registry. A forged header costs its sender the
+ * redirect, no more.
+ */
 function hostsOf(request: LibraryRequest, publicUrl: string): readonly Authority[] {
   const forwarded = [...(readHeader(request, 'forwarded') ?? '').matchAll(/\bhost="?([^";,\s]+)/gi)]
   const named = [
@@ -122,8 +131,8 @@ const isSameOrBelow = (host: Authority, target: Authority): boolean =>
   target.name === host.name || target.name.endsWith(`.${host.name}`)
 
 /**
- * How a store lies to a registry: under its host and port, under its host name or below that, or elsewhere.
- * Both are absolute URLs.
+ * How a store lies to a registry: under its host and port, under its host name or below that, or
+ * elsewhere. Both are absolute URLs.
  */
 export function placeOfStore(publicUrl: string, storeUrl: string): 'authority' | 'name' | 'elsewhere' {
   const host = authorityOfUrl(publicUrl)
@@ -133,7 +142,10 @@ export function placeOfStore(publicUrl: string, storeUrl: string): 'authority' |
   return isSameOrBelow(host, target) ? 'name' : 'elsewhere'
 }
 
-/** Whether a token that goes so far arrives at `target`, an absolute URL, when this request is redirected there. */
+/**
+ * Whether a token that goes so far arrives at `target`, an absolute URL, when this request is
+ * redirected there.
+ */
 export function tokenArrives(
   reach: TokenReach,
   {

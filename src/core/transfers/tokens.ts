@@ -1,5 +1,6 @@
 /**
- * Transfer URLs: stateless HMAC tokens. Whoever holds one may move exactly these bytes until it expires; any instance with the same secret can serve it.
+ * Transfer URLs: stateless HMAC tokens. Whoever holds one may move exactly these bytes until it
+ * expires; any instance with the same secret can serve it.
  *
  * Form: `/transfers/<base64url JSON>.<base64url HMAC-SHA256>`.
  */

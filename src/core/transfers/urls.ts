@@ -1,4 +1,7 @@
-/** Where bytes go: a URL of the object store where the storage can sign one, otherwise a transfer URL of our own. Handlers cannot tell which. */
+/**
+ * Where bytes go: a URL of the object store where the storage can sign one, otherwise a transfer
+ * URL of our own. Handlers cannot tell which.
+ */
 import type { PresignCapability, PresignedUrl, StorageBackend } from '../../storage/blob/contract.js'
 import type { UploadRecord } from '../../storage/metadata/contract.js'
 import { grantOf } from '../auth/grants.js'
@@ -19,8 +22,8 @@ export interface PartOfUpload {
 
 export interface Transfers {
   /**
-   * URL to GET the blob of an image from; single ranges work, and it outlives a slow pull. One of ours where the client
-   * would send its token to the store.
+   * URL to GET the blob of an image from; single ranges work, and it outlives a slow pull. One of
+   * ours where the client would send its token to the store.
    */
   pullUrl(
     request: LibraryRequest,
@@ -34,7 +37,10 @@ export interface Transfers {
     },
     principal: Principal | null,
   ): Promise<string>
-  /** URL for the one PUT of a `single` upload; `clientSendsNoHash`: its URL must not ask for the header of the hash. */
+  /**
+   * URL for the one PUT of a `single` upload; `clientSendsNoHash`: its URL must not ask for the
+   * header of the hash.
+   */
   putUrl(
     request: LibraryRequest,
     upload: UploadRecord,
@@ -42,7 +48,10 @@ export interface Transfers {
   ): Promise<string>
   /** URL for the PUT of one part. */
   partUrl(request: LibraryRequest, upload: UploadRecord, part: PartOfUpload): Promise<string>
-  /** The same with what must be sent along, and until when it is good. `viaServer`: not past this server. */
+  /**
+   * The same with what must be sent along, and until when it is good. `viaServer`: not past this
+   * server.
+   */
   partTarget(
     request: LibraryRequest,
     upload: UploadRecord,
@@ -54,7 +63,9 @@ export interface Transfers {
   readonly offersMultipart: boolean
   /** Whether a part's hash is wanted; otherwise the client is told to send none (protocol 5.11). */
   bindsParts(): boolean
-  /** Whether uploads go to the store past us. Then one PUT is the one part of an upload in parts. */
+  /**
+   * Whether uploads go to the store past us. Then one PUT is the one part of an upload in parts.
+   */
   readonly presignsUploads: boolean
   /** Checks a transfer URL of ours. */
   readonly transferTokens: TransferTokens
@@ -104,7 +115,8 @@ export function createTransfers(options: {
     const { key } = upload
     const hash = sha256 === undefined ? {} : { sha256 }
     const store = uploadsTo()
-    // Client libraries 0.5.0-0.5.6 send the header of the hash although they were told not to (protocol 5.11), and a store that cannot check it refuses it.
+    // Client libraries 0.5.0-0.5.6 send the header of the hash although they were told not to
+    // (protocol 5.11), and a store that cannot check it refuses it.
     const isRefused =
       upload.kind === 'multipart' &&
       sha256 !== undefined &&

@@ -11,8 +11,9 @@ export interface UploadEnd {
 }
 
 /**
- * Ends an upload in the state that it has here, drops its bytes and emits `upload.aborted`. With `seen`, only one that
- * was not touched since. False where it is in another state by now: whoever moved it there has its bytes.
+ * Ends an upload in the state that it has here, drops its bytes and emits `upload.aborted`. With
+ * `seen`, only one that was not touched since. False where it is in another state by now: whoever
+ * moved it there has its bytes.
  */
 export async function endUpload(
   services: Services,
@@ -30,8 +31,8 @@ export async function endUpload(
 }
 
 /**
- * Ends an open upload, or one that is being completed and was not touched since it was read. A published image is
- * never touched, and repeating it is fine.
+ * Ends an open upload, or one that is being completed and was not touched since it was read. A
+ * published image is never touched, and repeating it is fine.
  */
 export async function abortUpload(services: Services, upload: UploadRecord, end: UploadEnd): Promise<void> {
   if (upload.state === 'completing') await endUpload(services, upload, { ...end, seen: upload })
@@ -39,9 +40,9 @@ export async function abortUpload(services: Services, upload: UploadRecord, end:
 }
 
 /**
- * Drops what an upload that was aborted or has expired left in the storage. False where that failed: a sweep tries
- * again, and finds parts by the record of their upload, because a storage may not list them (MinIO lists only what
- * began since its last start), and a single PUT by its key.
+ * Drops what an upload that was aborted or has expired left in the storage. False where that
+ * failed: a sweep tries again, and finds parts by the record of their upload, because a storage may
+ * not list them (MinIO lists only what began since its last start), and a single PUT by its key.
  */
 export async function dropUploadBytes(
   services: Pick<Services, 'storage' | 'metadata' | 'settings' | 'keepers'>,

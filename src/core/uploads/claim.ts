@@ -1,4 +1,7 @@
-/** The claim of an upload: one caller completes it, shows that it is alive, and ends the claim whatever happens. */
+/**
+ * The claim of an upload: one caller completes it, shows that it is alive, and ends the claim
+ * whatever happens.
+ */
 import { setTimeout as wait } from 'node:timers/promises'
 import { isStorageError } from '../../storage/blob/errors.js'
 import type { UploadRecord } from '../../storage/metadata/contract.js'
@@ -13,13 +16,16 @@ export interface Claim {
   /** The upload in state `completing`. */
   readonly upload: UploadRecord
   /**
-   * Runs the completion, with a heartbeat. Where it throws, the claim ends as {@link afterFailure} says, and what the
-   * client must read is thrown. Call it once.
+   * Runs the completion, with a heartbeat. Where it throws, the claim ends as {@link afterFailure}
+   * says, and what the client must read is thrown. Call it once.
    */
   run<T>(work: () => Promise<T>): Promise<T>
 }
 
-/** Thrown by the work of a claim: a hook or a rule refuses the finished blob. `run` throws the reason. */
+/**
+ * Thrown by the work of a claim: a hook or a rule refuses the finished blob. `run` throws the
+ * reason.
+ */
 export class Refused extends Error {
   constructor(
     readonly reason: unknown,
@@ -32,9 +38,13 @@ export class Refused extends Error {
 /** Why a completion failed. */
 export type CompletionFailure = 'store-failed' | 'bytes-wrong-or-gone' | 'storage-not-ours' | 'refused'
 
-/** What a failed completion does to its upload: the client may try it again, or it ends and its bytes are dropped. */
+/**
+ * What a failed completion does to its upload: the client may try it again, or it ends and its
+ * bytes are dropped.
+ */
 export const afterFailure: Readonly<Record<CompletionFailure, 'reopen' | 'abort'>> = {
-  // also where the client named parts that are not there: nothing is said about the bytes that were sent
+  // also where the client named parts that are not there: nothing is said about the bytes that were
+  // sent
   'store-failed': 'reopen',
   'bytes-wrong-or-gone': 'abort',
   // everything seems to be gone from a volume that is not mounted
@@ -61,11 +71,12 @@ export async function explainFailure(
 }
 
 /**
- * Claims an open upload; undefined where somebody else has it. Where the answer is lost the claim may stand, with
- * nobody behind it: it is taken back in the background, and only it, which is known by its time.
+ * Claims an open upload; undefined where somebody else has it. Where the answer is lost the claim
+ * may stand, with nobody behind it: it is taken back in the background, and only it, which is known
+ * by its time.
  *
- * `isResumable`: the client can complete the upload again. Default: true. False for bytes that come with the very
- * request: each failure ends the upload then.
+ * `isResumable`: the client can complete the upload again. Default: true. False for bytes that come
+ * with the very request: each failure ends the upload then.
  */
 export async function claimUpload(
   services: Services,
@@ -106,8 +117,8 @@ export async function claimUpload(
 }
 
 /**
- * Gives the upload back to its client, in the background where the metadata store does not answer. Whatever ended it,
- * or claimed it again, since its last sign of life stays.
+ * Gives the upload back to its client, in the background where the metadata store does not answer.
+ * Whatever ended it, or claimed it again, since its last sign of life stays.
  */
 async function reopen(services: Services, uploadId: string, heartbeat: Heartbeat): Promise<void> {
   const { metadata, settings, inBackground } = services
@@ -118,7 +129,10 @@ async function reopen(services: Services, uploadId: string, heartbeat: Heartbeat
   await move().catch(() => inBackground(() => tryAgain(services, move)))
 }
 
-/** Ends the upload and drops its bytes. Never throws: the failure before is what the client must read. */
+/**
+ * Ends the upload and drops its bytes. Never throws: the failure before is what the client must
+ * read.
+ */
 async function abort(
   services: Services,
   upload: UploadRecord,
@@ -133,7 +147,9 @@ async function abort(
   }
 }
 
-/** Milliseconds before each further try; a claim that cannot be ended in this time is the sweeper's. */
+/**
+ * Milliseconds before each further try; a claim that cannot be ended in this time is the sweeper's.
+ */
 const delays = [500, 1000, 2000, 4000, 8000, 16_000]
 
 async function tryAgain({ settings, stopping }: Services, move: () => Promise<unknown>): Promise<void> {

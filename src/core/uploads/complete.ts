@@ -1,4 +1,7 @@
-/** The completion of an upload (protocol 5.10, 5.13): claim it, join and prove its bytes, publish them. */
+/**
+ * The completion of an upload (protocol 5.10, 5.13): claim it, join and prove its bytes, publish
+ * them.
+ */
 import type { FinishedBlob } from '../../storage/blob/contract.js'
 import { isStorageError } from '../../storage/blob/errors.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
@@ -11,7 +14,10 @@ import { type CompletedPart, digestParts } from './part-plan.js'
 import { publishUpload } from './publish.js'
 import { type Pusher, principalId } from './pusher.js'
 
-/** What a single PUT brought: the one part of its upload in parts, or nothing more to join. undefined: nothing yet. */
+/**
+ * What a single PUT brought: the one part of its upload in parts, or nothing more to join.
+ * undefined: nothing yet.
+ */
 async function findArrived(
   { storage }: Services,
   { key, backendUploadId }: UploadRecord,
@@ -37,7 +43,8 @@ async function finishSingle(
   const { storage } = services
   const { key, size, digest: sha256 } = upload
   if (parts.length > 0) return joinParts(services, upload, parts)
-  // This server proves what it receives. Where the storage hands out URLs, an earlier version may have signed one for this key.
+  // This server proves what it receives. Where the storage hands out URLs, an earlier version may
+  // have signed one for this key.
   if (storage.presign !== undefined) await proveBlob(storage, { key, size, sha256 })
   return { key, proof: 'proven' }
 }
@@ -55,15 +62,17 @@ async function claimArrived(
     const parts = await findArrived(services, upload)
     if (parts === undefined) continue
     const claim = await claimUpload(services, upload, { pusher })
-    // another client of the same principal took this one; its own may have arrived after the list was read
+    // another client of the same principal took this one; its own may have arrived after the list
+    // was read
     return claim === undefined ? claimArrived(services, imageId, pusher) : { claim, parts }
   }
   return undefined
 }
 
 /**
- * Completes a single PUT (protocol 5.10). The call names no upload, so the newest one whose bytes have arrived is
- * meant. A repeated call, and the call of a second pusher of the same image, ends well.
+ * Completes a single PUT (protocol 5.10). The call names no upload, so the newest one whose bytes
+ * have arrived is meant. A repeated call, and the call of a second pusher of the same image, ends
+ * well.
  */
 export async function completeSingle(services: Services, target: ImageInContainer, pusher: Pusher): Promise<void> {
   const arrived = await claimArrived(services, target.image.id, pusher)
@@ -106,7 +115,10 @@ async function joinParts(
   }
 }
 
-/** Whether the upload was completed with these parts; throws where it was with others. Null: an earlier version completed it, and kept no list. */
+/**
+ * Whether the upload was completed with these parts; throws where it was with others. Null: an
+ * earlier version completed it, and kept no list.
+ */
 function isRepeated(upload: UploadRecord | undefined, partsDigest: string): boolean {
   if (upload?.state !== 'completed') return false
   if (upload.partsDigest !== null && upload.partsDigest !== partsDigest) {
@@ -119,8 +131,8 @@ function isRepeated(upload: UploadRecord | undefined, partsDigest: string): bool
 }
 
 /**
- * Completes a multipart upload (protocol 5.13). Repeating it with the same parts answers as the first time did: its
- * client lost that answer. With others it is refused.
+ * Completes a multipart upload (protocol 5.13). Repeating it with the same parts answers as the
+ * first time did: its client lost that answer. With others it is refused.
  */
 export async function completeMultipart(
   services: Services,

@@ -1,4 +1,7 @@
-/** Uploads (protocol 5.8-5.14). All are authorized as `push` on the container of the image that the path names, and an upload is bound to its image and principal. */
+/**
+ * Uploads (protocol 5.8-5.14). All are authorized as `push` on the container of the image that the
+ * path names, and an upload is bound to its image and principal.
+ */
 import { isStorageError } from '../../storage/blob/errors.js'
 import type { ImageInContainer, UploadRecord } from '../../storage/metadata/contract.js'
 import type { Located } from '../auth/access.js'
@@ -45,7 +48,9 @@ const pusherOf = ({
   readonly request: Pusher['request']
 }): Pusher => ({ principal, request })
 
-/** Either nothing or the full object: an empty one makes the CLI print an empty URL (protocol Q8). */
+/**
+ * Either nothing or the full object: an empty one makes the CLI print an empty URL (protocol Q8).
+ */
 async function completeAnswer({ services, record }: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
   const { container } = record
   const entity = await services.metadata.entities.find(container.entityId)
@@ -68,7 +73,8 @@ export async function pushDirect(context: RouteContext<unknown, ImageInContainer
   if (length === 0) throw new LibraryError('invalid-request', 'an empty file is no image')
   const pusher = pusherOf(context)
   const upload = await startUpload(services, { ...record, kind: 'single', size: length }, pusher)
-  // claimed before its bytes come: somebody who completes a single PUT of the same image would take it for his own
+  // claimed before its bytes come: somebody who completes a single PUT of the same image would take
+  // it for his own
   const claim = await claimUpload(services, upload, { pusher, isResumable: false })
   if (claim === undefined) throw new LibraryError('gone', 'the upload was ended in the meantime')
   await claim.run(async () => {
@@ -89,7 +95,8 @@ async function receiveDirect(
   try {
     await storage.put(key, stream, { size, sha256, signal: request.signal })
   } catch (error) {
-    // nobody else knows this key: the backend tried again after the answer to its first try got lost
+    // nobody else knows this key: the backend tried again after the answer to its first try got
+    // lost
     if (!isStorageError(error, 'exists')) throw error
     await proveBlob(storage, { key, size, sha256 })
   }
@@ -136,7 +143,10 @@ export async function finishSingleUpload(context: RouteContext<object, ImageInCo
   return completeAnswer(context)
 }
 
-/** `POST v2/imagefile/{id}/_multipart`: the plan (protocol 5.11). 404 = not offered, and the client falls back to one PUT. */
+/**
+ * `POST v2/imagefile/{id}/_multipart`: the plan (protocol 5.11). 404 = not offered, and the client
+ * falls back to one PUT.
+ */
 export async function startMultipart(
   context: RouteContext<StartMultipartBody, ImageInContainer>,
 ): Promise<LibraryResponse> {
@@ -153,7 +163,10 @@ export async function startMultipart(
   })
 }
 
-/** `PUT v2/imagefile/{id}/_multipart`: a URL for one part (protocol 5.12). Never 404 for one's own upload (Q12). */
+/**
+ * `PUT v2/imagefile/{id}/_multipart`: a URL for one part (protocol 5.12). Never 404 for one's own
+ * upload (Q12).
+ */
 export async function presignPart(context: RouteContext<PresignPartBody, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, body, request, principal } = context
   const upload = await findUpload(services, body.uploadID, { imageId: record.image.id, pusher: pusherOf(context) })
@@ -165,7 +178,10 @@ export async function presignPart(context: RouteContext<PresignPartBody, ImageIn
   })
 }
 
-/** `PUT v2/imagefile/{id}/_multipart_complete` (protocol 5.13): 200 with JSON, never an empty body (Q7). */
+/**
+ * `PUT v2/imagefile/{id}/_multipart_complete` (protocol 5.13): 200 with JSON, never an empty body
+ * (Q7).
+ */
 export async function finishMultipart(
   context: RouteContext<CompleteMultipartBody, ImageInContainer>,
 ): Promise<LibraryResponse> {

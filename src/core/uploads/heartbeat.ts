@@ -4,19 +4,25 @@ import type { Services } from '../services.js'
 
 /** Between two signs of life, in milliseconds. */
 const heartbeatMs = 30_000
-/** An upload that is being completed and gave no sign of life for so long was abandoned, in milliseconds. */
+/**
+ * An upload that is being completed and gave no sign of life for so long was abandoned, in
+ * milliseconds.
+ */
 export const abandonedAfterMs: number = 4 * heartbeatMs
 
 export interface Heartbeat {
   /**
-   * The times that the record may have as its `updatedAt`: the last one that was confirmed, then those whose
-   * answer is not there, or got lost.
+   * The times that the record may have as its `updatedAt`: the last one that was confirmed, then
+   * those whose answer is not there, or got lost.
    */
   readonly times: () => readonly number[]
   readonly stop: () => void
 }
 
-/** Gives a sign of life every 30 seconds until it is stopped, for an upload that stays in the state it has now. */
+/**
+ * Gives a sign of life every 30 seconds until it is stopped, for an upload that stays in the state
+ * it has now.
+ */
 export function startHeartbeat(services: Services, upload: UploadRecord): Heartbeat {
   const { metadata, settings } = services
   const state = upload.state === 'completing' ? 'completing' : 'open'

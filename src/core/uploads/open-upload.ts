@@ -14,9 +14,9 @@ export function assertOpen(upload: UploadRecord, now: number): void {
 }
 
 /**
- * The multipart upload that a call names. It must belong to this image and this principal: another one's is 404 (it
- * is hidden), an unknown one 410: a 404 would make the client of a known image fall back to a single PUT from the
- * wrong file position (protocol Q12).
+ * The multipart upload that a call names. It must belong to this image and this principal: another
+ * one's is 404 (it is hidden), an unknown one 410: a 404 would make the client of a known image
+ * fall back to a single PUT from the wrong file position (protocol Q12).
  */
 export async function findUpload(
   services: Services,
@@ -31,8 +31,8 @@ export async function findUpload(
 }
 
 /**
- * Opens a part for its bytes: the upload must be open, and the size the planned one. Counts as a sign of life, the
- * only one of an upload whose parts go past this server.
+ * Opens a part for its bytes: the upload must be open, and the size the planned one. Counts as a
+ * sign of life, the only one of an upload whose parts go past this server.
  */
 export async function openPart(
   { metadata, settings }: Services,

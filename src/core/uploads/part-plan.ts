@@ -12,7 +12,10 @@ export interface CompletedPart {
   readonly etag: string
 }
 
-/** SHA-256 over the parts in their order: the same list again is a repeated complete, another one is not. */
+/**
+ * SHA-256 over the parts in their order: the same list again is a repeated complete, another one is
+ * not.
+ */
 export function digestParts(parts: readonly CompletedPart[]): string {
   return createHash('sha256')
     .update(JSON.stringify(parts.map(({ partNumber, etag }) => [partNumber, etag])))
@@ -20,8 +23,9 @@ export function digestParts(parts: readonly CompletedPart[]): string {
 }
 
 /**
- * Part size and number of parts of a file. The number is exactly ceil(size / partSize): one more makes the client send an empty part, one less cuts the file off
- * (protocol 5.11, Q14). No client knows the limit of 10,000 parts, so the size grows with the file.
+ * Part size and number of parts of a file. The number is exactly ceil(size / partSize): one more
+ * makes the client send an empty part, one less cuts the file off (protocol 5.11, Q14). No client
+ * knows the limit of 10,000 parts, so the size grows with the file.
  */
 export function planParts(
   size: number,

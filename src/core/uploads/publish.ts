@@ -12,9 +12,10 @@ import { Refused } from './claim.js'
 import type { Pusher } from './pusher.js'
 
 /**
- * Publishes the bytes of an upload in state `completing`, as work of its claim. Ends well for the second of two
- * pushers of one image: its bytes are dropped, the image is there. Where it throws nothing became visible, unless
- * only the answer was lost; `Refused` where a hook or a rule is against it.
+ * Publishes the bytes of an upload in state `completing`, as work of its claim. Ends well for the
+ * second of two pushers of one image: its bytes are dropped, the image is there. Where it throws
+ * nothing became visible, unless only the answer was lost; `Refused` where a hook or a rule is
+ * against it.
  */
 export async function publishUpload(
   services: Services,
@@ -69,7 +70,10 @@ export async function publishUpload(
   if (blob.proof === 'unproven') inBackground(() => verifyById(services, image.id))
 }
 
-/** Proves an image that was published before its proof. After a crash `verify` does it, where upkeep runs. */
+/**
+ * Proves an image that was published before its proof. After a crash `verify` does it, where upkeep
+ * runs.
+ */
 async function verifyById(services: Services, imageId: string): Promise<void> {
   const found = await services.metadata.images.find(imageId)
   if (found?.image.state === 'unproven') await verifyImage(services, found)

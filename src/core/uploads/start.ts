@@ -1,4 +1,7 @@
-/** The start of an upload (protocol 5.8, 5.9, 5.11): its plan, its record, and the bytes that it reserves. */
+/**
+ * The start of an upload (protocol 5.8, 5.9, 5.11): its plan, its record, and the bytes that it
+ * reserves.
+ */
 import type { ImageInContainer, MetadataStore, UploadKind, UploadRecord } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import { blobKey } from '../blobs/keys.js'
@@ -14,9 +17,12 @@ import { planParts } from './part-plan.js'
 import { type Pusher, principalId } from './pusher.js'
 
 /**
- * Records an upload. A push that is tried again must not be refused for what its attempt before still has reserved: uploads of the same image by the same principal make room, the
- * oldest first, and before all one whose instance died while it completed it. Only where the quota has no room beside them: one may be alive, and two clients of one principal may
- * push one image at once (protocol 9.8 has no abort after Ctrl-C). The same where the image has as many uploads under way as it may.
+ * Records an upload. A push that is tried again must not be refused for what its attempt before
+ * still has reserved: uploads of the same image by the same principal make room, the oldest first,
+ * and before all one whose instance died while it completed it. Only where the quota has no room
+ * beside them: one may be alive, and two clients of one principal may push one image at once
+ * (protocol 9.8 has no abort after Ctrl-C). The same where the image has as many uploads under way
+ * as it may.
  */
 async function createUpload(
   services: Services,
@@ -55,14 +61,18 @@ async function findReplaceable(
   return [...open, ...dead].slice(-maxReplaced)
 }
 
-/** Records of ended uploads that are kept of each principal, of each state: they answer a call that is repeated. */
+/**
+ * Records of ended uploads that are kept of each principal, of each state: they answer a call that
+ * is repeated.
+ */
 const maxEndedUploads = 1000
 
 /**
- * Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`, `quota-exceeded`, `too-many`.
+ * Starts an upload: asks the hook, reserves quota, records it. Throws `too-large`,
+ * `quota-exceeded`, `too-many`.
  *
- * One PUT past this server is the one part of an upload in parts, so that no URL for a final key exists, and the URL
- * leads nowhere once the upload has ended.
+ * One PUT past this server is the one part of an upload in parts, so that no URL for a final key
+ * exists, and the URL leads nowhere once the upload has ended.
  */
 export async function startUpload(
   services: Services,

@@ -1,4 +1,6 @@
-/** What the completion of an upload shall do beside publishing its image: remembered from its start. */
+/**
+ * What the completion of an upload shall do beside publishing its image: remembered from its start.
+ */
 import type { UploadRecord } from '../../storage/metadata/contract.js'
 import type { Services } from '../services.js'
 
@@ -28,7 +30,10 @@ export async function forgetWishes({ metadata }: Pick<Stores, 'metadata'>, id: s
   await metadata.documents.delete(owner, kind, id)
 }
 
-/** A completion that was published, and whose tags were not set, may be repeated for so long, in milliseconds. */
+/**
+ * A completion that was published, and whose tags were not set, may be repeated for so long, in
+ * milliseconds.
+ */
 const repeatMs = 86_400_000
 
 const isOver = (upload: UploadRecord | undefined, now: number): boolean =>

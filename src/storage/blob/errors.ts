@@ -1,6 +1,8 @@
 import { textIn } from '../../foreign.js'
 
-/** What went wrong in a backend, without any HTTP status. The registry decides what a client reads. */
+/**
+ * What went wrong in a backend, without any HTTP status. The registry decides what a client reads.
+ */
 export type StorageErrorCode =
   | 'not-found'
   | 'exists'
@@ -27,7 +29,10 @@ export interface StorageErrorOptions {
   readonly retryable?: boolean
 }
 
-/** The one error type that a StorageBackend throws. Recognise it by {@link isStorageError}: each CJS entry point carries its own copy of the class. */
+/**
+ * The one error type that a StorageBackend throws. Recognise it by {@link isStorageError}: each CJS
+ * entry point carries its own copy of the class.
+ */
 export class StorageError extends Error {
   override readonly name = 'StorageError'
   readonly code: StorageErrorCode

@@ -2,7 +2,10 @@ import { StorageError } from './errors.js'
 
 const SEGMENT = /^[A-Za-z0-9._-]{1,255}$/
 
-/** True for a relative, `/`-separated key of `[A-Za-z0-9._-]` segments (1 to 255 characters each, 1024 in all), none of them `.` or `..`. */
+/**
+ * True for a relative, `/`-separated key of `[A-Za-z0-9._-]` segments (1 to 255 characters each,
+ * 1024 in all), none of them `.` or `..`.
+ */
 export function isValidKey(key: string): boolean {
   return (
     key.length <= 1024 &&
@@ -10,7 +13,10 @@ export function isValidKey(key: string): boolean {
   )
 }
 
-/** Throws `invalid-key` for a key that the contract does not allow: the last wall before a path or an object name is made of it. */
+/**
+ * Throws `invalid-key` for a key that the contract does not allow: the last wall before a path or
+ * an object name is made of it.
+ */
 export function assertKey(key: string, backend: string): void {
   if (!isValidKey(key))
     throw new StorageError(

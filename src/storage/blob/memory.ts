@@ -16,7 +16,10 @@ import { assertPart, assertParts } from './parts.js'
 import { readBody, resolveRange, throwIfAborted } from './streams.js'
 
 export interface MemoryStorageOptions {
-  /** Overrides single limits, for tests with small parts. Default: those of the filesystem backend, and 1 GiB for one `put`. */
+  /**
+   * Overrides single limits, for tests with small parts. Default: those of the filesystem backend,
+   * and 1 GiB for one `put`.
+   */
   readonly limits?: Partial<StorageLimits>
 }
 
@@ -40,7 +43,10 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** Keeps blobs in this process, for tests and demonstrations: everything is gone when the process ends, and nothing bounds the memory. */
+/**
+ * Keeps blobs in this process, for tests and demonstrations: everything is gone when the process
+ * ends, and nothing bounds the memory.
+ */
 export function memoryStorage(options: MemoryStorageOptions = {}): StorageBackend {
   const limits: StorageLimits = {
     minPartSize: 1,

@@ -9,7 +9,10 @@ export interface UploadShape {
   readonly partSize: number
 }
 
-/** Throws `invalid-part` for a part number that cannot be, or when the caller's part size is not the upload's; `size-mismatch` for a part larger than that. */
+/**
+ * Throws `invalid-part` for a part number that cannot be, or when the caller's part size is not the
+ * upload's; `size-mismatch` for a part larger than that.
+ */
 export function assertPart(part: WritePartOptions, shape: UploadShape, limits: StorageLimits): void {
   if (!Number.isSafeInteger(part.partNumber) || part.partNumber < 1 || part.partNumber > limits.maxParts) {
     throw new StorageError('invalid-part', `part ${part.partNumber} is none of 1 to ${limits.maxParts}`, shape)
@@ -22,8 +25,9 @@ export function assertPart(part: WritePartOptions, shape: UploadShape, limits: S
 }
 
 /**
- * Holds what the client claims at `complete` against what arrived. Errors: `invalid-part` (a gap, a part that never came, another etag, a short part that is not
- * the last), `size-mismatch` (the sum is another one).
+ * Holds what the client claims at `complete` against what arrived. Errors: `invalid-part` (a gap, a
+ * part that never came, another etag, a short part that is not the last), `size-mismatch` (the sum
+ * is another one).
  */
 export function assertParts(
   claim: CompleteMultipartOptions,

@@ -11,16 +11,18 @@ export interface ReadBodyOptions {
 }
 
 /**
- * The chunks of a body, held to `size`. Errors: `size-mismatch` at the first byte too many, or at the end when bytes are missing; `aborted` as soon as the
- * signal fires, also while the body stalls, and when the body itself throws (its error is the `cause`). A body that is left early is told so by `return()`,
- * without waiting for it: a stalled one would never answer.
+ * The chunks of a body, held to `size`. Errors: `size-mismatch` at the first byte too many, or at
+ * the end when bytes are missing; `aborted` as soon as the signal fires, also while the body
+ * stalls, and when the body itself throws (its error is the `cause`). A body that is left early is
+ * told so by `return()`, without waiting for it: a stalled one would never answer.
  */
 export async function* readBody(body: ByteStream, options: ReadBodyOptions): AsyncGenerator<Uint8Array, void> {
   const { backend, key, size, signal } = options
   const abort = (cause: unknown, message: string) => new StorageError('aborted', message, { backend, key, cause })
   if (signal?.aborted) throw abort(signal.reason, 'the signal had fired before')
 
-  // One rejection for the chunk that is awaited, set anew for each: a Promise.race against one long-lived promise would keep every chunk alive.
+  // One rejection for the chunk that is awaited, set anew for each: a Promise.race against one
+  // long-lived promise would keep every chunk alive.
   let stop: ((reason: unknown) => void) | undefined
   const onAbort = () => stop?.(abort(signal?.reason, 'stopped by the signal'))
   signal?.addEventListener('abort', onAbort, { once: true })
@@ -55,7 +57,10 @@ export async function* readBody(body: ByteStream, options: ReadBodyOptions): Asy
   }
 }
 
-/** Start and length of a range of a blob; without a range the whole. An end past the last byte means the last byte. Errors: `invalid-range`. */
+/**
+ * Start and length of a range of a blob; without a range the whole. An end past the last byte means
+ * the last byte. Errors: `invalid-range`.
+ */
 export function resolveRange(
   range: ByteRange | undefined,
   blob: { readonly backend: string; readonly key: string; readonly size: number },
@@ -76,7 +81,10 @@ export function throwIfAborted(
   if (signal?.aborted) throw new StorageError('aborted', 'stopped by the signal', { ...blob, cause: signal.reason })
 }
 
-/** Reads a stream to its end and hands each chunk back: `use` must be done with it when it returns. Leaves the stream when `use` throws. */
+/**
+ * Reads a stream to its end and hands each chunk back: `use` must be done with it when it returns.
+ * Leaves the stream when `use` throws.
+ */
 export async function drain(stream: ByteStream, use: (chunk: Uint8Array) => void): Promise<void> {
   const iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array, unknown, Uint8Array | undefined>
   let result = await iterator.next()

@@ -130,7 +130,10 @@ describe('routes', () => {
     expect(await who({ cookie: 'bad' })).toBe('<p>401')
     const broken = await registry.call('GET', '/broken')
     expect([broken.status, broken.text]).toEqual([500, '<p>500'])
+    const posted = await registry.call('POST', '/who')
+    expect([posted.status, posted.text, posted.headers.allow]).toEqual([405, '<p>405', 'GET, HEAD'])
     // rows of the library are answered as ever
+    expect((await registry.call('POST', '/version')).json).toMatchObject({ error: { code: 405 } })
     expect((await registry.call('GET', '/v1/entities/nobody', { headers: { cookie: 'bad' } })).json).toMatchObject({
       error: { code: 404 },
     })

@@ -16,7 +16,8 @@ import { claimUpload, findUpload, readJournal, releaseUpload } from './upload-fo
 import { writeBody } from './write.js'
 
 /**
- * Publishes the data file of an upload under its key. The bytes that are proven are the bytes that are published:
+ * Publishes the data file of an upload under its key. The bytes that are proven are the bytes that
+ * are published:
  *
  * 1. the folder is moved away, so nobody opens its files any more, and one `complete` at most goes on;
  * 2. the journal is read after that. A writer puts its `begin` there before its first byte and looks for the folder in between: either its `begin` is seen here,
@@ -58,7 +59,8 @@ export async function completeUpload(
     throw error
   } finally {
     clearInterval(beat)
-    // What cannot be removed now is left to sweepTemporary; it is no reason to call a published blob a failure.
+    // What cannot be removed now is left to sweepTemporary; it is no reason to call a published
+    // blob a failure.
     await removeTemporary(copy).catch(() => {})
     if (goesOn) {
       await releaseUpload(upload, folder).catch(() => {})
@@ -69,7 +71,10 @@ export async function completeUpload(
   }
 }
 
-/** `sweepTemporary` goes by the time of the claimed folder, and hashing or copying may take longer than its limit. */
+/**
+ * `sweepTemporary` goes by the time of the claimed folder, and hashing or copying may take longer
+ * than its limit.
+ */
 function keepAlive(folder: string): NodeJS.Timeout {
   const beat = setInterval(() => {
     const now = new Date()

@@ -49,7 +49,10 @@ export function failure(
   })
 }
 
-/** Runs `action`; whatever it throws becomes a StorageError: `no-space`, `access-denied`, `unavailable`, otherwise `internal`. */
+/**
+ * Runs `action`; whatever it throws becomes a StorageError: `no-space`, `access-denied`,
+ * `unavailable`, otherwise `internal`.
+ */
 export async function guarded<T>(key: string | undefined, action: () => Promise<T>): Promise<T> {
   try {
     return await action()

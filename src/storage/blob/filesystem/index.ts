@@ -17,16 +17,21 @@ import { writeBody } from './write.js'
 
 export interface FilesystemStorageOptions {
   /**
-   * Folder of the blobs; created with mode 0700. Several processes of one machine may share it. Without hard links (exFAT, SMB, a mount below the folder) blobs are published
-   * by renames; a file system where neither works is found by `ready`, which throws then.
+   * Folder of the blobs; created with mode 0700. Several processes of one machine may share it.
+   * Without hard links (exFAT, SMB, a mount below the folder) blobs are published by renames; a
+   * file system where neither works is found by `ready`, which throws then.
    */
   readonly directory: string
   /**
-   * `full` (default): a `put` or `complete` that resolved survives a power failure (fdatasync of the file, fsync of its folders). `none`: it survives the end of
-   * the process only. Parts of an unfinished upload are never synced: what a power failure does to them is found at `complete`.
+   * `full` (default): a `put` or `complete` that resolved survives a power failure (fdatasync of
+   * the file, fsync of its folders). `none`: it survives the end of the process only. Parts of an
+   * unfinished upload are never synced: what a power failure does to them is found at `complete`.
    */
   readonly durability?: Durability
-  /** Bytes of one read or write at the most. A transfer holds two such buffers while it is fast, and two of 64 KiB while it is slow. Default 1 MiB; smaller ones cost throughput. */
+  /**
+   * Bytes of one read or write at the most. A transfer holds two such buffers while it is fast, and
+   * two of 64 KiB while it is slow. Default 1 MiB; smaller ones cost throughput.
+   */
   readonly bufferBytes?: number
 }
 
@@ -42,8 +47,9 @@ interface FilesystemContext {
 }
 
 /**
- * Keeps blobs in a folder: a file per key, hard-linked into place once its bytes are proven, so a key is never seen unfinished and never overwritten. Files
- * have mode 0600, folders 0700. The layout is drawn in `filesystem/layout.ts`.
+ * Keeps blobs in a folder: a file per key, hard-linked into place once its bytes are proven, so a
+ * key is never seen unfinished and never overwritten. Files have mode 0600, folders 0700. The
+ * layout is drawn in `filesystem/layout.ts`.
  */
 export function filesystemStorage(options: FilesystemStorageOptions): StorageBackend {
   const context: FilesystemContext = {

@@ -15,7 +15,8 @@ import { NAME } from './errors.js'
  *       uploads/<uploadId>/      a multipart upload: `upload.json` (key, sizes, creation), `data` (parts at their offset), `journal` (which parts count)
  *       uploads/~<uuid>/         one that is being created, completed or aborted; swept by age
  *
- * No segment of a key has a `~`, so none of these names is ever a blob's. Both forms of a blob are read wherever they lie: a folder may be copied to another file system.
+ * No segment of a key has a `~`, so none of these names is ever a blob's. Both forms of a blob are
+ * read wherever they lie: a folder may be copied to another file system.
  */
 export interface Layout {
   readonly keys: string

@@ -10,7 +10,10 @@ export interface ListedFile {
   readonly modifiedAt: Date
 }
 
-/** Files below `root` whose key starts with `prefix`; walks only the folders that may hold one. Symbolic links are not followed and not listed. */
+/**
+ * Files below `root` whose key starts with `prefix`; walks only the folders that may hold one.
+ * Symbolic links are not followed and not listed.
+ */
 export async function* listFiles(root: string, prefix: string): AsyncGenerator<ListedFile, void> {
   const named = prefix.slice(0, prefix.lastIndexOf('/') + 1)
   if (named !== '' && !isValidKey(named.slice(0, -1))) return

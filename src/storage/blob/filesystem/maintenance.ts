@@ -17,7 +17,11 @@ import { publishFile } from './publish.js'
 import { notedFolder } from './publish-by-rename.js'
 import { readManifest } from './upload-folder.js'
 
-/** Removes what crashed writes left in `tmp` and among the uploads, and uploads whose manifest is lost, when they were last touched before `olderThan`; returns how many. The first failure is thrown at the end. */
+/**
+ * Removes what crashed writes left in `tmp` and among the uploads, and uploads whose manifest is
+ * lost, when they were last touched before `olderThan`; returns how many. The first failure is
+ * thrown at the end.
+ */
 export async function sweepTemporary(layout: Layout, olderThan: Date): Promise<number> {
   let swept = 0
   let failed: { readonly error: unknown } | undefined
@@ -43,7 +47,10 @@ export async function sweepTemporary(layout: Layout, olderThan: Date): Promise<n
   return swept
 }
 
-/** A file of `tmp`, and with a note the folder that it names: while bytes are copied into that, it is in use. */
+/**
+ * A file of `tmp`, and with a note the folder that it names: while bytes are copied into that, it
+ * is in use.
+ */
 async function sweepFile(
   layout: Layout,
   { name, olderThan }: { readonly name: string; readonly olderThan: Date },
@@ -69,7 +76,9 @@ async function sweepPath(path: string, olderThan: Date): Promise<number> {
   return 1
 }
 
-/** undefined when it is gone. The time of a folder does not follow the bytes that are written in it. */
+/**
+ * undefined when it is gone. The time of a folder does not follow the bytes that are written in it.
+ */
 async function lastTouched(path: string): Promise<Date | undefined> {
   try {
     const { mtime } = await lstat(path)
@@ -82,8 +91,9 @@ async function lastTouched(path: string): Promise<Date | undefined> {
 }
 
 /**
- * Creates the folders. Throws `unavailable` where the file system can publish nothing: it would take every upload and lose it at the end. A disk that is full or read-only serves what
- * it has; `checkFolders` tells of it.
+ * Creates the folders. Throws `unavailable` where the file system can publish nothing: it would
+ * take every upload and lose it at the end. A disk that is full or read-only serves what it has;
+ * `checkFolders` tells of it.
  */
 export async function prepareFolders(layout: Layout): Promise<void> {
   await createFolders(layout)
@@ -94,7 +104,9 @@ export async function prepareFolders(layout: Layout): Promise<void> {
 /** `never`: it will not work as long as the folder lies there. */
 type FolderCheck = StorageCheck & { readonly never?: boolean }
 
-/** Does all that a push does, with a small file: each step may be refused for a reason of its own. */
+/**
+ * Does all that a push does, with a small file: each step may be refused for a reason of its own.
+ */
 export async function checkFolders(layout: Layout): Promise<FolderCheck> {
   try {
     await checkUploads(layout)
@@ -129,7 +141,9 @@ async function foldersOfKeys({ keys }: Layout): Promise<readonly string[]> {
   return [keys, ...below.map(({ name }) => join(keys, name))]
 }
 
-/** Publishes a probe and reads it back, and a second one under the same name, which must be refused. */
+/**
+ * Publishes a probe and reads it back, and a second one under the same name, which must be refused.
+ */
 async function checkPublishing(layout: Layout, folder: string): Promise<FolderCheck | undefined> {
   const source = temporaryPath(layout)
   const second = temporaryPath(layout)
@@ -163,7 +177,9 @@ async function checkPublishing(layout: Layout, folder: string): Promise<FolderCh
   }
 }
 
-/** Files can be written there, but get no name among the keys: no time and no free space heals that. */
+/**
+ * Files can be written there, but get no name among the keys: no time and no free space heals that.
+ */
 const isRefusedForGood = (error: unknown): boolean =>
   !['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'ESTALE', 'ETIMEDOUT', 'EMFILE', 'ENFILE', 'ENOENT'].includes(
     systemCode(error) ?? 'ENOENT',

@@ -23,13 +23,18 @@ import {
 } from './upload-folder.js'
 import { writeBody } from './write.js'
 
-/** Bytes of a journal. One of 10,000 parts that are written once each has 4 MB, and it is read whole at the end. */
+/**
+ * Bytes of a journal. One of 10,000 parts that are written once each has 4 MB, and it is read whole
+ * at the end.
+ */
 const maxJournalBytes = 32 * 1024 ** 2
 
 /**
- * Parts lie at their offset in one file, so completing copies nothing. While a part is sent again it does not count, and if that fails it does not count either:
- * its bytes are overwritten in place. Writers of the same part in one process queue up. In two processes they may mix, and then the journal shows both, no hash
- * that ran along is trusted, and `complete` decides by what lies on the disk.
+ * Parts lie at their offset in one file, so completing copies nothing. While a part is sent again
+ * it does not count, and if that fails it does not count either: its bytes are overwritten in
+ * place. Writers of the same part in one process queue up. In two processes they may mix, and then
+ * the journal shows both, no hash that ran along is trusted, and `complete` decides by what lies on
+ * the disk.
  */
 export function filesystemMultipart(context: MultipartContext): MultipartCapability {
   const { layout, limits, digests, locks } = context

@@ -7,8 +7,9 @@ interface Progress {
 }
 
 /**
- * SHA-256 of the wholes of uploads whose parts arrive in order, so that completing them need not read them again. Kept in this process and for the last
- * `capacity` uploads only: an upload that falls out, or whose parts come in another order, is read once at the end.
+ * SHA-256 of the wholes of uploads whose parts arrive in order, so that completing them need not
+ * read them again. Kept in this process and for the last `capacity` uploads only: an upload that
+ * falls out, or whose parts come in another order, is read once at the end.
  */
 export class PartsDigest {
   readonly #uploads = new Map<string, Progress>()
@@ -18,7 +19,10 @@ export class PartsDigest {
     this.#capacity = capacity
   }
 
-  /** A copy to feed with the bytes of this part, when it is the next one. A part that fails is then simply not kept. */
+  /**
+   * A copy to feed with the bytes of this part, when it is the next one. A part that fails is then
+   * simply not kept.
+   */
   start(uploadId: string, partNumber: number): Hash | undefined {
     const progress = this.#uploads.get(uploadId)
     if (partNumber !== (progress?.etags.length ?? 0) + 1) return undefined

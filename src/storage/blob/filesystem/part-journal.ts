@@ -9,8 +9,8 @@ import type { PartStat } from '../contract.js'
  *     end    after the last byte was written: the part counts, unless somebody else began it meanwhile
  *     fail   the write is over and the part does not count
  *
- * A process that dies leaves a `begin` without an end, and perhaps a torn line. Each record is led by a line feed of its own, so that a torn one spoils
- * itself only.
+ * A process that dies leaves a `begin` without an end, and perhaps a torn line. Each record is led
+ * by a line feed of its own, so that a torn one spoils itself only.
  */
 export interface JournalRecord {
   readonly event: 'begin' | 'end' | 'fail'
@@ -38,7 +38,10 @@ export interface PartEntry {
   fail(): Promise<void>
 }
 
-/** Appends `begin` to a journal that is open for appending; the part is then ended by one call of the entry. */
+/**
+ * Appends `begin` to a journal that is open for appending; the part is then ended by one call of
+ * the entry.
+ */
 export async function beginPart(
   journal: FileHandle,
   { part, writer }: { readonly part: number; readonly writer: string },

@@ -10,7 +10,10 @@ export interface WaitingTask<T> {
 export class PartLocks {
   readonly #tails = new Map<string, Promise<void>>()
 
-  /** Runs the task when every earlier one of this name is over. A signal that fires while it waits is `aborted`; a task that runs looks after its signal itself. */
+  /**
+   * Runs the task when every earlier one of this name is over. A signal that fires while it waits
+   * is `aborted`; a task that runs looks after its signal itself.
+   */
   run<T>(name: string, { key, signal, run }: WaitingTask<T>): Promise<T> {
     const aborted = () => failure('aborted', 'stopped by the signal', { key, cause: signal?.reason })
     return new Promise<T>((resolve, reject) => {

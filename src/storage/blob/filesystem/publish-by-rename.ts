@@ -1,10 +1,12 @@
 /**
  * Publishing on a file system that makes no hard links.
  *
- * A rename replaces the file that has the name already, and nothing that Node offers forbids it. But the rename of a *folder* never replaces a folder that holds
- * something (rename(2): ENOTEMPTY, or EEXIST), and never a file (ENOTDIR). So the bytes are put as `~` into a new folder beside their key, and that folder is renamed to the key.
- * That one step decides between two writers, shows the blob whole or not at all, and leaves no lock behind when a process dies: only the new folder, which a note in `tmp` names
- * to the sweeper.
+ * A rename replaces the file that has the name already, and nothing that Node offers forbids it.
+ * But the rename of a *folder* never replaces a folder that holds something (rename(2): ENOTEMPTY,
+ * or EEXIST), and never a file (ENOTDIR). So the bytes are put as `~` into a new folder beside
+ * their key, and that folder is renamed to the key. That one step decides between two writers,
+ * shows the blob whole or not at all, and leaves no lock behind when a process dies: only the new
+ * folder, which a note in `tmp` names to the sweeper.
  */
 import { constants } from 'node:fs'
 import { copyFile, lstat, mkdir, open, readFile, rename, rmdir, writeFile } from 'node:fs/promises'
@@ -37,7 +39,10 @@ export async function publishByRename({ key, source, target, layout, durability 
   }
 }
 
-/** Errors: `invalid-key` for a key below that of a blob with a folder; below that of a file, the file system refuses it. */
+/**
+ * Errors: `invalid-key` for a key below that of a blob with a folder; below that of a file, the
+ * file system refuses it.
+ */
 export async function assertNoBlobAbove(
   layout: Layout,
   { key, target }: { readonly key: string; readonly target: string },
@@ -76,7 +81,8 @@ async function renameToKey(
 ): Promise<void> {
   const ours = await lstat(bytesIn(fresh), { bigint: true })
   for (let attempt = 1; ; attempt += 1) {
-    // Some servers of network file systems replace more than the rule allows; what is there before is safe from them.
+    // Some servers of network file systems replace more than the rule allows; what is there before
+    // is safe from them.
     if (await isTaken(target)) throw failure('exists', 'the key is taken', { key })
     try {
       return await rename(fresh, target)
@@ -121,7 +127,9 @@ async function removeEmpty(folder: string): Promise<boolean> {
   }
 }
 
-/** The folder that a note of `tmp` names, where a writer left one. undefined for what is no note. */
+/**
+ * The folder that a note of `tmp` names, where a writer left one. undefined for what is no note.
+ */
 export async function notedFolder(layout: Layout, name: string): Promise<string | undefined> {
   if (!name.endsWith(NOTE)) return undefined
   const place = await readFile(join(layout.tmp, name), 'utf8')

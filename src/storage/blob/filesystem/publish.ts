@@ -6,14 +6,16 @@ import type { PublishOptions } from './publication.js'
 import { assertNoBlobAbove, publishByRename } from './publish-by-rename.js'
 
 /**
- * What file systems say that make no hard links (exFAT, vfat, many SMB shares), or none between two folders (BeeGFS before 8, AFS) or two mounts. Other errors are those of
- * a disk that is full, broken or read-only.
+ * What file systems say that make no hard links (exFAT, vfat, many SMB shares), or none between two
+ * folders (BeeGFS before 8, AFS) or two mounts. Other errors are those of a disk that is full,
+ * broken or read-only.
  */
 const NO_LINKS = new Set(['EPERM', 'EACCES', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK', 'EREMOTE'])
 
 /**
- * Gives a finished file its key. A key that is taken is `exists`, and is never replaced: a hard link does not do that; where the file system makes none,
- * {@link publishByRename} keeps to the same rule by another way.
+ * Gives a finished file its key. A key that is taken is `exists`, and is never replaced: a hard
+ * link does not do that; where the file system makes none, {@link publishByRename} keeps to the
+ * same rule by another way.
  */
 export async function publishFile(options: PublishOptions): Promise<void> {
   const { key, source, target, layout, durability } = options
@@ -45,7 +47,8 @@ export async function publishFile(options: PublishOptions): Promise<void> {
       if (code !== 'ENOENT' || attempt === 10) throw error
     }
   }
-  // The name of a new file is in its folder, the name of a new folder in the one above. Folders that did not change cost nothing.
+  // The name of a new file is in its folder, the name of a new folder in the one above. Folders
+  // that did not change cost nothing.
   if (durability === 'none') return
   try {
     for (let above = changed; above.length >= layout.keys.length; above = dirname(above)) await syncFolder(above)
@@ -89,7 +92,8 @@ async function syncFolder(path: string): Promise<void> {
   try {
     await folder.sync()
   } catch (error) {
-    // Some file systems sync files only (fsync(2): EINVAL); their names are as safe as they make them.
+    // Some file systems sync files only (fsync(2): EINVAL); their names are as safe as they make
+    // them.
     if (!['EINVAL', 'EBADF', 'EISDIR', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(systemCode(error) ?? '')) throw error
   } finally {
     await folder.close()

@@ -14,7 +14,10 @@ export interface ReadFileOptions {
 }
 
 const smallest = 64 * 1024
-/** Above this, chunks are a sixteenth of what was taken so far at the most: the socket swallows the first megabytes at once, however slow the line behind it is. */
+/**
+ * Above this, chunks are a sixteenth of what was taken so far at the most: the socket swallows the
+ * first megabytes at once, however slow the line behind it is.
+ */
 const quickly = 256 * 1024
 /** A receiver that took its chunk within this time gets twice as much next, in milliseconds. */
 const fastMs = 50
@@ -22,8 +25,10 @@ const fastMs = 50
 const slowMs = 1000
 
 /**
- * The bytes of a file that stays open: its owner closes it. While the receiver works on a chunk the next one is read, and a chunk that is handed back (see `ByteStream`) is
- * read into again: fresh memory costs more than the read. Chunks grow from 64 KiB to `bufferBytes` for a fast receiver and shrink for a slow one, so that many slow ones cost little memory.
+ * The bytes of a file that stays open: its owner closes it. While the receiver works on a chunk the
+ * next one is read, and a chunk that is handed back (see `ByteStream`) is read into again: fresh
+ * memory costs more than the read. Chunks grow from 64 KiB to `bufferBytes` for a fast receiver and
+ * shrink for a slow one, so that many slow ones cost little memory.
  */
 export async function* readChunks(
   file: FileHandle,
@@ -65,14 +70,18 @@ export async function* readChunks(
   }
 }
 
-/** Closes the file of a body that nobody can reach any more: dropped without a single `next`, or half-way without `return`. */
+/**
+ * Closes the file of a body that nobody can reach any more: dropped without a single `next`, or
+ * half-way without `return`.
+ */
 const forgotten = new FinalizationRegistry<FileHandle>((file) => {
   file.close().catch(() => {})
 })
 
 /**
- * The bytes of an open file, which is closed when the iteration ends, throws or is left, when `return()` is called before it began, when the signal fires before
- * it began, and, for a body that is simply dropped, when the garbage collector finds it.
+ * The bytes of an open file, which is closed when the iteration ends, throws or is left, when
+ * `return()` is called before it began, when the signal fires before it began, and, for a body that
+ * is simply dropped, when the garbage collector finds it.
  */
 export function readOpenFile(file: FileHandle, options: ReadFileOptions): ByteStream {
   const { key, signal } = options

@@ -65,8 +65,10 @@ export async function readJournal(folder: string, key: string): Promise<JournalS
 }
 
 /**
- * Moves an upload out of everybody's reach, to be completed or removed; the new path. One caller at most gets it, in whatever process. Who opens its files by
- * their old path afterwards finds nothing, and who opened them before finds that out by {@link findUpload} once its `begin` stands in the journal.
+ * Moves an upload out of everybody's reach, to be completed or removed; the new path. One caller at
+ * most gets it, in whatever process. Who opens its files by their old path afterwards finds
+ * nothing, and who opened them before finds that out by {@link findUpload} once its `begin` stands
+ * in the journal.
  */
 export async function claimUpload(layout: Layout, upload: FoundUpload): Promise<string> {
   const claimed = temporaryBeside(layout.uploads)

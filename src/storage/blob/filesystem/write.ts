@@ -13,13 +13,17 @@ export interface WriteBodyOptions {
 }
 
 const smallest = 64 * 1024
-/** A buffer that was filled within this time is followed by one of twice the size, in milliseconds. */
+/**
+ * A buffer that was filled within this time is followed by one of twice the size, in milliseconds.
+ */
 const fastMs = 50
 
 /**
- * Writes a body into an open file. Chunks from a socket are 64 KiB, and a write per chunk through the thread pool costs more than the hash does; so they are
- * collected in two buffers, one of which is written (and hashed meanwhile) while the other one fills. The buffers grow from 64 KiB to `bufferBytes` while the body is fast:
- * a thousand slow ones must not hold a thousand large ones. No write is under way any more when this settles.
+ * Writes a body into an open file. Chunks from a socket are 64 KiB, and a write per chunk through
+ * the thread pool costs more than the hash does; so they are collected in two buffers, one of which
+ * is written (and hashed meanwhile) while the other one fills. The buffers grow from 64 KiB to
+ * `bufferBytes` while the body is fast: a thousand slow ones must not hold a thousand large ones.
+ * No write is under way any more when this settles.
  */
 export async function writeBody(
   body: AsyncIterable<Uint8Array>,

@@ -16,12 +16,15 @@ export interface BodyOptions extends ExpectedBytes {
   readonly signal?: AbortSignal
 }
 
-/** Up to this size a body is held in memory, so that a call on a broken socket can be tried again. */
+/**
+ * Up to this size a body is held in memory, so that a call on a broken socket can be tried again.
+ */
 const BUFFERED_BYTES = 1024 * 1024
 
 /**
- * Sends `body` while checking it. The last chunk is held back until size and SHA-256 are proven, so the store never receives a wrong body whole, whatever it
- * checks itself. `send` gets bytes or a stream, and a signal that fires when the caller gives up or the body turns out wrong.
+ * Sends `body` while checking it. The last chunk is held back until size and SHA-256 are proven, so
+ * the store never receives a wrong body whole, whatever it checks itself. `send` gets bytes or a
+ * stream, and a signal that fires when the caller gives up or the body turns out wrong.
  */
 export async function sendBody<T>(
   body: ByteStream,
@@ -51,7 +54,10 @@ export async function sendBody<T>(
   }
 }
 
-/** Yields the bytes and throws `size-mismatch`, `digest-mismatch` or `aborted` before the last of them. */
+/**
+ * Yields the bytes and throws `size-mismatch`, `digest-mismatch` or `aborted` before the last of
+ * them.
+ */
 async function* checkBytes(
   body: ByteStream,
   { size, sha256, key, Sha256, signal }: BodyOptions,

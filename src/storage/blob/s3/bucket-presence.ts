@@ -1,4 +1,7 @@
-/** How long a bucket that answered counts as there, for questions about keys that are usually absent. */
+/**
+ * How long a bucket that answered counts as there, for questions about keys that are usually
+ * absent.
+ */
 const SIGHTING_MS = 5_000
 
 /** Whether the bucket is there, which an absent key must be told from. */
@@ -8,8 +11,10 @@ export interface BucketSightings {
   /** The store did not answer: what it is when it comes back is open. */
   reset(): void
   /**
-   * Asks the bucket. With `lately`, a sighting of the last seconds will do. A bucket that vanishes is thus taken for absent keys for so long, but only where
-   * absence is the expected answer, before a key is written or when an upload is looked for; what gives up bytes for lost (a proof, `finish`, `complete`) asks anew.
+   * Asks the bucket. With `lately`, a sighting of the last seconds will do. A bucket that vanishes
+   * is thus taken for absent keys for so long, but only where absence is the expected answer,
+   * before a key is written or when an upload is looked for; what gives up bytes for lost (a proof,
+   * `finish`, `complete`) asks anew.
    */
   exists(options: { readonly lately: boolean }): Promise<boolean>
 }

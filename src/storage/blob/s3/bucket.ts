@@ -5,7 +5,10 @@ import type { S3Context } from './context.js'
 /** AWS and Ceph. */
 const REGION_REFUSED = new Set(['InvalidLocationConstraint', 'IllegalLocationConstraintException'])
 
-/** Makes sure that there is a bucket. Safe on many instances at once. Without the right to look at the bucket, the first use tells. */
+/**
+ * Makes sure that there is a bucket. Safe on many instances at once. Without the right to look at
+ * the bucket, the first use tells.
+ */
 export async function prepareBucket({ connection, options }: S3Context): Promise<void> {
   const { bucket } = connection
   if (await bucketExists(connection)) return
@@ -46,9 +49,9 @@ export async function prepareBucket({ connection, options }: S3Context): Promise
 }
 
 /**
- * Asked by HEAD. A HEAD that fails without saying why (a store that is starting, a proxy in front of it) is followed by a
- * list of one key, whose answer carries a code. A list of no keys proves nothing: MinIO answers it with 200 where there is
- * no bucket.
+ * Asked by HEAD. A HEAD that fails without saying why (a store that is starting, a proxy in front
+ * of it) is followed by a list of one key, whose answer carries a code. A list of no keys proves
+ * nothing: MinIO answers it with 200 where there is no bucket.
  */
 export async function bucketExists(connection: S3Connection): Promise<boolean> {
   try {

@@ -1,4 +1,7 @@
-/** One call to the store or one presigned URL, for a debug log. Holds no signature, no secret and no signed query. */
+/**
+ * One call to the store or one presigned URL, for a debug log. Holds no signature, no secret and no
+ * signed query.
+ */
 export interface S3LogEntry {
   /** The S3 operation, or `presign GET`, `presign PUT`, `presign PUT part`. */
   readonly operation: string
@@ -15,8 +18,9 @@ export interface S3LogEntry {
   /** Of a presigned URL: host and header names that the signature covers. */
   readonly signed?: string
   /**
-   * What was signed (AWS "Create a signed AWS API request", step 1), without signature, key and token: of each presigned URL, and of a call that the store
-   * refused with SignatureDoesNotMatch. Lines separated by `\n`.
+   * What was signed (AWS "Create a signed AWS API request", step 1), without signature, key and
+   * token: of each presigned URL, and of a call that the store refused with SignatureDoesNotMatch.
+   * Lines separated by `\n`.
    */
   readonly canonicalRequest?: string | undefined
 }

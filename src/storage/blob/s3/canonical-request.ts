@@ -11,9 +11,10 @@ const REDACTED = '[redacted]'
 const ALGORITHM = 'AWS4-HMAC-SHA256'
 
 /**
- * The canonical request that a signature was made of (AWS "Create a signed AWS API request", step 1): what to hold against the one that a store computed
- * when it says SignatureDoesNotMatch. The access key and a session token are replaced by `[redacted]`, the signature is no part of it. Undefined where the
- * request carries no signature of version 4.
+ * The canonical request that a signature was made of (AWS "Create a signed AWS API request", step
+ * 1): what to hold against the one that a store computed when it says SignatureDoesNotMatch. The
+ * access key and a session token are replaced by `[redacted]`, the signature is no part of it.
+ * Undefined where the request carries no signature of version 4.
  */
 export function canonicalRequest({ method, path, query, headers }: SignedRequest): string | undefined {
   const sent = new Map(
@@ -28,7 +29,8 @@ export function canonicalRequest({ method, path, query, headers }: SignedRequest
         ? /SignedHeaders=([^,\s]+)/.exec(authorization)?.[1]
         : undefined
   if (names === undefined) return undefined
-  // bound to its bytes by a header, or not at all (AWS "Authenticating Requests: Using Query Parameters")
+  // bound to its bytes by a header, or not at all (AWS "Authenticating Requests: Using Query
+  // Parameters")
   const payload = sent.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD'
   const lines = names
     .split(';')

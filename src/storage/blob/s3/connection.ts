@@ -17,14 +17,21 @@ export interface S3Call {
   readonly object?: string
   readonly signal?: AbortSignal
   /**
-   * How long the store may take. `prompt` is for what a client waits for: `timeouts.answerSeconds`. `small` is what nobody waits for, and the begin of an answer
-   * that is read: `requestSeconds`. Both count all tries together. `body` sends bytes and ends by `idleSeconds`, `finish` is silent for long: `finishSeconds`.
-   * Default `small`.
+   * How long the store may take. `prompt` is for what a client waits for: `timeouts.answerSeconds`.
+   * `small` is what nobody waits for, and the begin of an answer that is read: `requestSeconds`.
+   * Both count all tries together. `body` sends bytes and ends by `idleSeconds`, `finish` is silent
+   * for long: `finishSeconds`. Default `small`.
    */
   readonly pace?: 'prompt' | 'small' | 'body' | 'finish'
-  /** The call names an upload. What it does not find is the upload, whatever the store calls it: Ceph and Swift say NoSuchKey. */
+  /**
+   * The call names an upload. What it does not find is the upload, whatever the store calls it:
+   * Ceph and Swift say NoSuchKey.
+   */
   readonly namesUpload?: boolean
-  /** The key may well be absent, and nothing is given up for lost when it is: a bucket that answered a moment ago is not asked again. */
+  /**
+   * The key may well be absent, and nothing is given up for lost when it is: a bucket that answered
+   * a moment ago is not asked again.
+   */
   readonly mayBeAbsent?: boolean
 }
 
@@ -32,7 +39,10 @@ export interface S3CallOptions {
   readonly abortSignal?: AbortSignal
 }
 
-/** The SDK's clients, made on first use, and the one place where a call is sent, timed, logged and its error translated. */
+/**
+ * The SDK's clients, made on first use, and the one place where a call is sent, timed, logged and
+ * its error translated.
+ */
 export interface S3Connection {
   readonly bucket: string
   call<T>(call: S3Call, send: (s3: S3, options: S3CallOptions, sdk: S3Sdk) => Promise<T>): Promise<T>
@@ -43,7 +53,10 @@ export interface S3Connection {
   region(): Promise<string>
   /** URL of the bucket at an endpoint (undefined: AWS itself), by the SDK's own endpoint rules. */
   bucketUrl(endpoint: string | undefined): Promise<URL>
-  /** Sends a presigned PUT through the SDK's HTTP handler, which knows the CA, the pool and the timeouts; returns the status. */
+  /**
+   * Sends a presigned PUT through the SDK's HTTP handler, which knows the CA, the pool and the
+   * timeouts; returns the status.
+   */
   sendSigned(put: SignedPut): Promise<number>
   close(): void
 }
@@ -60,7 +73,10 @@ export interface SignedPut {
 interface Clients {
   readonly sdk: S3Sdk
   readonly quick: S3
-  /** Its own client, because the SDK's idle timeout belongs to a client and a join of parts is silent for longer than a dead socket may be. */
+  /**
+   * Its own client, because the SDK's idle timeout belongs to a client and a join of parts is
+   * silent for longer than a dead socket may be.
+   */
   readonly slow: S3
   /** Sends nothing: keeps the upload credentials, and asks for new ones in time. */
   readonly uploads: S3
@@ -91,7 +107,9 @@ export function connectS3(
     })
     return loading
   }
-  /** Turns what the SDK throws before a request exists (no region, no credentials) into our error. */
+  /**
+   * Turns what the SDK throws before a request exists (no region, no credentials) into our error.
+   */
   const configured = async <T>(operation: string, read: () => Promise<T>): Promise<T> => {
     try {
       return await read()
@@ -101,7 +119,10 @@ export function connectS3(
   }
 
   const presence = watchBucket(() => bucketExists(connection))
-  /** An absent key or upload as what it is: no answer to HEAD says whether the key or the bucket is missing, and MinIO calls a missing bucket NoSuchUpload. */
+  /**
+   * An absent key or upload as what it is: no answer to HEAD says whether the key or the bucket is
+   * missing, and MinIO calls a missing bucket NoSuchUpload.
+   */
   const settleAbsence = async (failure: StorageError, call: S3Call, code: string): Promise<StorageError> => {
     const isOpen = (failure.code === 'not-found' && code !== 'NoSuchKey') || failure.code === 'upload-not-found'
     if (call.key === undefined || !isOpen || (await presence.exists({ lately: call.mayBeAbsent === true })))
@@ -293,7 +314,8 @@ function clientConfig(options: ResolvedS3Options, idleSeconds: number): S3Client
     maxAttempts: options.maxAttempts,
     // otherwise the SDK writes to the console; `log` has it all
     logger: SILENT,
-    // Newer SDKs add a CRC32 to every upload and, streaming, an encoding with trailers that imitators of S3 refuse.
+    // Newer SDKs add a CRC32 to every upload and, streaming, an encoding with trailers that
+    // imitators of S3 refuse.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     // With it the SDK opens a socket per upload and forgets the CA on it.

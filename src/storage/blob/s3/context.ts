@@ -23,7 +23,10 @@ export interface S3Context {
   readonly closing: AbortSignal
 }
 
-/** Bytes of one CopyObject, of one PutObject and of one part at the most (AWS "Amazon S3 multipart upload limits"). */
+/**
+ * Bytes of one CopyObject, of one PutObject and of one part at the most (AWS "Amazon S3 multipart
+ * upload limits").
+ */
 export const MAX_SINGLE_BYTES: number = 5 * 1024 ** 3
 
 /** Name and place of an object: `key` is the registry's word for it, `object` the store's. */

@@ -14,8 +14,9 @@ const EXPIRES_SECONDS = 300
 /** A public endpoint that this server cannot reach must not hold up its start. */
 const IDLE_MS = 10_000
 /**
- * For an answer to a part whose body does not come: Ceph copies without waiting for it, others wait. One that takes
- * longer is asked with the body next, and what it says to that is no refusal either.
+ * For an answer to a part whose body does not come: Ceph copies without waiting for it, others
+ * wait. One that takes longer is asked with the body next, and what it says to that is no refusal
+ * either.
  */
 const WITHHELD_MS = 500
 
@@ -42,9 +43,9 @@ export interface CopyProbe {
 }
 
 /**
- * Does to the store what an attacker would do with a part URL: sends other bytes, then the right ones, then has it copy
- * another object, whole and by range. `signUrl` decides with which credentials and through which endpoint. What it
- * leaves after a crash lies where a sweep looks.
+ * Does to the store what an attacker would do with a part URL: sends other bytes, then the right
+ * ones, then has it copy another object, whole and by range. `signUrl` decides with which
+ * credentials and through which endpoint. What it leaves after a crash lies where a sweep looks.
  */
 export async function probeCopying(
   context: S3Context,

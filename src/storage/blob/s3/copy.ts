@@ -9,7 +9,10 @@ const MiB = 1024 ** 2
 /** A store that copies by reading and writing does several parts at a time. */
 const COPIES_AT_ONCE = 4
 
-/** What stores call a source that is too large for one copy: Ceph and Swift EntityTooLarge, AWS InvalidRequest. */
+/**
+ * What stores call a source that is too large for one copy: Ceph and Swift EntityTooLarge, AWS
+ * InvalidRequest.
+ */
 const TOO_LARGE = new Set(['EntityTooLarge', 'InvalidRequest'])
 
 /** Copies an object of `size` bytes and marks the copy as moved. Errors: `not-found`. */

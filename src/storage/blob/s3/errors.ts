@@ -1,7 +1,10 @@
 import { textIn } from '../../../foreign.js'
 import { isStorageError, StorageError, type StorageErrorCode } from '../errors.js'
 
-/** Codes of S3 and of its imitators, by what they mean to us (AWS "Error responses"; the others were seen on MinIO and versitygw). */
+/**
+ * Codes of S3 and of its imitators, by what they mean to us (AWS "Error responses"; the others were
+ * seen on MinIO and versitygw).
+ */
 const CODES: Readonly<Record<string, StorageErrorCode>> = {
   NoSuchKey: 'not-found',
   NotFound: 'not-found',
@@ -34,7 +37,8 @@ const CODES: Readonly<Record<string, StorageErrorCode>> = {
   AuthorizationHeaderMalformed: 'access-denied',
   AccountProblem: 'access-denied',
   CredentialsProviderError: 'access-denied',
-  // The bucket is configuration: it must never look like a missing blob, or a sweep could take it for one.
+  // The bucket is configuration: it must never look like a missing blob, or a sweep could take it
+  // for one.
   NoSuchBucket: 'unavailable',
   PermanentRedirect: 'unavailable',
   // two conditional writes at once; AWS asks to try again
@@ -90,7 +94,10 @@ export function factsOf(error: unknown): S3ErrorFacts {
   }
 }
 
-/** Any error of a call as the StorageError that stands for it. The message has operation, code and status; no header, no URL, no signature. */
+/**
+ * Any error of a call as the StorageError that stands for it. The message has operation, code and
+ * status; no header, no URL, no signature.
+ */
 export function storageErrorFrom(
   error: unknown,
   call: { readonly operation: string; readonly key?: string; readonly bucket: string },
@@ -109,7 +116,8 @@ export function storageErrorFrom(
     backend: 's3',
     key: call.key,
     retryable: code === 'unavailable' && !LASTING.test(facts.code),
-    // The SDK's error is not passed on: it carries the answer's StringToSign, SignatureProvided and the request's headers.
+    // The SDK's error is not passed on: it carries the answer's StringToSign, SignatureProvided and
+    // the request's headers.
     cause: Object.assign(new Error(answer), facts),
   })
 }

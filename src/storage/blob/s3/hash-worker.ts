@@ -20,9 +20,10 @@ export interface HashRequest {
 type Answer = { readonly sha256: string } | { readonly code: string; readonly status?: number }
 
 /**
- * Reads an object by URL in a worker thread and returns its SHA-256, lower-case hex. Measured with MinIO on two shared cores, 1 GiB: the event loop of this
- * thread waits 2-4 ms at the 99th percentile, against 24-65 ms when it reads and hashes itself, and the SDK's streams cost half as much CPU again.
- * Errors: `not-found`, `unavailable`, `access-denied`, `aborted`.
+ * Reads an object by URL in a worker thread and returns its SHA-256, lower-case hex. Measured with
+ * MinIO on two shared cores, 1 GiB: the event loop of this thread waits 2-4 ms at the 99th
+ * percentile, against 24-65 ms when it reads and hashes itself, and the SDK's streams cost half as
+ * much CPU again. Errors: `not-found`, `unavailable`, `access-denied`, `aborted`.
  */
 export async function hashInWorker({ signal, key, bucket, ...data }: HashRequest): Promise<string> {
   if (signal.aborted) throw aborted(key, signal)
@@ -60,7 +61,10 @@ function aborted(key: string, signal: AbortSignal): StorageError {
   return new StorageError('aborted', 'reading back was aborted', { backend: 's3', key, cause: signal.reason })
 }
 
-/** Text and not a file of its own: a bundler of the host would not find the file. Takes a broken connection up again where it broke. */
+/**
+ * Text and not a file of its own: a bundler of the host would not find the file. Takes a broken
+ * connection up again where it broke.
+ */
 const SOURCE = `
 const { parentPort, workerData } = require('node:worker_threads')
 const { createHash } = require('node:crypto')

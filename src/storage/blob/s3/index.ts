@@ -1,5 +1,6 @@
 /**
- * `sif-library/storage/s3`: bytes in any store that speaks S3, straight between client and store by presigned URLs.
+ * `sif-library/storage/s3`: bytes in any store that speaks S3, straight between client and store by
+ * presigned URLs.
  * @module
  */
 import type { MultipartCapability, PresignCapability, StorageBackend, StorageLimits } from '../contract.js'
@@ -42,8 +43,9 @@ export interface S3Storage extends StorageBackend {
   readonly multipart: MultipartCapability
   readonly presign: PresignCapability
   /**
-   * What a holder of an upload URL could do with it, tried through the public endpoint; for `doctor`. `reach`: what its
-   * signer may do beyond uploads, undefined where it signs with our own credentials.
+   * What a holder of an upload URL could do with it, tried through the public endpoint; for
+   * `doctor`. `reach`: what its signer may do beyond uploads, undefined where it signs with our own
+   * credentials.
    */
   examineUploads(): Promise<{ readonly verdict: UploadVerdict; readonly reach: readonly Reach[] | undefined }>
   /** What was found by trying what the store can do, at `ready` or later. */
@@ -59,7 +61,8 @@ const LIMITS: StorageLimits = {
 }
 
 /**
- * A path in the public endpoint is that of a proxy, which takes it off: the store checks the signature of what then arrives, which is the path that `endpoint` itself has, most often none.
+ * A path in the public endpoint is that of a proxy, which takes it off: the store checks the
+ * signature of what then arrives, which is the path that `endpoint` itself has, most often none.
  */
 function asTheStoreSees(publicEndpoint: string | undefined, endpoint: string | undefined): string | undefined {
   if (publicEndpoint === undefined) return undefined
@@ -72,8 +75,10 @@ function asTheStoreSees(publicEndpoint: string | undefined, endpoint: string | u
 const HASHING_THREADS = 4
 
 /**
- * Stores blobs in an S3 bucket. Needs the optional peers `@aws-sdk/client-s3`, `@smithy/signature-v4` and `@smithy/protocol-http`, which are imported on
- * first use; where one is missing, that use fails with StorageError `unsupported`, naming it. Throws `unsupported` for options that contradict.
+ * Stores blobs in an S3 bucket. Needs the optional peers `@aws-sdk/client-s3`,
+ * `@smithy/signature-v4` and `@smithy/protocol-http`, which are imported on first use; where one is
+ * missing, that use fails with StorageError `unsupported`, naming it. Throws `unsupported` for
+ * options that contradict.
  */
 export function s3Storage(given: S3StorageOptions): S3Storage {
   const options = resolveS3Options(given)
@@ -135,7 +140,8 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
     },
     ready: once(async () => {
       await prepareBucket(context)
-      // what is not found out now is tried again when it is needed: from a store that takes no writes one can still read
+      // what is not found out now is tried again when it is needed: from a store that takes no
+      // writes one can still read
       const later = () => {}
       await Promise.all([
         known ?? find(),
@@ -179,7 +185,8 @@ export function s3Storage(given: S3StorageOptions): S3Storage {
       for await (const found of listObjects(context, { prefix: '', staged: true })) {
         if (found.modifiedAt >= olderThan) continue
         try {
-          // AWS dates an object that came in parts by the start of its upload ("Working with object metadata"), however lately they were joined
+          // AWS dates an object that came in parts by the start of its upload ("Working with object
+          // metadata"), however lately they were joined
           if ((await isInUse?.(found.key)) === true) continue
           await deleteObject(context, found)
           swept += 1

@@ -1,15 +1,19 @@
 import { assertKey } from '../keys.js'
 
 /**
- * Where uploads are joined that the store is to prove by copying them to their own key (`verify: 'store'`). It cannot
- * collide with a key of the registry, whose keys start with `blobs/`.
+ * Where uploads are joined that the store is to prove by copying them to their own key
+ * (`verify: 'store'`). It cannot collide with a key of the registry, whose keys start with
+ * `blobs/`.
  */
 const STAGING = '.incoming/'
 
 /** All keys of blobs start so; `records/` and the rest are written by this server alone. */
 const UPLOADS = 'blobs/'
 
-/** The store's name of an object: the backend's prefix, and whether the object lies at its own key or still at the staging key. */
+/**
+ * The store's name of an object: the backend's prefix, and whether the object lies at its own key
+ * or still at the staging key.
+ */
 export interface S3Keys {
   /** Object under which `key` is read. Throws `invalid-key`. */
   object(key: string): string
@@ -41,7 +45,8 @@ export function createS3Keys(prefix: string): S3Keys {
 export const STAGING_PREFIX: string = STAGING
 
 function checkKey(key: string): string {
-  // The staging key is not a key. Segments . and .. are refused by MinIO, and stored elsewhere by versitygw.
+  // The staging key is not a key. Segments . and .. are refused by MinIO, and stored elsewhere by
+  // versitygw.
   assertKey(key.startsWith(STAGING) ? '' : key, 's3')
   return key
 }

@@ -18,7 +18,9 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
   const { connection, keys, options } = context
   const Bucket = connection.bucket
 
-  /** All that the store lists: SeaweedFS lists a part number once for each time that it was sent. */
+  /**
+   * All that the store lists: SeaweedFS lists a part number once for each time that it was sent.
+   */
   const listEntries = async ({ key, object, storeId }: S3Upload): Promise<ListedPart[]> => {
     const parts: ListedPart[] = []
     let marker: string | undefined
@@ -42,7 +44,8 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
     async create(key, { size, sha256 }) {
       const { takesLateParts } = await context.trials.multipart.find()
       const isBound = sha256 !== undefined && !takesLateParts && (await uploads.find()).bound
-      // What the store is to prove by a copy comes in at the staging key, so that the copy is the publishing move; and so does what a late part would damage.
+      // What the store is to prove by a copy comes in at the staging key, so that the copy is the
+      // publishing move; and so does what a late part would damage.
       const staged = takesLateParts || (!isBound && options.verify === 'store' && size <= MAX_SINGLE_BYTES)
       const object = staged ? keys.staging(key) : keys.object(key)
       const { UploadId } = await connection.call(
@@ -92,7 +95,8 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
           },
         ),
       ).catch(async (error: unknown) => {
-        // A store that refuses before it has read the body closes the connection, and its answer is lost: ask whether the upload is gone.
+        // A store that refuses before it has read the body closes the connection, and its answer is
+        // lost: ask whether the upload is gone.
         if (isStorageError(error, 'unavailable')) await listEntries(upload)
         throw error
       })
@@ -135,8 +139,9 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
             ),
         )
       } catch (error) {
-        // The upload is gone: aborted, or completed by a call whose answer was lost (MinIO answers 404 to the second one), or by another one at this moment
-        // (Ceph answers 500 to one of two).
+        // The upload is gone: aborted, or completed by a call whose answer was lost (MinIO answers
+        // 404 to the second one), or by another one at this moment (Ceph answers 500 to one of
+        // two).
         if (!isStorageError(error, 'upload-not-found') && !isStorageError(error, 'unavailable')) throw error
         const place = await findCompleted(context, upload, claim)
         if (place === undefined) throw error
@@ -158,7 +163,10 @@ export function createMultipart(context: S3Context, uploads: UploadSigning): Mul
       }
     },
 
-    /** Best effort: MinIO knows only what began since its last start. No `Prefix`, which MinIO takes for a whole key. */
+    /**
+     * Best effort: MinIO knows only what began since its last start. No `Prefix`, which MinIO takes
+     * for a whole key.
+     */
     async *listUploads() {
       let at: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {}
       while (at !== undefined) {
@@ -194,7 +202,8 @@ async function publish(context: S3Context, upload: S3Upload, claim: CompleteMult
     checkSize(upload, await statObject(context, upload), claim.size)
     return { key, proof: 'proven' }
   } catch (cause) {
-    // versitygw says yes to the second of two completes at once, before the first has put anything there
+    // versitygw says yes to the second of two completes at once, before the first has put anything
+    // there
     if (!isStorageError(cause, 'not-found')) throw cause
     throw new StorageError('upload-not-found', 'the upload is gone, and its object is not there (yet)', {
       backend: 's3',
@@ -242,7 +251,10 @@ async function findCompleted(
   return published?.size === claim.size ? 'published' : undefined
 }
 
-/** The ETag of joined parts is the MD5 of their MD5s, `-`, their count. Under KMS encryption it is something else and says nothing. */
+/**
+ * The ETag of joined parts is the MD5 of their MD5s, `-`, their count. Under KMS encryption it is
+ * something else and says nothing.
+ */
 function couldBe(etag: string, { parts }: CompleteMultipartOptions): boolean {
   const md5s = parts.map((part) => unquote(part.etag))
   if (!/^[0-9a-f]{32}-\d+$/.test(etag) || md5s.some((md5) => !/^[0-9a-f]{32}$/.test(md5))) return true

@@ -16,7 +16,10 @@ export interface ObjectStat extends BlobStat {
   readonly moved: boolean
 }
 
-/** User metadata that a copy from the staging key carries, since nothing else tells it from bytes that a bound URL let through. */
+/**
+ * User metadata that a copy from the staging key carries, since nothing else tells it from bytes
+ * that a bound URL let through.
+ */
 export const MOVED_METADATA: Readonly<Record<string, string>> = { moved: 'yes' }
 
 export interface StatOptions {
@@ -41,7 +44,8 @@ export async function statObject(
           options,
         ),
     )
-    // The checksum of an object that came in parts is one of checksums, written `…-N`; only a full one says anything about the whole.
+    // The checksum of an object that came in parts is one of checksums, written `…-N`; only a full
+    // one says anything about the whole.
     const whole =
       head.ChecksumSHA256 !== undefined && !head.ChecksumSHA256.includes('-') && head.ChecksumType !== 'COMPOSITE'
     return {
@@ -58,8 +62,10 @@ export async function statObject(
 }
 
 /**
- * Writes an object in one call, unless there is one: StorageError `exists`. The store sees to it (`If-None-Match: *`), also between instances. Where it
- * cannot, the puts of this instance to one key wait for each other; those of another instance at the same moment write the bytes of the same upload.
+ * Writes an object in one call, unless there is one: StorageError `exists`. The store sees to it
+ * (`If-None-Match: *`), also between instances. Where it cannot, the puts of this instance to one
+ * key wait for each other; those of another instance at the same moment write the bytes of the same
+ * upload.
  */
 export async function putObject(
   context: S3Context,
@@ -80,8 +86,9 @@ async function putUnlessThere(
   const { connection } = context
   const { key, object } = target
   const exists = (): StorageError => new StorageError('exists', 'the key is taken', { backend: 's3', key })
-  // Asked first: a store may refuse by resetting the connection in the middle of a long body, and a stream cannot be sent again.
-  // The question also wakes up a pooled socket that a restarted store has forgotten.
+  // Asked first: a store may refuse by resetting the connection in the middle of a long body, and a
+  // stream cannot be sent again. The question also wakes up a pooled socket that a restarted store
+  // has forgotten.
   if ((await statObject(context, target, { mayBeAbsent: true })) !== undefined) throw exists()
   const Sha256 = await context.sha256()
   await sendBody(body, { ...options, key, Sha256 }, (bytes, signal) =>
@@ -140,7 +147,10 @@ export async function getObject(
   }
 }
 
-/** Stores answer a range that is none with the whole object (RFC 9110 14.2), or with their own error. */
+/**
+ * Stores answer a range that is none with the whole object (RFC 9110 14.2), or with their own
+ * error.
+ */
 function isRange({ start, end }: ByteRange): boolean {
   return Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0 && end >= start
 }
@@ -152,7 +162,10 @@ interface ReadOptions {
   readonly signal: AbortSignal | undefined
 }
 
-/** The bytes of an answer; leaving the iteration early closes the connection. A body that ends early is `unavailable`. */
+/**
+ * The bytes of an answer; leaving the iteration early closes the connection. A body that ends early
+ * is `unavailable`.
+ */
 async function* readBody(
   body: Readable,
   { key, bucket, length, signal }: ReadOptions,

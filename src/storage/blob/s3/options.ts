@@ -14,13 +14,22 @@ export interface S3Credentials {
 export interface S3Timeouts {
   /** Until the TCP or TLS connection stands. Default 5. */
   readonly connectSeconds?: number
-  /** Of a call for which a client waits, such as the start of an upload, with all its tries. Default 8. */
+  /**
+   * Of a call for which a client waits, such as the start of an upload, with all its tries. Default
+   * 8.
+   */
   readonly answerSeconds?: number
-  /** Of a small call that nobody waits for, and until the answer to a read begins, with all its tries. Default 60. */
+  /**
+   * Of a small call that nobody waits for, and until the answer to a read begins, with all its
+   * tries. Default 60.
+   */
   readonly requestSeconds?: number
   /** Without a byte moving, while a body is sent or read. Default 300. */
   readonly idleSeconds?: number
-  /** Joining parts and copying inside the store, which some stores do at 8 s per GiB and silently. Default 3600. */
+  /**
+   * Joining parts and copying inside the store, which some stores do at 8 s per GiB and silently.
+   * Default 3600.
+   */
   readonly finishSeconds?: number
 }
 
@@ -43,22 +52,33 @@ export interface S3StorageOptions {
   /** Where this server reaches the store, for example `http://minio:9000`. Default AWS itself. */
   readonly endpoint?: string
   /**
-   * Where clients reach the same store: presigned URLs are signed for its host. It may have a path, of a proxy that takes it off before the store and leaves the
-   * Host as it came. Default `endpoint`.
+   * Where clients reach the same store: presigned URLs are signed for its host. It may have a path,
+   * of a proxy that takes it off before the store and leaves the Host as it came. Default
+   * `endpoint`.
    */
   readonly publicEndpoint?: string
-  /** `https://host/bucket/key` (true) or `https://bucket.host/key` (false). Default true with an `endpoint`, else false. */
+  /**
+   * `https://host/bucket/key` (true) or `https://bucket.host/key` (false). Default true with an
+   * `endpoint`, else false.
+   */
   readonly pathStyle?: boolean
-  /** Default: the AWS chain (environment, profile, web identity, instance role). A function is asked again before its answer expires. */
+  /**
+   * Default: the AWS chain (environment, profile, web identity, instance role). A function is asked
+   * again before its answer expires.
+   */
   readonly credentials?: S3Credentials | (() => S3Credentials | Promise<S3Credentials>)
   /**
-   * Sign upload URLs in place of `credentials`, and do nothing else: a key that may `s3:PutObject` below `blobs/` (and,
-   * with `verify: 'store'`, `.incoming/blobs/`) of the prefix alone. For stores that take unsigned headers which copy
-   * other objects, and open no session that could do as much. Default a session that may only write, where the store
-   * opens one (MinIO does); else `credentials`.
+   * Sign upload URLs in place of `credentials`, and do nothing else: a key that may `s3:PutObject`
+   * below `blobs/` (and, with `verify: 'store'`, `.incoming/blobs/`) of the prefix alone. For
+   * stores that take unsigned headers which copy other objects, and open no session that could do
+   * as much. Default a session that may only write, where the store opens one (MinIO does); else
+   * `credentials`.
    */
   readonly uploadCredentials?: S3Credentials | (() => S3Credentials | Promise<S3Credentials>)
-  /** Own CA for `endpoint`, PEM. Clients must trust the CA of `publicEndpoint` themselves. Default the CAs of Node. */
+  /**
+   * Own CA for `endpoint`, PEM. Clients must trust the CA of `publicEndpoint` themselves. Default
+   * the CAs of Node.
+   */
   readonly ca?: string | Uint8Array
   /** For example `STANDARD_IA`. Default the bucket's. */
   readonly storageClass?: string
@@ -67,20 +87,27 @@ export interface S3StorageOptions {
   /** Key of `aws:kms`. Default the account's own key. */
   readonly kmsKeyId?: string
   readonly timeouts?: S3Timeouts
-  /** Tries of one call, the first included; at least 2, since a store that restarted breaks the first call on a pooled socket. Default 3. */
+  /**
+   * Tries of one call, the first included; at least 2, since a store that restarted breaks the
+   * first call on a pooled socket. Default 3.
+   */
   readonly maxAttempts?: number
   /** Open connections to the store at the most. Default 50. */
   readonly connections?: number
   /**
-   * Whether presigned URLs are bound to the SHA-256 of their bytes by a signed `x-amz-content-sha256` header. Stores differ (MinIO takes it, versitygw
-   * refuses it), so `probe` tries it once, at `ready` or at the first presigned URL. Default `probe`.
+   * Whether presigned URLs are bound to the SHA-256 of their bytes by a signed
+   * `x-amz-content-sha256` header. Stores differ (MinIO takes it, versitygw refuses it), so `probe`
+   * tries it once, at `ready` or at the first presigned URL. Default `probe`.
    */
   readonly bindPayload?: 'probe' | boolean
   /** Default `read`. */
   readonly verify?: S3Verify
   /** Creates the bucket at `ready` when it is missing and the credentials may. Default true. */
   readonly createBucket?: boolean
-  /** Told of every call to the store and every presigned URL; never sees a signature or a secret. Must not throw. Default none. */
+  /**
+   * Told of every call to the store and every presigned URL; never sees a signature or a secret.
+   * Must not throw. Default none.
+   */
   readonly log?: (entry: S3LogEntry) => void
   /** Signs presigned URLs at this time. Default the system clock. */
   readonly clock?: () => Date
@@ -102,7 +129,10 @@ export type ResolvedS3Options = Omit<S3StorageOptions, Defaulted> &
   Required<Pick<S3StorageOptions, Exclude<Defaulted, 'timeouts'>>> & { readonly timeouts: Required<S3Timeouts> }
 
 const WEEK_SECONDS = 7 * 24 * 3600
-/** SigV4: a presigned URL lives for a week at the most (AWS "Authenticating Requests: Using Query Parameters"). */
+/**
+ * SigV4: a presigned URL lives for a week at the most (AWS "Authenticating Requests: Using Query
+ * Parameters").
+ */
 export const MAX_EXPIRES_SECONDS: number = WEEK_SECONDS
 
 export function resolveS3Options(options: S3StorageOptions): ResolvedS3Options {

@@ -5,8 +5,9 @@ interface CommandLike {
 }
 
 /**
- * Announces the SHA-256 of a streamed body to the signer, which cannot hash a stream and would send `UNSIGNED-PAYLOAD`: the store then checks the bytes
- * against it. Without a hash (undefined) the payload is sent unsigned.
+ * Announces the SHA-256 of a streamed body to the signer, which cannot hash a stream and would send
+ * `UNSIGNED-PAYLOAD`: the store then checks the bytes against it. Without a hash (undefined) the
+ * payload is sent unsigned.
  */
 export function withPayloadHash<T extends CommandLike>(command: T, sha256: string | undefined): T {
   const announce: FinalizeRequestMiddleware<object, object> = (next) => (args) => {

@@ -3,7 +3,10 @@ import { StorageError } from '../errors.js'
 /** The optional peers of S3 storage: whoever misses one most often misses all. */
 const peers = ['@aws-sdk/client-s3', '@smithy/signature-v4', '@smithy/protocol-http'] as const
 
-/** Imports an optional peer when it is first needed; StorageError `unsupported` names it, and the line that installs all, where it is missing. */
+/**
+ * Imports an optional peer when it is first needed; StorageError `unsupported` names it, and the
+ * line that installs all, where it is missing.
+ */
 export async function importPeer<T>(name: string, load: () => Promise<T>): Promise<T> {
   try {
     return await load()

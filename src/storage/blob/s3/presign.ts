@@ -10,7 +10,10 @@ export interface PresignDependencies {
   readonly signer: () => Promise<SignUrl>
   /** Signs uploads for the public endpoint. */
   readonly uploads: UploadSigning
-  /** Whether the store takes URLs that are bound to the SHA-256 of their bytes; tried once, then remembered. */
+  /**
+   * Whether the store takes URLs that are bound to the SHA-256 of their bytes; tried once, then
+   * remembered.
+   */
   readonly binding: { readonly known: boolean | undefined; find(): Promise<boolean> }
 }
 
@@ -33,7 +36,8 @@ export function createPresign(
       object: request.object,
       signed,
       ms: performance.now() - started,
-      // only the client sees a refusal, so it is here before there is one; a getter, since most logs drop this level unread
+      // only the client sees a refusal, so it is here before there is one; a getter, since most
+      // logs drop this level unread
       get canonicalRequest() {
         return canonical()
       },

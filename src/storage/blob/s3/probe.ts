@@ -8,9 +8,11 @@ const WRONG = 'sif-library probe: other bytes'
 const RIGHT_SHA256 = 'ac73d980c53d41581d9f9c8f7884590f3c461a8194262147d8cec6790642b8cc'
 
 /**
- * Tries whether the store holds a presigned URL to the SHA-256 that it is signed for: one tiny PUT with those bytes and one with others, each to a key of its
- * own at the staging key, since a store may allow few writes per key. MinIO, s3proxy: yes. versitygw, s3s: no, they refuse both. A store that takes both checks
- * nothing, which is a no as well, and so is a refusal for another reason than the bytes. Throws `unavailable` when the store does not answer or has no time.
+ * Tries whether the store holds a presigned URL to the SHA-256 that it is signed for: one tiny PUT
+ * with those bytes and one with others, each to a key of its own at the staging key, since a store
+ * may allow few writes per key. MinIO, s3proxy: yes. versitygw, s3s: no, they refuse both. A store
+ * that takes both checks nothing, which is a no as well, and so is a refusal for another reason
+ * than the bytes. Throws `unavailable` when the store does not answer or has no time.
  */
 export async function probeBinding(context: S3Context): Promise<boolean> {
   const right = await putProbe(context, RIGHT)

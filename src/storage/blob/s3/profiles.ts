@@ -1,12 +1,16 @@
 /**
- * What stores do differently, as data: `doctor` compares it with what it sees, and `docs/s3-stores.md` is made from it. No code asks for a profile to decide
- * anything: what a store does is found by trying.
+ * What stores do differently, as data: `doctor` compares it with what it sees, and
+ * `docs/s3-stores.md` is made from it. No code asks for a profile to decide anything: what a store
+ * does is found by trying.
  */
 
 /** `known` undefined: nobody tried it, and no documentation says it. */
 export interface S3Fact<T = string> {
   readonly known: T | undefined
-  /** `tried`: measured on the real server, in the version that the tests run. Otherwise the title of the vendor's page. */
+  /**
+   * `tried`: measured on the real server, in the version that the tests run. Otherwise the title of
+   * the vendor's page.
+   */
   readonly source: string
 }
 
@@ -24,7 +28,10 @@ export interface S3Profile {
   readonly maxParts: S3Fact<number>
   /** Takes a part for an upload that was completed. */
   readonly takesLateParts: S3Fact<boolean>
-  /** What a presigned URL gets that comes with an `Authorization` header: `ignored`, or status and code of the refusal. */
+  /**
+   * What a presigned URL gets that comes with an `Authorization` header: `ignored`, or status and
+   * code of the refusal.
+   */
   readonly authorization: S3Fact
   /** What a second CompleteMultipartUpload of the same upload gets. */
   readonly completeTwice: S3Fact
@@ -33,7 +40,10 @@ export interface S3Profile {
   /** What it says to a region that is not its own. */
   readonly region: S3Fact
   readonly pathStyle: S3Fact
-  /** Lets an unsigned `x-amz-copy-source` copy another object, with the rights of whoever signed the URL. */
+  /**
+   * Lets an unsigned `x-amz-copy-source` copy another object, with the rights of whoever signed the
+   * URL.
+   */
   readonly copiesUnsigned: S3Fact<boolean>
   /** Bytes of one PUT at the most. */
   readonly maxPutBytes: S3Fact<number>
@@ -286,7 +296,10 @@ export interface S3Sighting extends S3Traits {
 }
 
 export interface S3Fit {
-  /** At most one: by the host of its vendor, by the header of one that does so, or as the only one that does so. */
+  /**
+   * At most one: by the host of its vendor, by the header of one that does so, or as the only one
+   * that does so.
+   */
   readonly named: S3Profile | undefined
   readonly by: 'host' | 'header' | 'doing' | undefined
   /** False when what was tried contradicts the profile, which then only the name tells. */

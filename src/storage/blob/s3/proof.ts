@@ -13,8 +13,9 @@ const INLINE_BYTES = 4 * 1024 ** 2
 const READ_SECONDS = 24 * 3600
 
 /**
- * Proves size and SHA-256 of an object: by the store's own checksum under `verify: 'store'` where there is one, otherwise by reading it once.
- * Errors: `not-found`, `size-mismatch`, `digest-mismatch`, `aborted`.
+ * Proves size and SHA-256 of an object: by the store's own checksum under `verify: 'store'` where
+ * there is one, otherwise by reading it once. Errors: `not-found`, `size-mismatch`,
+ * `digest-mismatch`, `aborted`.
  */
 export async function proveObject(context: S3Context, target: S3Object, expected: PutOptions): Promise<void> {
   const byStore = context.options.verify === 'store'

@@ -6,9 +6,10 @@ import { deleteObject, statObject } from './objects.js'
 import { proveObject } from './proof.js'
 
 /**
- * Moves what came in at the staging key to its own key and proves it there. The order matters: a URL for the staging key may still be valid, so only bytes that
- * were copied away from it can be trusted after their proof. What fails its proof is deleted in both places. Repeatable after a crash at any point.
- * Errors: `not-found`, `size-mismatch`, `digest-mismatch`.
+ * Moves what came in at the staging key to its own key and proves it there. The order matters: a
+ * URL for the staging key may still be valid, so only bytes that were copied away from it can be
+ * trusted after their proof. What fails its proof is deleted in both places. Repeatable after a
+ * crash at any point. Errors: `not-found`, `size-mismatch`, `digest-mismatch`.
  */
 export async function publishStaged(context: S3Context, key: string, expected: PutOptions): Promise<FinishedBlob> {
   const from: S3Object = { key, object: context.keys.staging(key) }
@@ -27,7 +28,10 @@ export async function publishStaged(context: S3Context, key: string, expected: P
   return finished
 }
 
-/** Proves what lies at its own key, or says under `verify: 'background'` that it is unproven. What fails its proof is deleted. */
+/**
+ * Proves what lies at its own key, or says under `verify: 'background'` that it is unproven. What
+ * fails its proof is deleted.
+ */
 export async function publishInPlace(
   context: S3Context,
   target: S3Object,

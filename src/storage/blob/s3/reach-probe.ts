@@ -10,7 +10,10 @@ export type Reach = 'read blobs' | 'list the bucket' | 'write records' | 'write 
 const BODY = 'sif-library probe'
 const IDLE_MS = 10_000
 
-/** Tries each of them with a presigned URL, and undoes what succeeds. Rejects with the error of the network. */
+/**
+ * Tries each of them with a presigned URL, and undoes what succeeds. Rejects with the error of the
+ * network.
+ */
 export async function probeReach(context: S3Context, signUrl: SignUrl): Promise<readonly Reach[]> {
   const { connection, keys, options } = context
   const own = { key: 'probe', object: keys.staging(`probe-${randomUUID()}`) }

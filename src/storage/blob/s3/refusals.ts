@@ -3,7 +3,10 @@ import type { DeserializeMiddleware } from '@smithy/types'
 import { canonicalRequest, type SignedRequest } from './canonical-request.js'
 import { factsOf } from './errors.js'
 
-/** Canonical requests by the error that the store answered them with; kept beside the error, which is not ours to change. */
+/**
+ * Canonical requests by the error that the store answered them with; kept beside the error, which
+ * is not ours to change.
+ */
 const refusals = new WeakMap<object, string>()
 
 /** For the SDK's step `deserialize`, outermost: there the request is as it was signed and sent. */

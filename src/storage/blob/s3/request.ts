@@ -7,7 +7,10 @@ export interface PlainRequest {
   /** Sent exactly so. */
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** The body that the headers announce is never sent: only an answer that does not wait for it comes. */
+  /**
+   * The body that the headers announce is never sent: only an answer that does not wait for it
+   * comes.
+   */
   readonly withhold?: boolean
   /** PEM of an authority to trust beside those of Node. */
   readonly ca?: string | Uint8Array | undefined
@@ -27,8 +30,8 @@ export interface PlainAnswer {
 const MAX_BODY_BYTES = 65_536
 
 /**
- * Sends one request as a client of the store does: on a connection of its own, without the SDK, its signatures and its
- * retries. Rejects with the error of the network.
+ * Sends one request as a client of the store does: on a connection of its own, without the SDK, its
+ * signatures and its retries. Rejects with the error of the network.
  */
 export function sendPlain(
   url: string,

@@ -1,7 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 import type { Hash, HashConstructor, SourceData } from '@smithy/types'
 
-/** A SHA-256, or with a secret an HMAC-SHA-256, in the shape that `@smithy/signature-v4` asks for. */
+/**
+ * A SHA-256, or with a secret an HMAC-SHA-256, in the shape that `@smithy/signature-v4` asks for.
+ */
 export type Sha256 = HashConstructor
 
 /** `node:crypto` in that shape: 20 times as fast on image bytes as one in JavaScript. */
@@ -12,8 +14,9 @@ export async function loadSha256(): Promise<Sha256> {
 function nativeSha256(
   crypto: Pick<typeof import('node:crypto'), 'createHash' | 'createHmac' | 'createSecretKey'>,
 ): Sha256 {
-  // The signer hands over the same signing key (bytes) until midnight and the same secret (a string) for ever. A KeyObject is made once for each:
-  // on Node 24, createHmac with plain bytes costs 7 times as much as with a KeyObject.
+  // The signer hands over the same signing key (bytes) until midnight and the same secret (a
+  // string) for ever. A KeyObject is made once for each: on Node 24, createHmac with plain bytes
+  // costs 7 times as much as with a KeyObject.
   const keys = new WeakMap<object, KeyObject>()
   let last: { readonly secret: string; readonly key: KeyObject } | undefined
   const keyOf = (secret: SourceData): KeyObject => {

@@ -9,9 +9,15 @@ export interface SignerOptions {
   /** Asked for every URL, with the seconds that it should live: a cached provider. */
   readonly credentials: (seconds: number) => Promise<S3Credentials>
   readonly region: string
-  /** Of the bucket as the store sees it, `https://host/bucket` or `https://bucket.host`: what is signed. */
+  /**
+   * Of the bucket as the store sees it, `https://host/bucket` or `https://bucket.host`: what is
+   * signed.
+   */
   readonly bucketUrl: URL
-  /** Path of the bucket as the client calls it, where a proxy takes off its beginning. Default that of `bucketUrl`. */
+  /**
+   * Path of the bucket as the client calls it, where a proxy takes off its beginning. Default that
+   * of `bucketUrl`.
+   */
   readonly publicPath?: string
   readonly clock: () => Date
   readonly sha256?: Sha256
@@ -29,7 +35,9 @@ export interface SignOptions {
 
 export interface SignedUrl {
   readonly url: string
-  /** The URL's own end, or that of the temporary credentials that signed it, whichever is earlier. */
+  /**
+   * The URL's own end, or that of the temporary credentials that signed it, whichever is earlier.
+   */
   readonly expiresAt: Date
   /** Names that the signature covers. */
   readonly signed: string
@@ -42,14 +50,16 @@ export type SignUrl = (options: SignOptions) => Promise<SignedUrl>
 const CONTENT_SHA256 = 'x-amz-content-sha256'
 
 /**
- * Any body that is not bytes makes the signer use `UNSIGNED-PAYLOAD` as the payload hash, which is AWS's rule for presigned URLs ("Authenticating Requests:
- * Using Query Parameters"); without it, it would sign the hash of an empty body, and every store refuses that.
+ * Any body that is not bytes makes the signer use `UNSIGNED-PAYLOAD` as the payload hash, which is
+ * AWS's rule for presigned URLs ("Authenticating Requests: Using Query Parameters"); without it, it
+ * would sign the hash of an empty body, and every store refuses that.
  */
 const UNSIGNED_BODY = Object.freeze({})
 
 /**
- * Signs URLs by AWS Signature Version 4 in the query. A header `x-amz-content-sha256` stays a *header* and is the payload hash too, which binds the URL to
- * its bytes; moved into the query, as the SDK's own presigner does, it would bind nothing.
+ * Signs URLs by AWS Signature Version 4 in the query. A header `x-amz-content-sha256` stays a
+ * *header* and is the payload hash too, which binds the URL to its bytes; moved into the query, as
+ * the SDK's own presigner does, it would bind nothing.
  */
 export async function createSigner(options: SignerOptions): Promise<SignUrl> {
   const [{ SignatureV4 }, { HttpRequest: Request }, sha256] = await Promise.all([
@@ -57,7 +67,8 @@ export async function createSigner(options: SignerOptions): Promise<SignUrl> {
     importPeer('@smithy/protocol-http', () => import('@smithy/protocol-http')),
     options.sha256 ?? loadSha256(),
   ])
-  // applyChecksum false: the header is ours to set. uriEscapePath false: S3 signs the path as it is sent, encoded once.
+  // applyChecksum false: the header is ours to set. uriEscapePath false: S3 signs the path as it is
+  // sent, encoded once.
   const signerOf = (credentials: S3Credentials) =>
     new SignatureV4({
       credentials,
@@ -67,7 +78,8 @@ export async function createSigner(options: SignerOptions): Promise<SignUrl> {
       uriEscapePath: false,
       applyChecksum: false,
     })
-  // one for as long as the credentials stay the same, so that a URL ends when the credentials end that did sign it
+  // one for as long as the credentials stay the same, so that a URL ends when the credentials end
+  // that did sign it
   let last: { readonly credentials: S3Credentials; readonly signer: ReturnType<typeof signerOf> } | undefined
   const { protocol, host, origin } = options.bucketUrl
   const base = options.bucketUrl.pathname.replace(/\/$/, '')

@@ -4,19 +4,27 @@
 export interface Trial<T> {
   /** undefined until a trial has told. */
   readonly known: T | undefined
-  /** Tries it where it is not known. A store that refuses for another reason (a policy, a quota) is taken for one of the usual kind, and asked again. Throws `unavailable`. */
+  /**
+   * Tries it where it is not known. A store that refuses for another reason (a policy, a quota) is
+   * taken for one of the usual kind, and asked again. Throws `unavailable`.
+   */
   find(): Promise<T>
 }
 
 export interface MultipartTraits {
   /** Parts of one upload at the most. */
   readonly maxParts: number
-  /** A part URL still writes after its upload was completed. On Swift such a part takes the place of the joined one, and the object cannot be read any more. */
+  /**
+   * A part URL still writes after its upload was completed. On Swift such a part takes the place of
+   * the joined one, and the object cannot be read any more.
+   */
   readonly takesLateParts: boolean
 }
 
 export interface S3Trials {
-  /** Whether a PUT with `If-None-Match: *` leaves an object alone that is there. Swift answers 501. */
+  /**
+   * Whether a PUT with `If-None-Match: *` leaves an object alone that is there. Swift answers 501.
+   */
   readonly conditionalPut: Trial<boolean>
   readonly multipart: Trial<MultipartTraits>
 }

@@ -1,4 +1,7 @@
-/** What a store can do, found by trying it with a few bytes: no name or version of a store is asked for. */
+/**
+ * What a store can do, found by trying it with a few bytes: no name or version of a store is asked
+ * for.
+ */
 import { randomUUID } from 'node:crypto'
 import { isStorageError } from '../errors.js'
 import { type S3Context, unquote } from './context.js'
@@ -23,7 +26,10 @@ const probeObject = ({ keys }: S3Context): { readonly key: string; readonly obje
   return { key, object: keys.staging(key) }
 }
 
-/** undefined for a refusal that says nothing about what was tried; throws where the store does not answer. */
+/**
+ * undefined for a refusal that says nothing about what was tried; throws where the store does not
+ * answer.
+ */
 const unlessRefused = (error: unknown): undefined => {
   if (!isStorageError(error) || error.code === 'unavailable' || error.code === 'aborted') throw error
   return undefined
@@ -48,14 +54,18 @@ async function tryConditionalPut(context: S3Context): Promise<boolean | undefine
     await put()
     return false
   } catch (error) {
-    // what else keeps it from writing twice (Google allows one write per second) leaves the object alone as well
+    // what else keeps it from writing twice (Google allows one write per second) leaves the object
+    // alone as well
     return isStorageError(error) ? true : unlessRefused(error)
   } finally {
     await deleteObject(context, target).catch(() => {})
   }
 }
 
-/** Plays the life of one tiny upload: its part has the highest number, and is sent again after the upload was completed. */
+/**
+ * Plays the life of one tiny upload: its part has the highest number, and is sent again after the
+ * upload was completed.
+ */
 async function tryMultipart(context: S3Context): Promise<MultipartTraits | undefined> {
   const { connection } = context
   const { object, key } = probeObject(context)

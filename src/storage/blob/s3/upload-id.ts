@@ -3,12 +3,16 @@ import { StorageError } from '../errors.js'
 import type { S3Object } from './context.js'
 import type { S3Keys } from './keys.js'
 
-/** Begins the upload id of an upload at the staging key, so that its object is found again whatever `verify` says by then. */
+/**
+ * Begins the upload id of an upload at the staging key, so that its object is found again whatever
+ * `verify` says by then.
+ */
 const STAGING_MARK = '~'
 
 /**
- * Begins the upload id of an upload whose bytes the store itself holds to a SHA-256: `=`, the digest, `:`. Every URL for
- * it is bound to these bytes, whatever the backend finds out about the store later. No store's id starts with a mark.
+ * Begins the upload id of an upload whose bytes the store itself holds to a SHA-256: `=`, the
+ * digest, `:`. Every URL for it is bound to these bytes, whatever the backend finds out about the
+ * store later. No store's id starts with a mark.
  */
 const BOUND = /^=([0-9a-f]{64}):/
 

@@ -19,8 +19,9 @@ const RESCUE_SECONDS = 60
 export type S3Session = S3Credentials & { readonly expiration: Date }
 
 /**
- * What a session may do: write below `blobs/`, and nothing else. The second statement holds against whatever else would
- * allow a read, such as a bucket that everybody may read. (MinIO refuses `NotAction`, which would say it shorter.)
+ * What a session may do: write below `blobs/`, and nothing else. The second statement holds against
+ * whatever else would allow a read, such as a bucket that everybody may read. (MinIO refuses
+ * `NotAction`, which would say it shorter.)
  */
 export function uploadPolicy({ connection, keys }: Pick<S3Context, 'connection' | 'keys'>): object {
   const below = (object: string): string => `arn:aws:s3:::${connection.bucket}/${object}`
@@ -34,9 +35,9 @@ export function uploadPolicy({ connection, keys }: Pick<S3Context, 'connection' 
 }
 
 /**
- * Opens a session that may only write uploads, by AssumeRole at the store's own endpoint (AWS "AssumeRole"; MinIO
- * serves it for every user, and takes any role). undefined: this store gives none. Throws `unavailable` where it did
- * not answer, or had no time.
+ * Opens a session that may only write uploads, by AssumeRole at the store's own endpoint (AWS
+ * "AssumeRole"; MinIO serves it for every user, and takes any role). undefined: this store gives
+ * none. Throws `unavailable` where it did not answer, or had no time.
  */
 export async function openUploadSession(context: S3Context, seconds: number): Promise<S3Session | undefined> {
   const { options, connection } = context
@@ -109,9 +110,9 @@ function readSession(xml: string): S3Session | undefined {
 }
 
 /**
- * Keeps one session open and renews it in time: returns credentials that outlive a URL of `seconds`, as far as a
- * session of seven days can. Renewals wait for each other. While the store opens none, what is left of the last one
- * serves shorter URLs.
+ * Keeps one session open and renews it in time: returns credentials that outlive a URL of
+ * `seconds`, as far as a session of seven days can. Renewals wait for each other. While the store
+ * opens none, what is left of the last one serves shorter URLs.
  */
 export function keepSession(
   open: (seconds: number) => Promise<S3Session>,

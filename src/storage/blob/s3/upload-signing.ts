@@ -5,7 +5,10 @@ import type { S3Credentials } from './options.js'
 import type { SignUrl } from './signer.js'
 import { keepSession, openUploadSession } from './upload-session.js'
 
-/** Who signs upload URLs: a session that may only write, the `uploadCredentials` option, or what signs all else. */
+/**
+ * Who signs upload URLs: a session that may only write, the `uploadCredentials` option, or what
+ * signs all else.
+ */
 export type UploadSigner = 'session' | 'uploadCredentials' | 'credentials'
 
 /** What was found about upload URLs. */
@@ -14,9 +17,13 @@ export interface UploadVerdict {
   /** With these credentials, through the endpoint at which it was seen. */
   readonly copying: CopyProbe['copying']
   readonly answer: string
-  /** Through which endpoint: that of the clients, or, where that says nothing, that of this server. */
+  /**
+   * Through which endpoint: that of the clients, or, where that says nothing, that of this server.
+   */
   readonly seenThrough: 'publicEndpoint' | 'endpoint'
-  /** The store takes no other bytes than those whose SHA-256 is signed, whatever headers come along. */
+  /**
+   * The store takes no other bytes than those whose SHA-256 is signed, whatever headers come along.
+   */
   readonly bound: boolean
   /** Why no upload URL must be handed out; undefined where it may. */
   readonly blocked: string | undefined
@@ -25,7 +32,10 @@ export interface UploadVerdict {
 export interface UploadSigning {
   /** What was found last; undefined before `find` has ended once. */
   readonly known: UploadVerdict | undefined
-  /** Tries what is not known yet, once; what said nothing is tried again in the background after a while. */
+  /**
+   * Tries what is not known yet, once; what said nothing is tried again in the background after a
+   * while.
+   */
   find(): Promise<UploadVerdict>
   /** Signs for the public endpoint with what the verdict names. */
   signer(): Promise<SignUrl>
@@ -48,7 +58,10 @@ const AGAIN_MS = 60_000
 /** Of the sessions with which is tried, in seconds. */
 const TRIAL_SECONDS = 300
 
-/** Finds out how upload URLs can be signed so that they let a client write its own bytes and do nothing else. */
+/**
+ * Finds out how upload URLs can be signed so that they let a client write its own bytes and do
+ * nothing else.
+ */
 export function createUploadSigning(context: S3Context, dependencies: UploadSigningDependencies): UploadSigning {
   const { options, connection } = context
   const session = keepSession(async (seconds) => {
@@ -101,7 +114,8 @@ export function createUploadSigning(context: S3Context, dependencies: UploadSign
       const seen = await through(signedBy, publicEndpoint)
       const said = seen.copying !== 'unclear' && seen.copying !== 'unusable'
       if (said || publicEndpoint === options.endpoint) return { ...seen, signedBy, seenThrough: 'publicEndpoint' }
-      // this server may not reach it, or not as clients do; what the store itself refuses, it refuses behind any name
+      // this server may not reach it, or not as clients do; what the store itself refuses, it
+      // refuses behind any name
       const inside = await through(signedBy, options.endpoint)
       if (inside.copying === 'refused') return { ...inside, signedBy, seenThrough: 'endpoint' }
       return { ...seen, signedBy, seenThrough: 'publicEndpoint' }
@@ -122,7 +136,8 @@ export function createUploadSigning(context: S3Context, dependencies: UploadSign
     })
     if (limited !== undefined) {
       const seen = await tryWith(limited)
-      // a session reads nothing whatever; what a key of the administrator reads (public objects, say) nobody knows
+      // a session reads nothing whatever; what a key of the administrator reads (public objects,
+      // say) nobody knows
       if (isHarmless(seen) && limited === 'session') return verdictOf(seen, { bound: canBind(seen) })
       if (limited === 'uploadCredentials') {
         const powerless = isHarmless(seen) && isHarmless(await tryWith('credentials'))
@@ -137,7 +152,8 @@ export function createUploadSigning(context: S3Context, dependencies: UploadSign
   /** What may do less than our own credentials, where there is such a thing. */
   async function limitedSigner(): Promise<'session' | 'uploadCredentials' | undefined> {
     if (dependencies.uploadCredentials !== undefined) return 'uploadCredentials'
-    // the registry of AWS's regions has its STS elsewhere, and AWS refuses headers that are not signed
+    // the registry of AWS's regions has its STS elsewhere, and AWS refuses headers that are not
+    // signed
     if (options.endpoint === undefined) return undefined
     return session(TRIAL_SECONDS).then(
       () => 'session' as const,

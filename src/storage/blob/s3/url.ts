@@ -17,9 +17,11 @@ const PARAMETERS = [
 ]
 
 /**
- * Reads `s3://BUCKET[/PREFIX]?endpoint=URL&publicEndpoint=URL&region=us-east-1&pathStyle=true&ca=FILE`; further parameters are the options of the same name
- * (`verify`, `bindPayload`, `createBucket`, `storageClass`, `serverSideEncryption`, `kmsKeyId`). Credentials are never part of the URL.
- * `ca` names a PEM file, which is read here. Throws StorageError `unsupported` that names what is wrong.
+ * Reads
+ * `s3://BUCKET[/PREFIX]?endpoint=URL&publicEndpoint=URL&region=us-east-1&pathStyle=true&ca=FILE`;
+ * further parameters are the options of the same name (`verify`, `bindPayload`, `createBucket`,
+ * `storageClass`, `serverSideEncryption`, `kmsKeyId`). Credentials are never part of the URL. `ca`
+ * names a PEM file, which is read here. Throws StorageError `unsupported` that names what is wrong.
  */
 export function s3OptionsFromUrl(text: string): S3StorageOptions {
   const match = /^s3:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?$/.exec(text)
