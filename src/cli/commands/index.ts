@@ -3,6 +3,7 @@ import { copyStorage } from './copy-storage.js'
 import { doctor } from './doctor.js'
 import { health } from './health.js'
 import { inspect } from './inspect.js'
+import { login } from './login.js'
 import { memberAdd, memberList, memberRemove } from './member.js'
 import { reindex } from './reindex.js'
 import { remote } from './remote.js'
@@ -32,6 +33,7 @@ export const commands: readonly Command[] = [
   visibility,
   inspect,
   remote,
+  login,
   doctor,
   health,
   sweep,

@@ -1,4 +1,5 @@
 /** The page in a real browser, through `serve`: what people do, end to end, with bytes compared by a real client. */
+import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,6 +22,7 @@ import {
 } from '../harness/browser.js'
 import { COMMAND_LINES, commandLineMissing } from '../harness/cli-build.js'
 import { type CommandLineUser, makeCommandLineUser } from '../harness/command-line.js'
+import { CLI } from '../harness/paths.js'
 import { startServeOn } from '../harness/s3-registry.js'
 import { freePort, type ServeRegistry, startServe } from '../harness/server.js'
 
@@ -43,9 +45,14 @@ const digestOf = async (file: string): Promise<string> =>
     .update(await readFile(file))
     .digest('hex')
 
-/** The client has no library at all before a remote is its default. */
+/** The client has no library at all before it is signed in, by the line that the page shows. */
 async function useRemote(registry: ServeRegistry): Promise<void> {
-  await registry.operate(['remote', 'local', '--user', 'admin', '--write'], { HOME: cli.home })
+  const { status, stderr } = spawnSync(process.execPath, [CLI, 'login', registry.url], {
+    env: { ...process.env, HOME: cli.home },
+    input: `${registry.token}\n`,
+    encoding: 'utf8',
+  })
+  expect([status, stderr]).toEqual([0, `sif-library is the active remote now: ${registry.url}\n`])
 }
 
 /** What a real client pulls with the line that the page shows; the digest of its bytes. */
