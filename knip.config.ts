@@ -13,6 +13,7 @@ const config: KnipConfig = {
     'src/core/extension.ts!',
     'src/extensions/*/index.ts!',
     'src/client/index.ts!',
+    'src/sif/index.ts!',
     'src/adapters/{express,koa,fastify,node,fetch}.ts!',
     'src/storage/blob/{index,memory,filesystem/index,s3/index}.ts!',
     'src/storage/metadata/{index,sqlite/index,postgres/index}.ts!',

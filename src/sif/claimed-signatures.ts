@@ -1,5 +1,5 @@
 /** What signature objects claim: nothing here is proven. */
-import type { Descriptor, SifLink } from './layout.js'
+import type { SifLink, SifObject } from './layout.js'
 import type { Pieces } from './source.js'
 
 /** `legacy`: of Singularity 3.5 and older, over data alone. `unknown`: neither of the others, or not read. */
@@ -18,13 +18,13 @@ export interface SifSignature {
 /** Signatures that are read; a file with more is judged as one that was not read. */
 export const maxSignatures = 64
 const maxSignatureBytes = 1024 * 1024
-export const dssePayloadType = 'application/vnd.sylabs.sif-metadata+json'
+const dssePayloadType = 'application/vnd.sylabs.sif-metadata+json'
 
 const decoder = new TextDecoder()
 
 const clearSigned = '-----BEGIN PGP SIGNED MESSAGE-----'
 
-export function signatureFormatOf(bytes: Uint8Array | undefined): SifSignatureFormat {
+function signatureFormatOf(bytes: Uint8Array | undefined): SifSignatureFormat {
   if (bytes === undefined) return 'unknown'
   const text = decoder.decode(bytes)
   try {
@@ -42,17 +42,16 @@ export function signatureFormatOf(bytes: Uint8Array | undefined): SifSignatureFo
   }
 }
 
-export function signatureSpans(descriptors: readonly Descriptor[]): readonly Descriptor[] {
-  return descriptors
-    .filter(({ object }) => object.type === 'signature' && object.size <= maxSignatureBytes)
-    .slice(0, maxSignatures)
+/** Those that are read. */
+export function readableSignatures(objects: readonly SifObject[]): readonly SifObject[] {
+  return objects.filter(({ type, size }) => type === 'signature' && size <= maxSignatureBytes).slice(0, maxSignatures)
 }
 
-export function claimedSignatures(pieces: Pieces, descriptors: readonly Descriptor[]): readonly SifSignature[] {
-  return descriptors
-    .filter(({ object }) => object.type === 'signature')
+export function claimedSignatures(pieces: Pieces, objects: readonly SifObject[]): readonly SifSignature[] {
+  return objects
+    .filter(({ type }) => type === 'signature')
     .slice(0, maxSignatures)
-    .map(({ object }) => ({
+    .map((object) => ({
       object: object.id,
       format: signatureFormatOf(pieces.get(object)),
       covers: object.link,

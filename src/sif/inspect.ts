@@ -1,7 +1,6 @@
 /** What a SIF file says of itself, from as few bytes as possible. Anybody may have made the file. */
-import { claimedSignatures, maxSignatures, type SifSignature, signatureSpans } from './claimed-signatures.js'
+import { claimedSignatures, maxSignatures, readableSignatures, type SifSignature } from './claimed-signatures.js'
 import {
-  type Descriptor,
   headerSize,
   isProblem,
   notASif,
@@ -86,20 +85,11 @@ const nothing: Omit<SifInspection, 'state' | 'reason'> = {
   ...{ signatures: [], sboms: [], oci: null, notes: [] },
 }
 
-/** A file that was opened: its inspection, and what else a judge of its signatures reads. */
-export interface OpenedSif {
-  readonly inspection: SifInspection
-  /** The first 128 bytes. */
-  readonly header: Uint8Array
-  readonly descriptors: readonly Descriptor[]
-  readonly pieces: Pieces
-}
-
 const metadataName = 'inspect-metadata.json'
 const ociConfigName = 'oci-config.json'
 
-function jsonObject(descriptors: readonly Descriptor[], name: string): SifObject | undefined {
-  return descriptors.find(({ object }) => object.type === 'json' && object.name === name)?.object
+function jsonObject(objects: readonly SifObject[], name: string): SifObject | undefined {
+  return objects.find((object) => object.type === 'json' && object.name === name)
 }
 
 interface Contents {
@@ -110,14 +100,14 @@ interface Contents {
   readonly sboms: readonly SifObject[]
 }
 
-function contentsOf(descriptors: readonly Descriptor[]): Contents {
-  const first = (type: SifObject['type']) => descriptors.find(({ object }) => object.type === type)?.object
+function contentsOf(objects: readonly SifObject[]): Contents {
+  const first = (type: SifObject['type']) => objects.find((object) => object.type === type)
   return {
     definition: first('definition'),
-    metadata: jsonObject(descriptors, metadataName),
+    metadata: jsonObject(objects, metadataName),
     labels: first('labels'),
-    ociConfig: jsonObject(descriptors, ociConfigName),
-    sboms: descriptors.flatMap(({ object }) => (object.type === 'sbom' ? [object] : [])),
+    ociConfig: jsonObject(objects, ociConfigName),
+    sboms: objects.filter(({ type }) => type === 'sbom'),
   }
 }
 
@@ -190,45 +180,42 @@ function ociArch(oci: OciFacts): string | null {
   return archs.size === 1 ? ([...archs][0] ?? null) : null
 }
 
-function refused(
-  { state, reason }: SifProblem,
-  header: SifHeader | null,
-  bytes: Uint8Array,
-  pieces: Pieces,
-): OpenedSif {
-  return { inspection: { ...nothing, state, reason, header }, header: bytes, descriptors: [], pieces }
-}
+const refused = ({ state, reason }: SifProblem, header: SifHeader | null = null): SifInspection => ({
+  ...nothing,
+  ...{ state, reason, header },
+})
 
-/** Reads header, table, texts and claimed signatures; the source's errors are the caller's. */
-export async function openSif(source: SifSource): Promise<OpenedSif> {
+/**
+ * Inspects a SIF file: one read of 64 KiB for most images, 16 MiB in all at the most. Never throws for what the file
+ * holds; what `source.read` throws is thrown on.
+ */
+export async function inspectSif(source: SifSource): Promise<SifInspection> {
+  if (source.size < headerSize) return refused(notASif)
   const pieces = createPieces(source, readBudget)
-  const front = { offset: 0, size: Math.min(frontSize, source.size) }
-  if (source.size < headerSize) return refused(notASif, null, new Uint8Array(0), pieces)
-  await pieces.fetch([front])
-  const headerBytes = pieces.get({ offset: 0, size: headerSize }) ?? new Uint8Array(0)
-  const parsed = parseHeader(headerBytes, source.size)
-  if (isProblem(parsed)) return refused(parsed, null, headerBytes, pieces)
+  await pieces.fetch([{ offset: 0, size: Math.min(frontSize, source.size) }])
+  const parsed = parseHeader(pieces.get({ offset: 0, size: headerSize }) ?? new Uint8Array(0), source.size)
+  if (isProblem(parsed)) return refused(parsed)
   const { header, table } = parsed
   await pieces.fetch([table])
-  const descriptors = parseTable(pieces.get(table) ?? new Uint8Array(0), source.size)
-  if (isProblem(descriptors)) return refused(descriptors, header, headerBytes, pieces)
+  const objects = parseTable(pieces.get(table) ?? new Uint8Array(0), source.size)
+  if (isProblem(objects)) return refused(objects, header)
 
-  const contents = contentsOf(descriptors)
+  const contents = contentsOf(objects)
   const { definition, metadata, labels, ociConfig, sboms } = contents
   const counted = sboms.slice(0, maxSboms).filter(({ sbom }) => countedMembers[sbom?.format ?? ''] !== undefined)
-  const upTo = (limit: number, ...objects: readonly (SifObject | undefined)[]): readonly SifObject[] =>
-    objects.filter((object) => object !== undefined && object.size <= limit) as readonly SifObject[]
+  const upTo = (limit: number, ...some: readonly (SifObject | undefined)[]): readonly SifObject[] =>
+    some.filter((object) => object !== undefined && object.size <= limit) as readonly SifObject[]
   await pieces.fetch([
     ...upTo(maxDefinition, definition),
     ...upTo(maxJson, metadata, labels, ociConfig, ...counted),
-    ...signatureSpans(descriptors).map(({ object }) => object),
+    ...readableSignatures(objects),
   ])
-  const oci = await readOci(pieces, descriptors)
-  const partitions = descriptors.flatMap(({ object }) => (object.partition === undefined ? [] : [object.partition]))
+  const oci = await readOci(pieces, objects)
+  const partitions = objects.flatMap(({ partition }) => partition ?? [])
   const primary = partitions.find(({ role }) => role === 'primary-system')
-  const signatureCount = descriptors.filter(({ object }) => object.type === 'signature').length
+  const signatureCount = objects.filter(({ type }) => type === 'signature').length
   const texts = textsOfFile(pieces, contents, oci)
-  const inspection: SifInspection = {
+  return {
     ...texts,
     state: 'sif',
     reason: null,
@@ -237,8 +224,8 @@ export async function openSif(source: SifSource): Promise<OpenedSif> {
     arch: primary?.arch ?? (oci === undefined ? null : ociArch(oci)),
     encrypted: partitions.some((partition) => partition.encrypted),
     signed: signatureCount > 0,
-    objects: descriptors.map(({ object }) => object),
-    signatures: claimedSignatures(pieces, descriptors),
+    objects,
+    signatures: claimedSignatures(pieces, objects),
     sboms: sboms.slice(0, maxSboms).map((object) => sbomOf(pieces, object)),
     oci: oci ?? null,
     notes: [
@@ -247,13 +234,4 @@ export async function openSif(source: SifSource): Promise<OpenedSif> {
       ...(signatureCount > maxSignatures ? [`${signatureCount} signatures, of which ${maxSignatures} are read`] : []),
     ],
   }
-  return { inspection, header: headerBytes, descriptors, pieces }
-}
-
-/**
- * Inspects a SIF file: one read of 64 KiB for most images, 16 MiB in all at the most. Never throws for what the file
- * holds; what `source.read` throws is thrown on.
- */
-export async function inspectSif(source: SifSource): Promise<SifInspection> {
-  return (await openSif(source)).inspection
 }

@@ -20,11 +20,11 @@ import {
 } from './codes.js'
 
 export const headerSize = 128
-export const descriptorSize = 585
+const descriptorSize = 585
 /** Slots of a table that is read. Ordinary images have 48. */
-export const maxDescriptors = 4096
+const maxDescriptors = 4096
 /** Of `extra` in a descriptor. */
-export const extraOffset = 201
+const extraOffset = 201
 
 const groupMask = 0x0fffffff
 const groupMark = 0xf
@@ -160,14 +160,6 @@ export function parseHeader(bytes: Uint8Array, fileSize: number): SifProblem | {
   return { header, table: { offset, size: slots * descriptorSize } }
 }
 
-/** A descriptor in use: the object, and the bytes that say so. */
-export interface Descriptor {
-  readonly object: SifObject
-  readonly bytes: Uint8Array
-  /** Group as it stands in the file, mark bits included. */
-  readonly rawGroup: number
-}
-
 function linkOf(raw: number): SifLink | null {
   if (raw >>> 28 === groupMark) return (raw & groupMask) === 0 ? null : { group: raw & groupMask }
   return raw === 0 ? null : { object: raw }
@@ -198,7 +190,7 @@ function extraOf(type: SifObjectType, extra: Uint8Array): Partial<SifObject> {
   return {}
 }
 
-function parseDescriptor(bytes: Uint8Array, fileSize: number): SifProblem | Descriptor {
+function parseDescriptor(bytes: Uint8Array, fileSize: number): SifProblem | SifObject {
   const fields = view(bytes)
   const code = fields.getInt32(0, true)
   const type = objectTypeOf(code)
@@ -211,7 +203,7 @@ function parseDescriptor(bytes: Uint8Array, fileSize: number): SifProblem | Desc
   if (offset < headerSize) return damaged(`object ${id} lies inside the header`)
   if (offset + size > fileSize) return damaged(`object ${id} ends behind the end of the file`)
   const group = rawGroup & groupMask
-  const object = {
+  return {
     id,
     type,
     code,
@@ -224,27 +216,25 @@ function parseDescriptor(bytes: Uint8Array, fileSize: number): SifProblem | Desc
     modifiedAt: timeOf(fields.getBigInt64(49, true)),
     ...extraOf(type, bytes.subarray(extraOffset)),
   }
-  return { object, bytes, rawGroup }
 }
 
 export function isProblem(value: object): value is SifProblem {
   return 'reason' in value
 }
 
-/** The used descriptors of a table, in its order. One that breaks the format makes the whole file damaged. */
-export function parseTable(bytes: Uint8Array, fileSize: number): SifProblem | readonly Descriptor[] {
-  const found: Descriptor[] = []
+/** The objects of a table, in its order. One that breaks the format makes the whole file damaged. */
+export function parseTable(bytes: Uint8Array, fileSize: number): SifProblem | readonly SifObject[] {
+  const found: SifObject[] = []
   const ids = new Set<number>()
   for (let at = 0; at + descriptorSize <= bytes.length; at += descriptorSize) {
     // a bool of Go: every byte but 0 is true
     if (bytes[at + 4] === 0) continue
-    const descriptor = parseDescriptor(bytes.subarray(at, at + descriptorSize), fileSize)
-    if (isProblem(descriptor)) return descriptor
-    const { id } = descriptor.object
-    if (ids.has(id)) return damaged(`two objects have the id ${id}`)
-    ids.add(id)
-    found.push(descriptor)
+    const object = parseDescriptor(bytes.subarray(at, at + descriptorSize), fileSize)
+    if (isProblem(object)) return object
+    if (ids.has(object.id)) return damaged(`two objects have the id ${object.id}`)
+    ids.add(object.id)
+    found.push(object)
   }
-  const primaries = found.filter(({ object }) => object.partition?.role === 'primary-system')
+  const primaries = found.filter(({ partition }) => partition?.role === 'primary-system')
   return primaries.length > 1 ? damaged('it has two primary partitions') : found
 }

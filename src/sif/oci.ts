@@ -1,6 +1,5 @@
 /** OCI-SIF: an image of OCI inside a SIF file, as a root index, manifests, configurations and layers. */
-import type { Descriptor } from './layout.js'
-import { hexOf } from './layout.js'
+import { hexOf, type SifObject } from './layout.js'
 import type { ByteSpan, Pieces } from './source.js'
 import { listOf, membersOf, parseJson, type SifTexts, textsOf } from './texts.js'
 
@@ -53,9 +52,9 @@ interface Documents {
   readonly notes: string[]
 }
 
-function documentsOf(pieces: Pieces, blobs: readonly Descriptor[]): Documents {
+function documentsOf(pieces: Pieces, blobs: readonly SifObject[]): Documents {
   const places = new Map<string, ByteSpan>()
-  for (const { object } of blobs) if (object.digest !== undefined) places.set(object.digest, object)
+  for (const object of blobs) if (object.digest !== undefined) places.set(object.digest, object)
   const notes: string[] = []
   const note = (text: string): undefined => {
     if (notes.length < 16) notes.push(text)
@@ -103,17 +102,17 @@ async function manifestOf(entry: Readonly<Record<string, unknown>>, documents: D
 }
 
 /** undefined where the file is no OCI-SIF. Three small documents after the layers: one read for most files. */
-export async function readOci(pieces: Pieces, descriptors: readonly Descriptor[]): Promise<OciFacts | undefined> {
-  const root = descriptors.find(({ object }) => object.type === 'oci-root-index')
+export async function readOci(pieces: Pieces, objects: readonly SifObject[]): Promise<OciFacts | undefined> {
+  const root = objects.find(({ type }) => type === 'oci-root-index')
   if (root === undefined) return undefined
-  const blobs = descriptors.filter(({ object }) => object.type === 'oci-blob')
-  if (root.object.size > maxDocument)
+  const blobs = objects.filter(({ type }) => type === 'oci-blob')
+  if (root.size > maxDocument)
     return { manifests: [], cosign: [], notes: ['the OCI root index is too large to be read'] }
-  await pieces.fetch([root, ...blobs.filter(({ object }) => object.size <= small)].map(({ object }) => object))
+  await pieces.fetch([root, ...blobs.filter(({ size }) => size <= small)])
   const documents = documentsOf(pieces, blobs)
-  const bytes = pieces.get(root.object)
+  const bytes = pieces.get(root)
   const index = membersOf(parseJson(bytes))
-  if (bytes === undefined || (await sha256(bytes)) !== root.object.digest)
+  if (bytes === undefined || (await sha256(bytes)) !== root.digest)
     documents.notes.push('the OCI root index has other bytes than its digest says')
   const manifests: OciManifest[] = []
   const cosign: string[] = []

@@ -341,6 +341,19 @@ export const memberTests: MetadataGroup = {
       await accounts.updateUser(bob.id, { groups: [] })
       assert.deepEqual((await accounts.findToken(bobs))?.roles, { one: 'reader' })
     },
+    'end with their entity: one of the same name has none of them': async (context) => {
+      const { accounts, entities } = context.store
+      const bob = await accounts.createUser(newUser(context, 'bob'))
+      await makeEntities(context, 'genomics')
+      await accounts.setMember({ entity: 'genomics', kind: 'user', name: 'bob', role: 'writer', createdAt: 1 })
+      const { id } = (await entities.findByName('genomics')) ?? { id: '' }
+      await entities.delete(id, { now: 2 })
+      assert.deepEqual(await accounts.listMembers('genomics'), [])
+      await makeEntities(context, 'genomics')
+      assert.deepEqual(await accounts.listMembers('genomics'), [])
+      const token = await accounts.createToken(newToken(context, bob.id))
+      assert.deepEqual((await accounts.findToken(token.hash))?.roles, {})
+    },
     'end with their user: who takes the name over is no member': async (context) => {
       const { accounts } = context.store
       await accounts.createUser(newUser(context, 'bob'))

@@ -52,7 +52,7 @@ export interface Listing {
 
 /** Rows that a page looks at, where there is a filter. */
 const scannedAtOnce = 500
-const maxScanned = 1500
+const maxScanned = 1000
 /** Rows that are sorted for a page. */
 const maxNarrow = 500
 /** Entities that have a branch of their own. */
