@@ -1,4 +1,4 @@
-/** `npm start`: builds the JavaScript when the sources are newer than the build, then serves on the embedded defaults. Arguments go to `sif-library serve`. */
+/** `npm start`: builds the JavaScript and the web page when the sources are newer than the build, then serves on the embedded defaults. Arguments go to `sif-library serve`. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -16,9 +16,13 @@ if (!isBuilt) {
   const started = performance.now()
   console.error('building …')
   // types and CommonJS are for those who install the package: `npm run build` makes them too
-  const args = [`${root}node_modules/tsup/dist/cli-default.js`, '--silent', '--no-dts', '--format', 'esm']
-  const built = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
-  if (built.status !== 0) process.exit(built.status ?? 1)
+  for (const args of [
+    ['node_modules/tsup/dist/cli-default.js', '--silent', '--no-dts', '--format', 'esm'],
+    ['node_modules/vite/bin/vite.js', 'build', '--config', 'src/ui/vite.config.ts', '--logLevel', 'warn'],
+  ]) {
+    const built = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+    if (built.status !== 0) process.exit(built.status ?? 1)
+  }
   // the page needs tools that npm ci leaves out; without it images are served all the same
   const vite = `${root}node_modules/vite/bin/vite.js`
   if (existsSync(vite))
