@@ -222,11 +222,8 @@ async function readTables(file: string, tables: readonly string[]): Promise<Reco
         .map((row) => row.name as string)
       const selected = connection.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`)([])
       // counts of downloads follow within seconds
-      return selected.map((row) =>
-        Object.fromEntries(
-          columns.filter((column) => column !== 'download_count').map((column) => [column, row[column]]),
-        ),
-      )
+      const kept = columns.filter((column) => column !== 'download_count' && column !== 'last_pulled_at')
+      return selected.map((row) => Object.fromEntries(kept.map((column) => [column, row[column]])))
     }
     return Object.fromEntries(tables.map((table) => [table, rows(table)]))
   } finally {

@@ -77,11 +77,19 @@ test('a lookup by tag is three lookups, each in one index', () => {
   ])
 })
 
-test('a token is found by its hash, one lookup in each table', () => {
+test('a token is found by its hash, and the roles of its user by theirs: one lookup in each table', () => {
   const sql = [...statements].find((text) => text.includes('t.hash = ?'))
   expect(planOf(sql ?? '')).toEqual([
     expect.stringMatching(/^SEARCH t USING INDEX \S+ \(hash=\?\)$/),
     expect.stringMatching(/^SEARCH u USING INDEX \S+ \(id=\?\)$/),
+    'CORRELATED SCALAR SUBQUERY 1',
+    expect.stringMatching(/^SEARCH m USING INDEX \S+ \(subject=\? AND kind=\?\)$/),
+    expect.stringMatching(/^SEARCH e USING INDEX \S+ \(id=\?\)$/),
+    'CORRELATED SCALAR SUBQUERY 2',
+    // the groups of the user, from their JSON
+    expect.stringMatching(/^SCAN list VIRTUAL TABLE/),
+    expect.stringMatching(/^SEARCH m USING INDEX \S+ \(subject=\? AND kind=\?\)$/),
+    expect.stringMatching(/^SEARCH e USING INDEX \S+ \(id=\?\)$/),
   ])
 })
 
