@@ -63,8 +63,15 @@ export async function listTokens(
 ): Promise<readonly AccessToken[]> {
   const { user } = read<{ user?: string }>(tokensQuery, given)
   const { name } = await whose(useCase, user)
-  return (await useCase.accounts.listTokens(name)).map(tokenOf)
+  const { principal } = useCase.asker
+  const tokens = await useCase.accounts.listTokens(name)
+  // a token that may do less than its user knows of itself alone
+  const isLimited = (principal?.scopes?.length ?? 0) > 0 && !(await mayAdminister(useCase))
+  return tokens.filter(({ id }) => !isLimited || id === principal?.credential).map(tokenOf)
 }
+
+const mayAdminister = async ({ asker }: UseCase): Promise<boolean> =>
+  asker.principal !== null && (await asker.may('admin', registryResource))
 
 /** Whether `scope` allows nothing that none of `granted` allows. */
 function isWithin(granted: readonly string[], scope: string): boolean {
@@ -129,7 +136,7 @@ export async function revokeToken(useCase: UseCase, id: string): Promise<void> {
   const { asker, accounts } = useCase
   const unknown = new LibraryError('not-found', 'no such access token')
   if (!asker.isOperator) {
-    const isAdmin = asker.principal !== null && (await asker.may('admin', registryResource))
+    const isAdmin = await mayAdminister(useCase)
     const own = isAdmin ? undefined : (await listTokens(useCase)).find((token) => token.id === id)
     if (!isAdmin && own === undefined) throw unknown
   }

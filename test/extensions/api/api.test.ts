@@ -206,6 +206,15 @@ test('tokens are made once, listed without their secret, and revoked', async () 
   expectStatus(await world.call('POST', '/api/v1/tokens', { token: made.token, body: {} }), 403)
   expectStatus(await world.call('POST', '/api/v1/tokens', { token: made.token, body: { scopes: ['push'] } }), 403)
   expectStatus(await world.call('DELETE', `/api/v1/tokens/${made.id}`, { token: 'bob' }), 404)
+  // a token of limited scope sees and revokes itself alone
+  const other = expectStatus(
+    await world.call('POST', '/api/v1/tokens', { token: 'alice', body: { label: 'other' } }),
+    201,
+  ).json.data
+  const seen = expectStatus(await world.call('GET', '/api/v1/tokens', { token: made.token }), 200).json.data
+  expect(seen.map(({ id }: { id: string }) => id)).toEqual([made.id])
+  expectStatus(await world.call('DELETE', `/api/v1/tokens/${other.id}`, { token: made.token }), 404)
+  expectStatus(await world.call('DELETE', `/api/v1/tokens/${other.id}`, { token: 'alice' }), 204)
   expectStatus(await get('/tokens?user=alice', 'bob'), 403)
   expectStatus(await get('/tokens?user=alice', 'admin'), 200)
   expectStatus(await get('/tokens'), 401)
