@@ -39,7 +39,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'package',
-          globalSetup: 'test/e2e/harness/left-behind.ts',
+          globalSetup: ['test/e2e/harness/built.ts', 'test/e2e/harness/left-behind.ts'],
           include: ['test/package/**/*.test.ts', 'test/examples/**/*.test.ts'],
           testTimeout: 240_000,
           hookTimeout: 240_000,
@@ -49,7 +49,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'e2e',
-          globalSetup: 'test/e2e/harness/left-behind.ts',
+          globalSetup: ['test/e2e/harness/built.ts', 'test/e2e/harness/left-behind.ts'],
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 900_000,

@@ -15,7 +15,7 @@ async function runSnippet<T>(code: string, given: object, declares: string): Pro
 }
 
 test('every snippet is looked at here', () => {
-  expect([snippets('js').length, snippets('ts').length]).toEqual([4, 3])
+  expect([snippets('js').length, snippets('ts').length]).toEqual([5, 3])
 })
 
 /** What TypeScript says of a file that is not there. */
@@ -107,9 +107,29 @@ test('the built-in accounts', async () => {
   expect(named.sort()).toEqual(Object.keys(library.accounts).sort())
 })
 
+test('members of an entity', async () => {
+  const library = open()
+  await library.accounts.addUser({ name: 'bob' })
+  const { token } = await library.accounts.createToken({ user: 'bob' })
+  await library.accounts.addUser({ name: 'genomics' })
+  const { token: own } = await library.accounts.createToken({ user: 'genomics' })
+  expect((await makeEntity(library, 'genomics', { token: own })).status).toBe(201)
+  const [set = '', list = '', remove = ''] = (snippets('js')[3] ?? '').split('\n')
+  await runSnippet(set, { library }, 'undefined')
+  const members = await runSnippet<readonly object[]>(
+    list.replace('await', 'const members = await'),
+    { library },
+    'members',
+  )
+  expect(members).toMatchObject([{ entity: 'genomics', kind: 'user', name: 'bob', role: 'reader' }])
+  expect((await library.accounts.findToken(token))?.userName).toBe('bob')
+  await runSnippet(remove, { library }, 'undefined')
+  expect(await library.accounts.members.list('genomics')).toEqual([])
+})
+
 test('a bent policy', async () => {
   const authenticate = (): Principal => ({ id: '1', name: 'alice', groups: ['release'] })
-  const auth = await runSnippet<Required<AuthHooks>>(snippets('js')[3] ?? '', { authenticate }, 'auth')
+  const auth = await runSnippet<Required<AuthHooks>>(snippets('js')[4] ?? '', { authenticate }, 'auth')
   const request = { method: 'DELETE', path: '/', query: '', headers: {}, body: { kind: 'none' } } as const
   const may = (action: Action, entity: string): boolean | Promise<boolean> =>
     auth.authorize({

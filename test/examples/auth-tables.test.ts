@@ -49,6 +49,17 @@ async function useEverything(library: Library, asked: Asked): Promise<void> {
   expect((await ask(library, 'DELETE /v1/images/e/c/n:latest?arch=amd64', asked)).status).toBe(200)
 }
 
+/** What people change of places, and ask of the registry. */
+async function steerEverything(library: Library): Promise<void> {
+  const control = library.as({ id: '1', name: 'x' })
+  const description = 'what it is'
+  await control.entities.update('e', { description, quotaBytes: 10 ** 9 })
+  await control.collections.update('e/c', { description })
+  await control.containers.update('e/c/n', { description })
+  expect((await control.events.list()).items.length).toBeGreaterThan(0)
+  await control.containers.delete('e/c/n')
+}
+
 test('the table of actions is what `authorize` is asked', async () => {
   const asked: AuthorizeQuestion[] = []
   const library = open({
@@ -61,6 +72,7 @@ test('the table of actions is what `authorize` is asked', async () => {
     },
   })
   await useEverything(library, {})
+  await steerEverything(library)
   const documented = rows('| action | asked for |').flatMap(([action = '', kinds = '']) =>
     kinds.split(', ').flatMap((kind) => (kind === '' ? [] : [`${action.replaceAll('`', '')} ${kind}`])),
   )

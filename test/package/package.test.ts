@@ -57,7 +57,7 @@ test('entries.json, the exports of package.json and the tarball say the same', (
 
 test('the tarball holds what is needed and nothing else', () => {
   const known =
-    /^(dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|dist\/cli\/THIRD-PARTY-NOTICES\.txt|(docs|examples|deploy)\/.+|package\.json|config\.schema\.json|[A-Z]+\.md|LICENSE)$/
+    /^(dist\/.+\.(js|cjs|d\.ts|d\.cts|map)|dist\/(cli|ui)\/THIRD-PARTY-NOTICES\.txt|dist\/ui\/(index\.html|manifest\.json|icon\.svg(\.br|\.gz)?|assets\/[\w.-]+\.(js|css)(\.br|\.gz)?)|(docs|examples|deploy)\/.+|package\.json|config\.schema\.json|[A-Z]+\.md|LICENSE)$/
   expect(packed.files.filter((file) => !known.test(file))).toEqual([])
   expect(packed.files.filter((file) => /test\.|\bspec|fixture|node_modules/i.test(file))).toEqual([])
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) expect(packed.files).toContain(file)

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** `dist/ui`, beside the built entry. */
-export const builtFolder: string = fileURLToPath(new URL('./ui/', import.meta.url))
+/** `dist/ui`, beside the built entry; asked when it is wanted, because a bundle of the host may know no URL of its own. */
+const builtFolder = (): string => fileURLToPath(new URL('./ui/', import.meta.url))
 
 /** One file, as it is and compressed. */
 export interface PageFile {
@@ -40,7 +40,7 @@ interface Manifest {
 }
 
 /** Reads the manifest and what it names: some hundred kilobytes. Throws where the page was not built. */
-export async function readPageFiles(folder: string): Promise<PageFiles> {
+export async function readPageFiles(folder: string = builtFolder()): Promise<PageFiles> {
   const manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')) as Manifest
   const entries = Object.entries(manifest.files).map(async ([path, { compressed, ...facts }]) => {
     const [plain, br, gzip] = await Promise.all([

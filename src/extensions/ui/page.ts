@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type ExtensionHost, LibraryError, type LibraryRequest, type LibraryResponse } from '../../core/extension.js'
 import { basePath, isViewPath, renderDocument } from './document.js'
-import { builtFolder, type PageFile, type PageFiles, readPageFiles } from './files.js'
+import { type PageFile, type PageFiles, readPageFiles } from './files.js'
 import { documentHeaders, fileHeaders } from './headers.js'
 import type { PageConfig, UiOptions } from './options.js'
 
@@ -66,7 +66,7 @@ async function originOfStore({ storage }: ExtensionHost): Promise<string | undef
 }
 
 export function createPage(host: ExtensionHost, options: UiOptions): Page {
-  const { frameAncestors = ["'self'"], folder = builtFolder, home: _home, ...config } = options
+  const { frameAncestors = ["'self'"], folder, home: _home, ...config } = options
   const pageConfig: PageConfig = config
   let files: Promise<PageFiles> | undefined
   let headers = documentHeaders({ storeOrigin: undefined, frameAncestors })

@@ -45,27 +45,6 @@ export async function describeOfficially(file: string): Promise<OfficialDescript
   return code === 0 ? (JSON.parse(stdout) as OfficialDescription) : undefined
 }
 
-export interface OfficialJudgement {
-  readonly holds: boolean
-  readonly error?: string
-  readonly signatures: readonly {
-    readonly id: number
-    readonly error?: string
-    readonly fingerprint?: string
-    readonly verified: readonly number[]
-  }[]
-}
-
-/** What `verify` of the clients finds with these keys. */
-export async function judgeOfficially(
-  file: string,
-  keys: { readonly pgp?: readonly string[]; readonly pem?: readonly string[]; readonly legacy?: boolean } = {},
-): Promise<OfficialJudgement> {
-  const { pgp = [], pem = [], legacy = false } = keys
-  const flags = [...pgp.flatMap((each) => ['--pgp', each]), ...pem.flatMap((each) => ['--pem', each])]
-  return JSON.parse(await siftool('judge', file, ...flags, ...(legacy ? ['--legacy'] : []))) as OfficialJudgement
-}
-
 /** Folder of the official library's own test files: `images`, `keys`, `input`. */
 export async function officialFiles(): Promise<string> {
   const out = await runOk('go', {
