@@ -177,7 +177,7 @@ describe('accounts beside a running server', () => {
     expect((await clientOf(url, brief).call('GET', '/v1/token-status')).status).toBe(404)
     const wrong = await command(['token', 'create', '--user', 'alice', '--scope', 'fly', ...at])
     expect([wrong.code, wrong.stdout]).toEqual([2, ''])
-    expect(wrong.stderr).toContain('"fly" does not start with one of pull, push, delete, admin')
+    expect(wrong.stderr).toContain('"fly" does not start with one of pull, push, delete, manage, admin')
   })
 })
 

@@ -61,7 +61,8 @@ test('the tarball holds what is needed and nothing else', () => {
   expect(packed.files.filter((file) => !known.test(file))).toEqual([])
   expect(packed.files.filter((file) => /test\.|\bspec|fixture|node_modules/i.test(file))).toEqual([])
   for (const file of ['README.md', 'CHANGELOG.md', 'LICENSE']) expect(packed.files).toContain(file)
-  expect(packed.unpackedSize).toBeLessThan(6 * 1024 * 1024)
+  // half of it are source maps
+  expect(packed.unpackedSize).toBeLessThan(9 * 1024 * 1024)
 })
 
 test('the documents of the tarball link to what is in it', async () => {
