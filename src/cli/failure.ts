@@ -1,5 +1,6 @@
 /** What ends a command: the words for stderr and the exit code. */
 import { isLibraryError } from 'sif-library'
+import { isRegistryError } from 'sif-library/client'
 import { isMetadataError } from 'sif-library/metadata'
 import { isStorageError } from 'sif-library/storage'
 import { whoseFile } from './owner.js'
@@ -48,6 +49,8 @@ export function toFailure(error: unknown): Failure {
   if (error instanceof UsageError) return { exitCode: 2, message, unforeseen: false }
   if (error instanceof WorkError) return { exitCode: 1, message, unforeseen: false }
   if (isLibraryError(error)) return { exitCode: error.status === 400 ? 2 : 1, message, unforeseen: error.status >= 500 }
+  // of a registry elsewhere: its server log knows more
+  if (isRegistryError(error)) return { exitCode: error.status === 400 ? 2 : 1, message, unforeseen: false }
   // `unsupported`: options of a storage that contradict each other, or a package that is not installed
   if (isStorageError(error))
     return { exitCode: error.code === 'unsupported' ? 2 : 1, message: `storage: ${message}`, unforeseen: false }

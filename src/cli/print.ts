@@ -24,6 +24,41 @@ export function printJson(terminal: Terminal, value: unknown): void {
   terminal.out(JSON.stringify(value, null, 2))
 }
 
+/** Rows of a list: as they are, for programs, and as people read them. */
+export interface Rows {
+  readonly values: readonly object[]
+  readonly shown: readonly Readonly<Record<string, string>>[]
+  /** There are more. */
+  readonly isCut: boolean
+}
+
+export function printRows(
+  terminal: Terminal,
+  { json, csv }: { readonly json: boolean; readonly csv: boolean },
+  { values, shown }: Rows,
+): void {
+  if (json) printJson(terminal, values)
+  else if (csv) printCsv(terminal, values)
+  else for (const line of formatTable(shown)) terminal.out(line)
+}
+
+/** A cell of RFC 4180; a text that a spreadsheet would run as a formula begins with an apostrophe. */
+function csvCell(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  const text = plainLine(typeof value === 'object' ? JSON.stringify(value) : String(value))
+  const harmless = typeof value === 'string' && /^[=+\-@]/.test(text) ? `'${text}` : text
+  return /[",\n\r]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless
+}
+
+/** Names of the members, then a line for each row. Nothing at all for no rows. */
+export function printCsv(terminal: Terminal, rows: readonly object[]): void {
+  const [first] = rows
+  if (first === undefined) return
+  const names = Object.keys(first)
+  terminal.out(names.join(','))
+  for (const row of rows) terminal.out(names.map((name) => csvCell(row[name as never])).join(','))
+}
+
 /** For work that failed midway: what it did stays done. */
 export function printJsonOfFailure(terminal: Terminal, soFar: object, error: unknown): void {
   printJson(terminal, { ...soFar, error: error instanceof Error ? error.message : String(error) })

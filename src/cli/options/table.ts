@@ -55,6 +55,10 @@ export interface Settings {
   readonly scope: readonly string[]
   readonly expires: number | undefined
   readonly url: string | undefined
+  readonly tokenFile: string | undefined
+  readonly csv: boolean
+  readonly limit: number
+  readonly yes: boolean
   readonly write: boolean
   readonly create: boolean
   readonly withToken: boolean
@@ -201,7 +205,15 @@ export const optionTable: OptionTable = {
     shown: 'all that the user may do',
   },
   expires: optional(duration(), 'how long the token works', 'until it is revoked'),
-  url: optional(url(), 'URL of the registry', 'its public URL, or where serve on this data folder listens'),
+  url: optional(
+    url(),
+    'URL of the registry',
+    'remote: its public URL, or where serve on this data folder listens; list, usage, activity, tag, untag, delete and quota: this data folder',
+  ),
+  tokenFile: optional(text('FILE'), 'file with an access token, for the registry that --url names'),
+  csv: switchedOff('print CSV for spreadsheets'),
+  limit: withDefault(count(), 'rows at the most', '1000'),
+  yes: switchedOff('do it; without it, only what would go is said'),
   write: switchedOff('merge the entry into ~/.singularity/remote.yaml and ~/.apptainer/remote.yaml and make it active'),
   create: switchedOff('make it, and what it lies in, where it is not there yet'),
   hideMissing: switchedOff(
