@@ -132,6 +132,7 @@ export function createHttpControl(send: Send): Control {
       update: async (path, digest, body) => data(imageAt(path, digest), { method: 'PATCH', body }),
       delete: async (path, digest) => done(imageAt(path, digest), { method: 'DELETE' }),
       preview: async (path, digest) => data(imageAt(path, digest), { method: 'DELETE', query: { preview: true } }),
+      details: async (path, digest) => data([...imageAt(path, digest), 'details']),
       // a browser shows no script where a redirect leads
       pullUrl: async (path, digest) =>
         (await data<{ readonly url: string }>([...imageAt(path, digest), 'download'], { query: { redirect: false } }))

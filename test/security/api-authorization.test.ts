@@ -96,6 +96,7 @@ const table: Readonly<Record<string, Entry>> = {
   'history.list': { method: 'GET', path: `${container}/history`, action: 'pull' },
   'images.list': { method: 'GET', path: `${container}/images`, action: 'pull' },
   'images.get': { method: 'GET', path: image, action: 'pull' },
+  'images.details': { method: 'GET', path: `${image}/details`, action: 'pull' },
   'images.update': { method: 'PATCH', path: image, action: 'push', body: () => ({ description: 'x' }) },
   'images.delete': { method: 'DELETE', path: `${image}?preview`, action: 'delete' },
   'images.download': { method: 'GET', path: `${image}/download`, action: 'pull', ok: [303] },

@@ -4,6 +4,7 @@
  *
  * What whoever asks may not see is as good as absent: `not-found` for both.
  */
+import type { SifInspection } from '../../sif/index.js'
 import type {
   AccessToken,
   ActivityEvent,
@@ -255,6 +256,8 @@ export interface Control {
     /** The image with its tags. */
     delete(path: string, digest: string): Promise<void>
     preview(path: string, digest: string): Promise<DeletionPreview>
+    /** What its file says of itself: objects, architecture, definition file, labels, claimed signatures. */
+    details(path: string, digest: string): Promise<SifInspection>
     /** A URL that downloads the image, for as long as a slow pull takes. Counts as a pull. */
     pullUrl(path: string, digest: string): Promise<string>
   }

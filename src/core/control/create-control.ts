@@ -88,6 +88,7 @@ export function createControl({ services, accounts, run }: ControlParts, asker: 
       update: bind(images.updateImage),
       delete: bind(images.deleteImage),
       preview: bind(images.previewImage),
+      details: bind(images.inspectImage),
       pullUrl: bind(images.pullUrl),
     },
     uploads: {

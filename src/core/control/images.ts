@@ -1,10 +1,12 @@
 /** Images: list, look at, describe, delete, hand out. */
 import { z } from 'zod'
+import type { SifInspection } from '../../sif/index.js'
 import type { ContainerRecord, ImageInContainer, ImageSummary } from '../../storage/metadata/contract.js'
 import type { Resource } from '../auth/policy.js'
 import { imageResource } from '../auth/resources.js'
 import { LibraryError } from '../http/errors.js'
 import { handOut } from '../images/hand-out.js'
+import { inspectionOf } from '../images/inspections.js'
 import { checkArch, containerPath, hashFromDigest } from '../model/references.js'
 import { activityOf } from './activity.js'
 import { canOf } from './asker.js'
@@ -119,6 +121,15 @@ export async function getImage(useCase: UseCase, path: string, digest: string, g
   const query = read<WithCan>(canShape, given)
   const found = await findImage(useCase, { path, digest, action: 'pull' })
   return imageOf(useCase, { container: found.container, image: await summaryOf(useCase, found), query })
+}
+
+/** What the file says of itself, under the rule of its bytes: a definition file may hold secrets. */
+export async function inspectImage(useCase: UseCase, path: string, digest: string): Promise<SifInspection> {
+  const { image, container } = await findImage(useCase, { path, digest, action: 'pull' })
+  const inspection = await inspectionOf(useCase.services, image)
+  if (inspection === undefined)
+    throw new LibraryError('not-found', `no such image: ${containerPath(container)}:${hashFromDigest(image.digest)}`)
+  return inspection
 }
 
 export async function imageById(useCase: UseCase, { image, container }: ImageInContainer): Promise<Image> {

@@ -156,6 +156,19 @@ const tagChange: z.ZodType<TagChange> = z
   })
   .meta({ id: 'ControlTagChange' })
 
+/** The rest of it stands in docs/sif.md: it grows with the reader. */
+const inspection: z.ZodType<object> = z.looseObject({
+  state: z.enum(['sif', 'not-a-sif', 'damaged', 'not-understood']),
+  reason: z.string().nullable(),
+  kind: z.string().nullable(),
+  arch: z.string().nullable(),
+  signed: known,
+  encrypted: known,
+  objects: z.array(z.looseObject({ id: z.int(), type: z.string(), size: bytes })),
+  definition: z.looseObject({ text: z.string(), truncated: z.boolean() }).nullable(),
+  labels: z.record(z.string(), z.string()).nullable(),
+})
+
 const preview: z.ZodType<DeletionPreview> = z
   .object({ path, collections: z.int(), containers: z.int(), images: z.int(), tags: z.int(), bytes })
   .meta({ id: 'ControlDeletionPreview' })
@@ -283,6 +296,7 @@ export const controlRecords: {
   readonly newAccessToken: z.ZodType<NewAccessToken>
   readonly partTarget: z.ZodType<PartTarget>
   readonly preview: z.ZodType<DeletionPreview>
+  readonly inspection: z.ZodType<object>
   readonly pullStep: z.ZodType<PullStep>
   readonly session: z.ZodType<Session>
   readonly space: z.ZodType<Space>
@@ -305,6 +319,7 @@ export const controlRecords: {
   newAccessToken,
   partTarget,
   preview,
+  inspection,
   pullStep,
   session,
   space,

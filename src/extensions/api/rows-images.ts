@@ -142,6 +142,16 @@ export function imageRows(host: ExtensionHost): readonly ExtensionRoute[] {
       respond: deleted,
     }),
     rowOf(host, {
+      name: 'images.details',
+      method: 'GET',
+      path: `${image}/details`,
+      summary: 'What the file of an image says of itself: objects, definition file, labels, claimed signatures',
+      asks: 'pull',
+      answer: dataOf(controlRecords.inspection),
+      run: (call) => call.control.images.details(containerOf(call), call.params.digest ?? ''),
+      respond: (value) => answered(value),
+    }),
+    rowOf(host, {
       name: 'images.download',
       method: 'GET',
       path: `${image}/download`,

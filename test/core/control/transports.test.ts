@@ -145,6 +145,8 @@ describe.each(Object.keys(transports))('%s', (name) => {
     const url = await alice.images.pullUrl(path, one)
     const answer = await world.call('GET', url)
     expect(answer.bytes).toEqual(bytesOf(`${name} one`))
+    expect(await alice.images.details(path, one)).toMatchObject({ state: 'not-a-sif', objects: [] })
+    expect(await reasonOf(alice.images.details(path, 'f'.repeat(64)))).toBe('not-found')
     expect(await reasonOf(alice.images.get(path, 'f'.repeat(64)))).toBe('not-found')
     expect(await reasonOf(alice.images.get(path, 'no digest'))).toBe('invalid-name')
   })
