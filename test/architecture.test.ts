@@ -200,9 +200,9 @@ const uiImports = importRule(
   ({ from, target, typeOnly }) =>
     from === 'src/ui/vite.config.ts' ||
     isInside(target, 'src/ui') ||
-    (typeOnly && target === 'src/core/control/records.ts') ||
+    (typeOnly && ['src/core/control/records.ts', 'src/sif/index.ts'].includes(target)) ||
     uiPackages.includes(target),
-  'the page knows itself, the types of the records and what the build bundles into it',
+  'the page knows itself, the types of the records and of SIF files, and what the build bundles into it',
 )
 
 const testingImports = importRule(
@@ -603,6 +603,8 @@ const samples: readonly (readonly [keyof typeof rules, path: string, text: strin
   ['clientImports', 'src/client/x.ts', "import { createHash } from 'node:crypto'", 1],
   ['clientImports', 'src/client/x.ts', "import type { X } from '../core/control/records.js'", undefined],
   ['uiImports', 'src/ui/x.ts', "import { x } from '../core/control/records.js'", 1],
+  ['uiImports', 'src/ui/x.ts', "import { x } from '../sif/index.js'", 1],
+  ['uiImports', 'src/ui/x.ts', "import type { X } from '../sif/index.js'", undefined],
   ['uiImports', 'src/ui/x.ts', "import { readFile } from 'node:fs/promises'", 1],
   ['uiImports', 'src/ui/x.ts', "import { signal } from '@preact/signals'", undefined],
   ['surroundings', 'src/core/x.ts', 'const a = 1\nconst secret = process.env.SECRET', 2],

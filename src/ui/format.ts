@@ -43,6 +43,13 @@ export const dateTime = (date: string): string => moment.format(new Date(date))
 
 export const dayOf = (date: string): string => day.format(new Date(date))
 
+/** Text that anybody may have written: what is invisible, or turns the line around, is shown as `<U+202E>`. */
+export const visible = (text: string): string =>
+  text.replace(
+    /(?![\n\r\t])[\p{Cc}\p{Bidi_Control}]/gu,
+    (character) => `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`,
+  )
+
 /** `8c1f04ab` of a digest, as people compare them. */
 export const shortHash = (digest: string): string => digest.slice(0, 8)
 

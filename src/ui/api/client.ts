@@ -13,6 +13,7 @@ import type {
   PartTarget,
   PullStep,
   Session,
+  SifInspection,
   Space,
   StartedUpload,
   Stats,
@@ -202,6 +203,9 @@ export const api = {
       list(`${container(path)}/images`, query, signal),
     get: (path: string, digest: string, signal?: AbortSignal): Promise<Image> =>
       call('GET', `images/${escapePath(path)}/${digest}`, { signal }),
+    /** What the file of the image says of itself. */
+    details: (path: string, digest: string, signal?: AbortSignal): Promise<SifInspection> =>
+      call('GET', `images/${escapePath(path)}/${digest}/details`, { signal }),
     delete: (path: string, digest: string): Promise<void> => call('DELETE', `images/${escapePath(path)}/${digest}`),
     /** Leads to the bytes; a browser saves them. */
     downloadUrl: (path: string, digest: string): string =>

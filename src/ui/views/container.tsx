@@ -1,4 +1,4 @@
-/** A container: how to pull it, its tags with their history, its settings. */
+/** A container: how to pull it, its tags with their history, what its images hold, its settings. */
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { Link, useLocation } from 'wouter-preact'
@@ -19,6 +19,7 @@ import { TabPanel, Tabs } from '../parts/tabs.js'
 import { announce } from '../state/announce.js'
 import { useLoaded } from '../state/loading.js'
 import { EventList } from './activity.js'
+import { type DetailsTab, ImageDetails } from './container/image-details.js'
 import { PullCard } from './container/pull-card.js'
 import { TagTable } from './container/tag-table.js'
 
@@ -47,13 +48,15 @@ async function load(path: string, digest: string | undefined, signal: AbortSigna
   return { container, tags: tags.items, image }
 }
 
-type TabName = 'tags' | 'activity' | 'settings'
+type TabName = 'tags' | DetailsTab | 'activity' | 'settings'
+
+const isOfImage = (tab: TabName): tab is DetailsTab => tab === 'definition' || tab === 'labels' || tab === 'contents'
 
 export function ContainerView({ params }: ContainerParams): JSX.Element {
   const path = `${params.entity}/${params.collection}/${params.container}`
   const digest = params.digest?.replace(/^sha256[:.]/, '')
   const heading = usePage(path)
-  const [tab, setTab] = useState<TabName>('tags')
+  const [wantedTab, setTab] = useState<TabName>('tags')
   const [choice, setChoice] = useState<{ readonly tag: string; readonly arch: string }>()
   const [preview, setPreview] = useState<DeletionPreview>()
   const [menuError, setMenuError] = useState<ApiError>()
@@ -71,6 +74,7 @@ export function ContainerView({ params }: ContainerParams): JSX.Element {
     tags.find(({ tag, arch }) => tag === container.latest?.tag && arch === container.latest.arch) ??
     tags[0]
   const shownDigest = image?.digest ?? chosen?.digest
+  const shownName = image === undefined ? `${chosen?.tag} ${chosen?.arch}` : shortHash(image.digest)
 
   const askToDelete = async (): Promise<void> => {
     setMenuError(undefined)
@@ -90,6 +94,13 @@ export function ContainerView({ params }: ContainerParams): JSX.Element {
         </>
       ),
     },
+    ...(shownDigest !== undefined && can.includes('pull')
+      ? [
+          { id: 'definition' as const, label: <>{t('details.definition')}</> },
+          { id: 'labels' as const, label: <>{t('details.labels')}</> },
+          { id: 'contents' as const, label: <>{t('details.contents')}</> },
+        ]
+      : []),
     ...(can.includes('manage')
       ? [
           { id: 'activity' as const, label: <>{t('container.activity')}</> },
@@ -97,6 +108,8 @@ export function ContainerView({ params }: ContainerParams): JSX.Element {
         ]
       : []),
   ]
+  // another container, or its last image gone: the tab may be gone too
+  const tab = tabs.some(({ id }) => id === wantedTab) ? wantedTab : 'tags'
 
   return (
     <>
@@ -184,6 +197,9 @@ export function ContainerView({ params }: ContainerParams): JSX.Element {
                 ) : (
                   <TagTable container={container} tags={tags} reload={found.reload} />
                 ))}
+              {isOfImage(tab) && shownDigest !== undefined && (
+                <ImageDetails path={path} digest={shownDigest} name={shownName} tab={tab} />
+              )}
               {tab === 'activity' && <EventList query={{ container: path }} />}
               {tab === 'settings' && (
                 <div class="pad">
@@ -211,13 +227,7 @@ export function ContainerView({ params }: ContainerParams): JSX.Element {
           </section>
         </div>
         <aside class="stack">
-          {shownDigest !== undefined && (
-            <Facts
-              path={path}
-              digest={shownDigest}
-              title={image === undefined ? `${chosen?.tag} ${chosen?.arch}` : shortHash(image.digest)}
-            />
-          )}
+          {shownDigest !== undefined && <Facts path={path} digest={shownDigest} title={shownName} />}
           <Pulls container={container} />
         </aside>
       </div>

@@ -8,6 +8,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { installS3Server, type RunningS3Server, startMinio } from '../../../scripts/s3-servers.mjs'
 import { makeSif } from '../../fixtures/sif.js'
+import { json, partition, sifFile, signature, TYPES } from '../../fixtures/sif-file.js'
 import { describeWhen } from '../harness/availability.js'
 import {
   browserMissing,
@@ -198,6 +199,106 @@ describePage('through a filesystem, at the root', () => {
     await page.getByRole('alertdialog').getByRole('button', { name: 'Delete tag' }).click()
     await page.getByRole('button', { name: 'More for stable amd64' }).waitFor({ state: 'detached' })
     expect(errors).toEqual([])
+  })
+
+  it('shows what the file of the chosen image says of itself, as text alone', async () => {
+    const { page, errors, origins, addresses } = await visitor()
+    await signIn(page, registry)
+    const hostile =
+      'Bootstrap: docker\nFrom: alpine\n<img src=x onerror=alert(1)> https://evil.example/ \u202etxt.exe\n'
+    const labels = { 'org.label-schema.version': '1.2', '<b>maintainer</b>': 'Ann <javascript:alert(1)>' }
+    const pgp = '-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{"version":1}\n'
+    const full = [
+      { type: TYPES.definition, bytes: Buffer.from(hostile) },
+      { type: TYPES.labels, bytes: json(labels) },
+      partition(),
+      signature(Buffer.from(pgp), { fingerprint: 'AB'.repeat(20) }),
+    ]
+    const twice = [
+      { type: TYPES.generic, bytes: randomBytes(8), id: 1 },
+      { ...partition(), id: 1 },
+    ]
+    const image = { url: registry.url, path: 'admin/tools/told' }
+    const upload = async (tag: string, bytes: Uint8Array): Promise<void> => {
+      const file = join(folder, `${tag}.sif`)
+      await writeFile(file, bytes)
+      await uploadFiles(page, { ...image, tags: tag, files: [file] })
+    }
+    await upload('full', sifFile(full))
+    await upload('bare', sifFile([{ ...partition(), bytes: randomBytes(64) }]))
+    await upload('broken', sifFile(twice))
+
+    // nothing is asked before a tab is opened; what fails is asked for again
+    const asked = (): number => addresses.filter((address) => address.endsWith('/details')).length
+    await page.goto(`${registry.url}/ui/images/admin/tools/told`)
+    await page.getByLabel('Tag', { exact: true }).selectOption('full')
+    await page.getByRole('heading', { level: 2, name: 'full amd64' }).waitFor()
+    expect(asked()).toBe(0)
+    let isBroken = true
+    await page.route('**/details', (route) => (isBroken ? route.abort() : route.continue()))
+    await page.getByRole('tab', { name: 'Tags' }).focus()
+    await page.keyboard.press('ArrowRight')
+    const panel = (name: string) => page.getByRole('tabpanel', { name, exact: true })
+    await panel('Definition').getByRole('alert').filter({ hasText: 'does not answer' }).waitFor()
+    isBroken = false
+    await panel('Definition').getByRole('button', { name: 'Try again' }).click()
+
+    const definition = panel('Definition').getByRole('group', { name: 'Definition file' })
+    expect(await definition.textContent()).toBe(hostile.replace('\u202e', '<U+202E>'))
+    await definition.focus()
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('PRE')
+    await panel('Definition').getByRole('button', { name: 'Copy the definition file' }).click()
+    await page.getByText('Copied', { exact: true }).waitFor({ state: 'attached' })
+    expect(await page.evaluate('navigator.clipboard.readText()')).toBe(hostile)
+
+    const rowsOf = async (tab: string, table: string): Promise<string[][]> => {
+      await page.getByRole('tab', { name: tab, exact: true }).click()
+      const rows = await panel(tab).getByRole('table', { name: table }).getByRole('row').all()
+      return Promise.all(rows.map((row) => row.locator('th, td').allTextContents()))
+    }
+    expect(await rowsOf('Labels', 'Labels')).toEqual([['Label', 'Value'], ...Object.entries(labels).sort()])
+    expect(await rowsOf('Contents', 'Objects')).toEqual([
+      ['Id', 'Type', 'Bytes', 'Details'],
+      ['1', 'definition', `${Buffer.byteLength(hostile)}`, ''],
+      ['2', 'labels', `${json(labels).length}`, ''],
+      ['3', 'partition', `${partition().bytes.length}`, 'squash, squashfs, primary-system, amd64'],
+      ['4', 'signature', `${pgp.length}`, 'sha256'],
+    ])
+    expect(await rowsOf('Contents', 'Claimed signatures')).toEqual([
+      ['Id', 'Format', 'Covers', 'Claimed key'],
+      ['4', 'pgp', 'group 1', 'AB'.repeat(20)],
+    ])
+    await panel('Contents').getByText('Nothing here is verified').waitFor()
+    // one failed, one answered for all three tabs; no text became a link, an element or a request
+    expect(asked()).toBe(2)
+    expect(await page.getByRole('tabpanel').locator('a, img, b').count()).toBe(0)
+    expect([...origins]).toEqual([registry.url])
+    expect(errors.filter((error) => !error.includes('net::ERR_FAILED'))).toEqual([])
+
+    await page.getByLabel('Tag', { exact: true }).selectOption('bare')
+    await panel('Contents').getByText('partition').waitFor()
+    await page.getByRole('tab', { name: 'Labels', exact: true }).click()
+    await panel('Labels').getByText('This image carries no labels').waitFor()
+    await page.getByRole('tab', { name: 'Definition', exact: true }).click()
+    await panel('Definition').getByText('This image carries no definition file').waitFor()
+    await page.getByLabel('Tag', { exact: true }).selectOption('broken')
+    await panel('Definition').getByText('breaks the SIF format').waitFor()
+    await panel('Definition').getByText('two objects have the id 1').waitFor()
+
+    for (const [scheme, width] of [
+      ['light', 1280],
+      ['dark', 320],
+    ] as const) {
+      const reader = await visitor({ scheme, width, bypassPolicy: true })
+      await reader.page.goto(`${registry.url}/ui/images/admin/tools/told`)
+      await reader.page.getByLabel('Tag', { exact: true }).selectOption('full')
+      for (const name of ['Definition', 'Labels', 'Contents']) {
+        await reader.page.getByRole('tab', { name, exact: true }).click()
+        await reader.page.getByRole('tabpanel', { name, exact: true }).getByText('full amd64').waitFor()
+        await checkAccessibility(reader.page, name)
+        expect(await overflowOf(reader.page), name).toBe(0)
+      }
+    }
   })
 
   it('hides what is private from strangers, in the words of what is absent', async () => {
