@@ -19,6 +19,20 @@ const distAlias = Object.keys(entries).map((name) => ({
 
 const shared = { environment: 'node' as const, testTimeout: 20_000, hookTimeout: 60_000 }
 
+const e2e = {
+  ...shared,
+  globalSetup: ['test/e2e/harness/built.ts', 'test/e2e/harness/left-behind.ts'],
+  testTimeout: 300_000,
+  hookTimeout: 900_000,
+}
+
+/** They measure how long somebody waits, or start whole systems: nothing else runs beside them. */
+const alone = [
+  'test/e2e/{containers,deploy}.test.ts',
+  'test/e2e/{ui,postgres}/*.test.ts',
+  'test/e2e/s3/clusters.test.ts',
+]
+
 export default defineConfig({
   test: {
     // Vitest's default leaves a core idle; half of what a test file does is waiting
@@ -45,17 +59,8 @@ export default defineConfig({
           hookTimeout: 240_000,
         },
       },
-      {
-        test: {
-          ...shared,
-          name: 'e2e',
-          globalSetup: ['test/e2e/harness/built.ts', 'test/e2e/harness/left-behind.ts'],
-          include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 900_000,
-          fileParallelism: false,
-        },
-      },
+      { test: { ...e2e, name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: alone } },
+      { test: { ...e2e, name: 'e2e-alone', include: alone, fileParallelism: false } },
     ],
   },
 })

@@ -124,6 +124,7 @@ if (nodes.length > 0) {
   if (!unitOnly) {
     await suite('package')
     await suite('e2e')
+    await suite('e2e-alone')
   }
 }
 

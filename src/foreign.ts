@@ -1,6 +1,8 @@
 /**
- * Values that others made: Node, a driver, a hook, another copy of this package. They are judged by what they carry, never by `instanceof`: under Jest and in every context of
- * `node:vm`, the errors and bytes of Node itself come from another realm, whose Error and Uint8Array are not those of this code. For bytes there is `isUint8Array` of node:util/types.
+ * Values that others made: Node, a driver, a hook, another copy of this package. They are judged by
+ * what they carry, never by `instanceof`: under Jest and in every context of `node:vm`, the errors
+ * and bytes of Node itself come from another realm, whose Error and Uint8Array are not those of
+ * this code. For bytes there is `isUint8Array` of node:util/types.
  */
 /** Text that an object carries under this name. */
 export function textIn(value: unknown, name: string): string | undefined {

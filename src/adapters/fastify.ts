@@ -12,11 +12,15 @@ import { normalizePrefix, urlBelow } from './prefix.js'
 
 export interface LibraryPluginOptions {
   readonly library: Pick<Library, 'handle'>
-  /** Path that the registry lives under, such as `/library`; Fastify's own option. Default: the root. */
+  /**
+   * Path that the registry lives under, such as `/library`; Fastify's own option. Default: the
+   * root.
+   */
   readonly prefix?: string
   /**
-   * For the host's own root, beside the mount: only paths of extensions that clients look for there (`/v2/`, `/pks/`)
-   * are answered, and no prefix is taken off: give the paths themselves as prefix, such as `/v2`. Default: false.
+   * For the host's own root, beside the mount: only paths of extensions that clients look for there
+   * (`/v2/`, `/pks/`) are answered, and no prefix is taken off: give the paths themselves as
+   * prefix, such as `/v2`. Default: false.
    */
   readonly root?: boolean
 }
@@ -25,8 +29,9 @@ export interface LibraryPluginOptions {
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /**
- * Mounts a registry as an encapsulated plugin: the host's content type parsers stay as they are, its hooks run. Paths that are not the registry's go to the host's 404
- * handler. Hooks of the registry see the `FastifyRequest` as `request.native`.
+ * Mounts a registry as an encapsulated plugin: the host's content type parsers stay as they are,
+ * its hooks run. Paths that are not the registry's go to the host's 404 handler. Hooks of the
+ * registry see the `FastifyRequest` as `request.native`.
  */
 export async function libraryPlugin(
   instance: FastifyInstance,

@@ -13,13 +13,20 @@ export interface FetchOptions {
   /** Path that the registry lives under, where the host does not strip it. Default: the root. */
   readonly prefix?: string
   /**
-   * For the host's own root, beside the mount: only paths of extensions that clients look for there (`/v2/`, `/pks/`)
-   * are answered, and no prefix is taken off: hand on the request as it came. Default: false.
+   * For the host's own root, beside the mount: only paths of extensions that clients look for there
+   * (`/v2/`, `/pks/`) are answered, and no prefix is taken off: hand on the request as it came.
+   * Default: false.
    */
   readonly root?: boolean
-  /** Answer 404 where the path is not ours, for hosts without a next handler. Default: false, and `undefined` is returned. */
+  /**
+   * Answer 404 where the path is not ours, for hosts without a next handler. Default: false, and
+   * `undefined` is returned.
+   */
   readonly fallback?: boolean
-  /** What hooks see as `request.native`, made of the arguments that the host calls with. Default: the `Request`. */
+  /**
+   * What hooks see as `request.native`, made of the arguments that the host calls with. Default:
+   * the `Request`.
+   */
   readonly native?: (request: Request, ...rest: readonly unknown[]) => unknown
 }
 
@@ -99,7 +106,10 @@ function toResponse({ status, headers, body }: LibraryResponse): Response {
   )
 }
 
-/** Makes a Fetch handler; it answers undefined where the path is not ours, with the request untouched, or 404 with `fallback`. */
+/**
+ * Makes a Fetch handler; it answers undefined where the path is not ours, with the request
+ * untouched, or 404 with `fallback`.
+ */
 export function libraryFetch(
   library: Pick<Library, 'handle'>,
   options: FetchOptions & { readonly fallback: true },

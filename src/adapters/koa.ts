@@ -30,11 +30,14 @@ export interface KoaContext {
 export type LibraryMiddleware = (ctx: KoaContext, next: () => Promise<unknown>) => Promise<void>
 
 export interface KoaOptions {
-  /** Path that the registry lives under, such as `/library`. Default: the root, or where koa-mount put us. */
+  /**
+   * Path that the registry lives under, such as `/library`. Default: the root, or where koa-mount
+   * put us.
+   */
   readonly prefix?: string
   /**
-   * For the host's own root, beside the mount: only paths of extensions that clients look for there (`/v2/`, `/pks/`)
-   * are answered, and no prefix is taken off. Default: false.
+   * For the host's own root, beside the mount: only paths of extensions that clients look for there
+   * (`/v2/`, `/pks/`) are answered, and no prefix is taken off. Default: false.
    */
   readonly root?: boolean
 }
@@ -48,7 +51,10 @@ function toBody(body: LibraryResponse['body'], res: ServerResponse): unknown {
   return isUint8Array(body) ? Buffer.from(body.buffer, body.byteOffset, body.byteLength) : toReadable(body, res)
 }
 
-/** Mounts a registry; paths that are not its own go on to the next middleware with their request untouched. Hooks see `ctx` as `request.native`. */
+/**
+ * Mounts a registry; paths that are not its own go on to the next middleware with their request
+ * untouched. Hooks see `ctx` as `request.native`.
+ */
 export function libraryMiddleware(library: Pick<Library, 'handle'>, options: KoaOptions = {}): LibraryMiddleware {
   const { root = false } = options
   const prefix = root ? '' : normalizePrefix(options.prefix)

@@ -1,4 +1,7 @@
-/** What the hosts on Node's http have in common: from IncomingMessage to LibraryRequest, from LibraryResponse to the socket. */
+/**
+ * What the hosts on Node's http have in common: from IncomingMessage to LibraryRequest, from
+ * LibraryResponse to the socket.
+ */
 import { type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
@@ -6,7 +9,10 @@ import { isUint8Array } from 'node:util/types'
 import type { Library, LibraryRequest, LibraryResponse, RequestBody } from '../core/index.js'
 import { cutOff, isAnswered, isGone, readHeaders } from './node-http2.js'
 
-/** How long a client that was answered early may go on sending before it is cut off: enough to read the answer. */
+/**
+ * How long a client that was answered early may go on sending before it is cut off: enough to read
+ * the answer.
+ */
 const lingerMs = 30_000
 
 export interface NodeExchange {
@@ -15,7 +21,10 @@ export interface NodeExchange {
   readonly url: string
   /** What hooks get to see as the host's own request. */
   readonly native: unknown
-  /** Where a body parser of the host leaves what it read. Looked at only when the stream was really read. */
+  /**
+   * Where a body parser of the host leaves what it read. Looked at only when the stream was really
+   * read.
+   */
   readonly parsed?: unknown
   /** A stream that the host put in front of the request. */
   readonly payload?: AsyncIterable<Uint8Array> | undefined
@@ -25,7 +34,8 @@ export interface NodeExchange {
 
 function readBody(req: IncomingMessage, { parsed, payload }: NodeExchange): RequestBody {
   if (payload !== undefined) return { kind: 'stream', stream: payload }
-  // Only what a parser really read counts: body-parser of Express 4 and Koa sets `{}` without having read a byte
+  // Only what a parser really read counts: body-parser of Express 4 and Koa sets `{}` without
+  // having read a byte
   if (req.readableDidRead)
     return isUint8Array(parsed) ? { kind: 'bytes', bytes: parsed } : { kind: 'parsed', value: parsed }
   const length = req.headers['content-length']
@@ -85,8 +95,9 @@ class NodeLibraryRequest implements LibraryRequest {
 }
 
 /**
- * After the answer, drops what a refused upload still sends, so that the client can read the answer and the connection serves its next request. Node does that only for
- * bodies that nobody began to read, and without an end.
+ * After the answer, drops what a refused upload still sends, so that the client can read the answer
+ * and the connection serves its next request. Node does that only for bodies that nobody began to
+ * read, and without an end.
  */
 function dropRest(req: IncomingMessage, res: ServerResponse): void {
   if (req.readableEnded || req.destroyed) return
@@ -99,11 +110,17 @@ function dropRest(req: IncomingMessage, res: ServerResponse): void {
   })
 }
 
-/** Requests of one HTTP/1 connection that may wait for their answers: clients and proxies ask for one at a time. */
+/**
+ * Requests of one HTTP/1 connection that may wait for their answers: clients and proxies ask for
+ * one at a time.
+ */
 const maxPipelined = 32
 const pipelined = new WeakMap<Socket, number>()
 
-/** Counts a request of its connection; false where too many wait already. Their answers would wait in memory until the client reads. */
+/**
+ * Counts a request of its connection; false where too many wait already. Their answers would wait
+ * in memory until the client reads.
+ */
 function mayWait({ socket, httpVersionMajor }: IncomingMessage, res: ServerResponse): boolean {
   if (httpVersionMajor >= 2) return true
   const waiting = pipelined.get(socket) ?? 0
@@ -133,8 +150,9 @@ export async function askLibrary(
 }
 
 /**
- * A body as a stream, for hosts that pipe it themselves. When it fails midway the connection is cut: the client must not take what it has for the whole, and the host's
- * error page has no place behind bytes that went out.
+ * A body as a stream, for hosts that pipe it themselves. When it fails midway the connection is
+ * cut: the client must not take what it has for the whole, and the host's error page has no place
+ * behind bytes that went out.
  */
 export function toReadable(body: AsyncIterable<Uint8Array>, res: ServerResponse): Readable {
   const source: AsyncIterable<Uint8Array> = {
@@ -156,7 +174,10 @@ export function toReadable(body: AsyncIterable<Uint8Array>, res: ServerResponse)
   return Readable.from(source, { objectMode: false })
 }
 
-/** Cookies are added to those that the host has set; every other header takes the place of the host's. */
+/**
+ * Cookies are added to those that the host has set; every other header takes the place of the
+ * host's.
+ */
 function writeHead(res: ServerResponse, { status, headers }: LibraryResponse): void {
   const { 'set-cookie': cookie, ...others } = headers
   if (cookie === undefined) {
@@ -190,7 +211,8 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
     wake()
   })
   res.on('drain', () => wake())
-  // another `write` (of a middleware, of a response class of the host, of a monitor that patches Node) may keep the chunks, and may forget the callback; that of HTTP/2 is another one too
+  // another `write` (of a middleware, of a response class of the host, of a monitor that patches
+  // Node) may keep the chunks, and may forget the callback; that of HTTP/2 is another one too
   const isNodes = res.write === OutgoingMessage.prototype.write
   try {
     let result = await iterator.next()
@@ -212,7 +234,10 @@ export async function writeResponse(res: ServerResponse, response: LibraryRespon
   }
 }
 
-/** Answers one request of a host on plain Node responses; false = the path is not ours, and nothing was touched. */
+/**
+ * Answers one request of a host on plain Node responses; false = the path is not ours, and nothing
+ * was touched.
+ */
 export async function serveNode(
   library: Pick<Library, 'handle'>,
   req: IncomingMessage,

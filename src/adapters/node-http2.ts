@@ -1,4 +1,7 @@
-/** Where Node's responses and requests over HTTP/2 differ from those over HTTP/1: streams that are cut instead of connections, and no Host. */
+/**
+ * Where Node's responses and requests over HTTP/2 differ from those over HTTP/1: streams that are
+ * cut instead of connections, and no Host.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /** What a response on HTTP/2 has beside those of HTTP/1. */
@@ -13,7 +16,10 @@ const streamOf = (res: ServerResponse): Http2Stream | undefined => (res as { rea
 /** HTTP/2's INTERNAL_ERROR. Its `destroy` would tell the client that all is well. */
 const internalError = 2
 
-/** Cuts what the client must not take for a whole answer: on HTTP/2 the stream, else the connection, by the response or by the request where that is over. */
+/**
+ * Cuts what the client must not take for a whole answer: on HTTP/2 the stream, else the connection,
+ * by the response or by the request where that is over.
+ */
 export function cutOff(res: ServerResponse, side: ServerResponse | IncomingMessage = res): void {
   const stream = streamOf(res)
   if (stream === undefined) side.destroy()

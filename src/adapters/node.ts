@@ -14,8 +14,8 @@ export interface ListenerOptions {
   /** Path that the registry lives under, such as `/library`. Default: the root. */
   readonly prefix?: string
   /**
-   * For the host's own root, beside the mount: only paths of extensions that clients look for there (`/v2/`, `/pks/`)
-   * are answered, and no prefix is taken off. Default: false.
+   * For the host's own root, beside the mount: only paths of extensions that clients look for there
+   * (`/v2/`, `/pks/`) are answered, and no prefix is taken off. Default: false.
    */
   readonly root?: boolean
   /** Called for paths that are not the registry's. Default: 404 with the error envelope. */

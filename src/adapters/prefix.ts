@@ -1,4 +1,7 @@
-/** Taking the mount prefix off a raw URL, for hosts that do not do it themselves. Nothing is decoded or joined: the registry's own matcher wants the path as it came. */
+/**
+ * Taking the mount prefix off a raw URL, for hosts that do not do it themselves. Nothing is decoded
+ * or joined: the registry's own matcher wants the path as it came.
+ */
 
 /** `library/`, `/library` and `/library/` are one prefix: `/library`; none is the empty string. */
 export function normalizePrefix(prefix = ''): string {
@@ -6,14 +9,20 @@ export function normalizePrefix(prefix = ''): string {
   return trimmed === '' ? '' : `/${trimmed}`
 }
 
-/** A request target without scheme and host, which a client or a proxy may send and a server must take (RFC 9112 3.2.2). */
+/**
+ * A request target without scheme and host, which a client or a proxy may send and a server must
+ * take (RFC 9112 3.2.2).
+ */
 function withoutOrigin(target: string): string {
   if (target.startsWith('/')) return target
   const rest = target.replace(/^https?:\/\/[^/?#]*/i, '')
   return rest === target || rest.startsWith('/') ? rest : `/${rest}`
 }
 
-/** What of a raw URL (path and query) lies below a normalized prefix, with a leading slash; undefined when it lies elsewhere. */
+/**
+ * What of a raw URL (path and query) lies below a normalized prefix, with a leading slash;
+ * undefined when it lies elsewhere.
+ */
 export function urlBelow(prefix: string, url: string): string | undefined {
   const target = withoutOrigin(url)
   if (!target.startsWith(prefix)) return undefined

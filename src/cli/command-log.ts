@@ -1,4 +1,7 @@
-/** Who changed what by a command beside the server: a line in DATA/commands.log, of the same form as in the log of `serve`. */
+/**
+ * Who changed what by a command beside the server: a line in DATA/commands.log, of the same form as
+ * in the log of `serve`.
+ */
 import { appendFileSync, existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dataFolder } from './data-folder.js'
@@ -28,7 +31,10 @@ function operator(): { readonly operator: string; readonly sudo?: string } {
   return sudo === undefined ? { operator: name } : { operator: name, sudo }
 }
 
-/** Appends an event. Where there is no data folder there is no such file; one that cannot be written is warned of, and the command goes on. */
+/**
+ * Appends an event. Where there is no data folder there is no such file; one that cannot be written
+ * is warned of, and the command goes on.
+ */
 export function recordEvent(settings: Pick<Settings, 'data'>, name: string, facts: object): void {
   const { directory, commandLog } = dataFolder(settings)
   if (!existsSync(directory)) return

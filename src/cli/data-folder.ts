@@ -46,7 +46,10 @@ export function needsDataFolder({ settings, environment }: Omit<SecretOptions, '
   )
 }
 
-/** Creates the folder (0700) where it is missing, and proves that files can be made in it. One that exists keeps its mode. */
+/**
+ * Creates the folder (0700) where it is missing, and proves that files can be made in it. One that
+ * exists keeps its mode.
+ */
 export async function prepareDataFolder({ directory }: DataFolder): Promise<void> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
@@ -66,7 +69,10 @@ export async function prepareDataFolder({ directory }: DataFolder): Promise<void
   }
 }
 
-/** For commands that work on what `serve` made: a mistyped --data must not found a second, empty registry. */
+/**
+ * For commands that work on what `serve` made: a mistyped --data must not found a second, empty
+ * registry.
+ */
 export function requireRegistry(folder: DataFolder): void {
   try {
     statSync(folder.registryFile)
@@ -86,7 +92,10 @@ export async function isOpenToOthers({ directory }: DataFolder): Promise<boolean
   return ((await stat(directory)).mode & 0o077) !== 0
 }
 
-/** Reads a file of the data folder, which is a plain file: a link would lead to what somebody else chose. */
+/**
+ * Reads a file of the data folder, which is a plain file: a link would lead to what somebody else
+ * chose.
+ */
 export async function readOwnFile(file: string): Promise<string> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (error: unknown) => {
@@ -116,7 +125,8 @@ async function readOrMakeSecret(file: string): Promise<string> {
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error
   }
-  // a file that appears before its content would be read empty by another instance, or for ever after a crash
+  // a file that appears before its content would be read empty by another instance, or for ever
+  // after a crash
   await writeOnce(file, `${randomBytes(32).toString('base64url')}\n`)
   return readSecret(file, readOwnFile)
 }
@@ -129,8 +139,9 @@ export interface SecretOptions {
 }
 
 /**
- * The signing secret: SIF_LIBRARY_SECRET, else --secret-file, else DATA/secret, which is made. undefined where the records lie in PostgreSQL and nothing was
- * said: several machines then share the secret that the registry keeps there.
+ * The signing secret: SIF_LIBRARY_SECRET, else --secret-file, else DATA/secret, which is made.
+ * undefined where the records lie in PostgreSQL and nothing was said: several machines then share
+ * the secret that the registry keeps there.
  */
 export async function loadSecret(folder: DataFolder, options: SecretOptions): Promise<string | undefined> {
   const { settings, environment, make = true } = options

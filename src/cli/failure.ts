@@ -20,7 +20,10 @@ export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Why a system call failed, without the path that libuv appends; where a permission is missing, with the file and its owner. */
+/**
+ * Why a system call failed, without the path that libuv appends; where a permission is missing,
+ * with the file and its owner.
+ */
 export function systemReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const reason = error.message.split(',')[0] ?? error.message
@@ -51,7 +54,8 @@ export function toFailure(error: unknown): Failure {
   if (isLibraryError(error)) return { exitCode: error.status === 400 ? 2 : 1, message, unforeseen: error.status >= 500 }
   // of a registry elsewhere: its server log knows more
   if (isRegistryError(error)) return { exitCode: error.status === 400 ? 2 : 1, message, unforeseen: false }
-  // `unsupported`: options of a storage that contradict each other, or a package that is not installed
+  // `unsupported`: options of a storage that contradict each other, or a package that is not
+  // installed
   if (isStorageError(error))
     return { exitCode: error.code === 'unsupported' ? 2 : 1, message: `storage: ${message}`, unforeseen: false }
   if (isMetadataError(error))

@@ -9,7 +9,10 @@ export function quote(argument: string): string {
   return isPlain.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`
 }
 
-/** `sif-library` where the shell finds it, `npx sif-library` in a project that installed it, otherwise the script by its path. */
+/**
+ * `sif-library` where the shell finds it, `npx sif-library` in a project that installed it,
+ * otherwise the script by its path.
+ */
 export function invocation(options: { readonly script: string; readonly path: string; readonly cwd: string }): string {
   const { script, path, cwd } = options
   const folder = dirname(script)

@@ -7,8 +7,8 @@ import { createProgress } from './progress.js'
 // whoever read our output may stop reading; that is no reason to fall over
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
-// Nothing that an operator could act on: Node 22 warns that node:sqlite is experimental, and the AWS SDK that versions of
-// itself which are not installed will need a newer Node
+// Nothing that an operator could act on: Node 22 warns that node:sqlite is experimental, and the
+// AWS SDK that versions of itself which are not installed will need a newer Node
 const ofNoUse = (name: string, message: string): boolean =>
   (name === 'ExperimentalWarning' && message.includes('SQLite')) ||
   /^NodeVersionSupportWarning: The AWS SDK/.test(message)

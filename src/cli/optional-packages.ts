@@ -1,4 +1,7 @@
-/** Packages that an installation may lack: asked for all at once, before the first of them is missed. */
+/**
+ * Packages that an installation may lack: asked for all at once, before the first of them is
+ * missed.
+ */
 import { systemCode, UsageError } from './failure.js'
 import type { Settings } from './options/table.js'
 
@@ -18,7 +21,10 @@ const resolves = (name: string): boolean => {
   }
 }
 
-/** Throws UsageError that names every package which storage and metadata of these settings need and the installation lacks. */
+/**
+ * Throws UsageError that names every package which storage and metadata of these settings need and
+ * the installation lacks.
+ */
 export function requirePackages(
   { storage, metadata }: Pick<Settings, 'storage' | 'metadata'>,
   isInstalled: (name: string) => boolean = resolves,

@@ -21,7 +21,10 @@ function statIfPossible(path: string): Stats | undefined {
   }
 }
 
-/** The path itself, or the nearest folder above that can be looked at: it is the one that lets nobody in, or where the file would be made. */
+/**
+ * The path itself, or the nearest folder above that can be looked at: it is the one that lets
+ * nobody in, or where the file would be made.
+ */
 export function whoseFile(path: string): string {
   for (let place = path; ; place = dirname(place)) {
     const stat = statIfPossible(place)

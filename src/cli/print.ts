@@ -42,7 +42,9 @@ export function printRows(
   else for (const line of formatTable(shown)) terminal.out(line)
 }
 
-/** A cell of RFC 4180; a text that a spreadsheet would run as a formula begins with an apostrophe. */
+/**
+ * A cell of RFC 4180; a text that a spreadsheet would run as a formula begins with an apostrophe.
+ */
 function csvCell(value: unknown): string {
   if (value === null || value === undefined) return ''
   const text = plainLine(typeof value === 'object' ? JSON.stringify(value) : String(value))

@@ -32,7 +32,10 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes a file (0600) that is not there yet; where another process was first, its content stays. Throws errors of the system. */
+/**
+ * Writes a file (0600) that is not there yet; where another process was first, its content stays.
+ * Throws errors of the system.
+ */
 export async function writeOnce(file: string, content: string): Promise<void> {
   const fresh = await writeAside(file, content)
   try {
@@ -48,9 +51,11 @@ export async function writeOnce(file: string, content: string): Promise<void> {
 }
 
 /**
- * Where the file system makes no hard links. A rename would replace the file of another process, but that of a folder never replaces one that holds something (rename(2)): so a folder
- * beside the file, with the content in it, is the lock. It says what the file must hold, so that whoever finds it after a crash ends the work of the one who made it. Only who holds the
- * lock, and sees no file then, may write content of their own.
+ * Where the file system makes no hard links. A rename would replace the file of another process,
+ * but that of a folder never replaces one that holds something (rename(2)): so a folder beside the
+ * file, with the content in it, is the lock. It says what the file must hold, so that whoever finds
+ * it after a crash ends the work of the one who made it. Only who holds the lock, and sees no file
+ * then, may write content of their own.
  */
 async function writeWithoutLinks(file: string, content: string): Promise<void> {
   const lock = `${file}.new`

@@ -92,7 +92,10 @@ function plainTerminal(terminal: Terminal): Terminal {
   }
 }
 
-/** Runs a command line (without `node` and the script) and returns its exit code: 0 done, 1 the work failed, 2 wrong usage. */
+/**
+ * Runs a command line (without `node` and the script) and returns its exit code: 0 done, 1 the work
+ * failed, 2 wrong usage.
+ */
 export async function run(argv: readonly string[], given: Terminal): Promise<number> {
   const terminal = plainTerminal(given)
   let exitCode = 0

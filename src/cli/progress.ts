@@ -1,4 +1,7 @@
-/** How far long work is, on stderr: on a terminal one line that is written over, elsewhere a line from time to time. */
+/**
+ * How far long work is, on stderr: on a terminal one line that is written over, elsewhere a line
+ * from time to time.
+ */
 
 /** Where the lines go; `process.stderr`. */
 export interface ProgressStream {

@@ -47,7 +47,10 @@ export async function openMetadata(
   throw new UsageError('metadata: expected sqlite:FILE or postgres://USER@HOST/DATABASE')
 }
 
-/** `logger` is told of each call to an S3 store, at level debug. `timeouts`: other ones than a server has for an S3 store. */
+/**
+ * `logger` is told of each call to an S3 store, at level debug. `timeouts`: other ones than a
+ * server has for an S3 store.
+ */
 export async function openStorage(
   settings: Settings,
   folder: DataFolder,
@@ -139,7 +142,10 @@ export async function openLibrary(
   return { library, metadata, storage }
 }
 
-/** For commands that do one piece of work on the registry beside a running server. `metadata`: another one than the settings name. */
+/**
+ * For commands that do one piece of work on the registry beside a running server. `metadata`:
+ * another one than the settings name.
+ */
 export async function withLibrary<T>(
   settings: Settings,
   work: (library: Library) => Promise<T>,

@@ -15,7 +15,10 @@ export interface RemoteEntry {
   readonly token: string | undefined
 }
 
-/** Adds the entry to what is in the file already, and makes it active; everything else stays, comments too. Throws WorkError when the text is no such file. */
+/**
+ * Adds the entry to what is in the file already, and makes it active; everything else stays,
+ * comments too. Throws WorkError when the text is no such file.
+ */
 export function mergeRemote(text: string, { name, url, token }: RemoteEntry): string {
   const document: Document = parseDocument(text)
   if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents)))
@@ -50,7 +53,10 @@ async function readIfThere(file: string): Promise<string | undefined> {
 const leftAsItIs = (file: string, error: unknown): WorkError =>
   new WorkError(`${file} was left as it is: ${error instanceof WorkError ? error.message : systemReason(error)}`)
 
-/** The token of an entry that is in the file already, for the same registry; undefined where there is none. */
+/**
+ * The token of an entry that is in the file already, for the same registry; undefined where there
+ * is none.
+ */
 export async function readRemoteToken(
   file: string,
   { name, url }: { readonly name: string; readonly url: string },
@@ -61,7 +67,10 @@ export async function readRemoteToken(
   return typeof token === 'string' && token !== '' ? token : undefined
 }
 
-/** Throws WorkError where an entry could not be merged into the file: asked before a token is made for it. */
+/**
+ * Throws WorkError where an entry could not be merged into the file: asked before a token is made
+ * for it.
+ */
 export async function checkRemote(file: string): Promise<void> {
   try {
     mergeRemote((await readIfThere(file)) ?? '', { name: 'sif-library', url: 'http://localhost', token: '' })
@@ -70,7 +79,10 @@ export async function checkRemote(file: string): Promise<void> {
   }
 }
 
-/** Merges the entry into a file (0600, its folder 0700 when made here); what was there is kept beside it as `remote.yaml.bak`. */
+/**
+ * Merges the entry into a file (0600, its folder 0700 when made here); what was there is kept
+ * beside it as `remote.yaml.bak`.
+ */
 export async function writeRemote(
   file: string,
   entry: RemoteEntry,

@@ -4,7 +4,10 @@ import type { Page, PageQuery } from '../core/control/records.js'
 import { RegistryError } from './errors.js'
 import type { Ask, Send } from './http.js'
 
-/** The parts of a path. Throws `invalid-name`, as the registry does, for what would name another row. */
+/**
+ * The parts of a path. Throws `invalid-name`, as the registry does, for what would name another
+ * row.
+ */
 function placeOf(path: string, names: readonly string[]): readonly string[] {
   const parts = String(path).split('/')
   if (parts.length !== names.length || parts.some((part) => part === ''))

@@ -1,9 +1,15 @@
 /** What a call of the client throws. */
 
-/** A refusal of the registry, or no answer at all. Recognise it by its `name`, or by `isRegistryError`. */
+/**
+ * A refusal of the registry, or no answer at all. Recognise it by its `name`, or by
+ * `isRegistryError`.
+ */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError'
-  /** Code of the error, such as `not-found`, `forbidden`, `precondition-failed`; `unreachable`: there was no answer. */
+  /**
+   * Code of the error, such as `not-found`, `forbidden`, `precondition-failed`; `unreachable`:
+   * there was no answer.
+   */
   readonly reason: string
   /** HTTP status; 0 where there was no answer. */
   readonly status: number

@@ -24,7 +24,9 @@ function newHash(): Sha256 {
   return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') }
 }
 
-/** SHA-256 of a whole file, read piece by piece. `onRead` is told how many bytes were read so far. */
+/**
+ * SHA-256 of a whole file, read piece by piece. `onRead` is told how many bytes were read so far.
+ */
 export async function hashOfFile(
   file: Blob,
   { onRead, signal }: { readonly onRead?: (bytes: number) => void; readonly signal?: AbortSignal | undefined } = {},

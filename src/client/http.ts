@@ -2,7 +2,10 @@
 import { RegistryError } from './errors.js'
 
 export interface ClientOptions {
-  /** Where the registry is: its mount, such as `https://host/library`. In a browser also a path of the page's origin. */
+  /**
+   * Where the registry is: its mount, such as `https://host/library`. In a browser also a path of
+   * the page's origin.
+   */
   readonly url: string
   /** An access token. Default: none, or in a browser the session of its cookie. */
   readonly token?: string

@@ -1,5 +1,6 @@
 /**
- * `sif-library/client`: the use cases of a registry over HTTP, for browsers, Node and Deno; without any dependency.
+ * `sif-library/client`: the use cases of a registry over HTTP, for browsers, Node and Deno; without
+ * any dependency.
  *
  *     const client = createClient({ url: 'https://host/library', token })
  *     const page = await client.containers.list({ entity: 'genomics' })

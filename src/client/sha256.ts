@@ -1,6 +1,12 @@
-/** SHA-256 (FIPS 180-4) that takes its input in pieces, which WebCrypto does not; for where nothing faster is at hand. */
+/**
+ * SHA-256 (FIPS 180-4) that takes its input in pieces, which WebCrypto does not; for where nothing
+ * faster is at hand.
+ */
 
-/** First 32 bits of the fractional parts of the roots of the first 64 primes: cube roots for rounds, square roots at the start. */
+/**
+ * First 32 bits of the fractional parts of the roots of the first 64 primes: cube roots for rounds,
+ * square roots at the start.
+ */
 const { rounds, start } = constants()
 
 function constants(): { readonly rounds: Uint32Array; readonly start: Uint32Array } {

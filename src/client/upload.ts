@@ -1,6 +1,6 @@
 /**
- * Sends a file in parts: several at a time, each bound to its hash, tried again where they fail. The registry says which
- * parts it has, so an upload goes on after a pause, a reload or a crash.
+ * Sends a file in parts: several at a time, each bound to its hash, tried again where they fail.
+ * The registry says which parts it has, so an upload goes on after a pause, a reload or a crash.
  */
 import type { Control } from '../core/control/control.js'
 import type { Image, PartTarget, Upload } from '../core/control/records.js'
@@ -33,13 +33,19 @@ export interface UploadOptions {
   readonly arch?: string
   readonly description?: string
   readonly onProgress?: (progress: UploadProgress) => void
-  /** Stops the sending; what has arrived stays, and the same call with the same `store` goes on there. */
+  /**
+   * Stops the sending; what has arrived stays, and the same call with the same `store` goes on
+   * there.
+   */
   readonly signal?: AbortSignal
   /** Where interrupted uploads are remembered. Default: nowhere. */
   readonly store?: UploadMemory
   /** Parts at once. Default: 4. */
   readonly parallel?: number
-  /** SHA-256 of the file in lower-case hex, where it is known; a function makes it, such as in a worker. */
+  /**
+   * SHA-256 of the file in lower-case hex, where it is known; a function makes it, such as in a
+   * worker.
+   */
   readonly digest?:
     | string
     | ((
@@ -263,7 +269,8 @@ async function sendParts(
       try {
         await put(call, target, { bytes, signal: either })
       } catch (error) {
-        // the store can't be reached from here, or its CORS rule is missing: a browser tells neither
+        // the store can't be reached from here, or its CORS rule is missing: a browser tells
+        // neither
         if (isRegistryError(error, 'unreachable') && tries >= 1) proxy = true
         throw error
       }

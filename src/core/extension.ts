@@ -1,5 +1,6 @@
 /**
- * `sif-library/extension`: the contract of a capability that is added to a registry. Experimental until 1.0.
+ * `sif-library/extension`: the contract of a capability that is added to a registry. Experimental
+ * until 1.0.
  *
  *     createLibrary({ …, extensions: [one(), two()] })
  * @module
@@ -33,8 +34,8 @@ export { dataResponse, emptyResponse, jsonResponse, textResponse } from './http/
 /** A capability of a registry, made by a factory with options of its own. */
 export interface LibraryExtension {
   /**
-   * Kebab case, unique in one registry. Begins the names of its routes (`feed.atom`), and owns its documents and the
-   * keys of the storage below `extensions/<name>/`.
+   * Kebab case, unique in one registry. Begins the names of its routes (`feed.atom`), and owns its
+   * documents and the keys of the storage below `extensions/<name>/`.
    */
   readonly name: string
   /** Called once by `createLibrary`, in the order of the list. Does no I/O. */
@@ -59,7 +60,9 @@ export interface ExtensionHost {
     readonly action: Action
     readonly resource: Resource
   }) => boolean | Promise<boolean>
-  /** The use cases of people, for who asks: every one asks the hooks, and events name the principal. */
+  /**
+   * The use cases of people, for who asks: every one asks the hooks, and events name the principal.
+   */
   readonly control: (person: {
     readonly principal: Principal | null
     readonly request: LibraryRequest
@@ -76,13 +79,15 @@ export interface ExtensionHost {
   readonly stopping: AbortSignal
 }
 
-/** Documents of one extension; see `DocumentStore` of the metadata store for what two writers see. */
+/**
+ * Documents of one extension; see `DocumentStore` of the metadata store for what two writers see.
+ */
 export interface ExtensionDocuments {
   get(kind: string, id: string): Promise<DocumentRecord | undefined>
   /**
-   * Writes only over the version `expected`, or only where there is no document when `expected` is absent. Returns the
-   * new version; undefined = another writer was first. Throws TypeError for a value of more than 4 MiB as JSON, and for
-   * a kind, id or index of more than 512 characters.
+   * Writes only over the version `expected`, or only where there is no document when `expected` is
+   * absent. Returns the new version; undefined = another writer was first. Throws TypeError for a
+   * value of more than 4 MiB as JSON, and for a kind, id or index of more than 512 characters.
    */
   put(
     kind: string,
@@ -91,7 +96,10 @@ export interface ExtensionDocuments {
   ): Promise<number | undefined>
   /** Only the version `expected` where that is given. False when there was none. */
   delete(kind: string, id: string, expected?: number): Promise<boolean>
-  /** By id, ascending (`newestFirst`: descending), of this index where that is given, behind the id `after`. */
+  /**
+   * By id, ascending (`newestFirst`: descending), of this index where that is given, behind the id
+   * `after`.
+   */
   list(
     kind: string,
     page: {
@@ -109,7 +117,10 @@ export interface ExtensionJob {
   readonly name: string
   /** From the end of one run to the start of the next, over all instances; 1 to 86,400. */
   readonly everySeconds: number
-  /** Called on one instance at a time. What it throws is logged, and the job is due again after `everySeconds`. */
+  /**
+   * Called on one instance at a time. What it throws is logged, and the job is due again after
+   * `everySeconds`.
+   */
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -126,21 +137,36 @@ export type ExtensionRoute = RouteRow
 
 /** Every member is optional; absent = not offered. */
 export interface ExtensionParts {
-  /** Their names begin with the name of the extension and a dot. Two rows of one path and method are refused at start. */
+  /**
+   * Their names begin with the name of the extension and a dot. Two rows of one path and method are
+   * refused at start.
+   */
   readonly routes?: readonly ExtensionRoute[]
-  /** Who asks, on the extension's own rows. undefined = as the host says. Throws LibraryError `unauthorized` for bad credentials. */
+  /**
+   * Who asks, on the extension's own rows. undefined = as the host says. Throws LibraryError
+   * `unauthorized` for bad credentials.
+   */
   readonly authenticate?: (
     request: LibraryRequest,
   ) => Principal | null | undefined | Promise<Principal | null | undefined>
-  /** The answer to an error on the extension's own rows. Default: the envelope of the library protocol. */
+  /**
+   * The answer to an error on the extension's own rows. Default: the envelope of the library
+   * protocol.
+   */
   readonly renderError?: (error: LibraryError, request: LibraryRequest, requestId: string) => LibraryResponse
   /** Called behind those of the host; each may refuse. */
   readonly hooks?: LibraryHooks
   /** Called behind those of the host. */
   readonly on?: LibraryListeners
-  /** Why a blob must stay although no image refers to it, as words that follow "kept because"; undefined = no objection. */
+  /**
+   * Why a blob must stay although no image refers to it, as words that follow "kept because";
+   * undefined = no objection.
+   */
   readonly keeps?: (blobKey: string) => Promise<string | undefined>
-  /** Pages that clients are told of, where the host names none in its options. Of two extensions the first counts. */
+  /**
+   * Pages that clients are told of, where the host names none in its options. Of two extensions the
+   * first counts.
+   */
   readonly pages?: ExtensionPages
   /** Run where `library.startUpkeep()` runs. */
   readonly jobs?: readonly ExtensionJob[]

@@ -1,5 +1,6 @@
 /**
- * `sif-library`: a `library://` registry for Singularity and Apptainer images that mounts into any Node server.
+ * `sif-library`: a `library://` registry for Singularity and Apptainer images that mounts into any
+ * Node server.
  * @module
  */
 export { type Accounts, type CreateTokenOptions, createAccounts } from './auth/accounts.js'

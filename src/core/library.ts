@@ -47,51 +47,74 @@ import { startUpkeep, type UpkeepOptions } from './upkeep/timers.js'
 import { type VerifyOptions, type VerifyResult, verify } from './upkeep/verify.js'
 
 export interface Library {
-  /** Creates the schema and what the storage needs. Also done by the first request; call it to fail early. After a failure it may be called again. */
+  /**
+   * Creates the schema and what the storage needs. Also done by the first request; call it to fail
+   * early. After a failure it may be called again.
+   */
   ready(): Promise<void>
   /** Answers a request; undefined = the path is not ours, hand it on. Never throws. */
   handle(request: LibraryRequest): Promise<LibraryResponse | undefined>
   /**
-   * Waits for requests under way (`handle` and the bodies it gave out, one that nobody reads for `pullIdleSeconds` at the most), and for images that are proven after their push; stops `sweep` and `verify`; writes the sidecars that are due, for five seconds at the most; then closes storage and
-   * metadata. Later requests get 503.
+   * Waits for requests under way (`handle` and the bodies it gave out, one that nobody reads for
+   * `pullIdleSeconds` at the most), and for images that are proven after their push; stops `sweep`
+   * and `verify`; writes the sidecars that are due, for five seconds at the most; then closes
+   * storage and metadata. Later requests get 503.
    */
   close(): Promise<void>
   /**
-   * The use cases of people for one of them: the hooks are asked, and events name the principal. `request`: what hooks
-   * are told of, and what URLs are made for; needed where `publicUrl` is a function that reads it. Default: an empty one.
+   * The use cases of people for one of them: the hooks are asked, and events name the principal.
+   * `request`: what hooks are told of, and what URLs are made for; needed where `publicUrl` is a
+   * function that reads it. Default: an empty one.
    */
   as(principal: Principal | null, options?: { readonly request?: LibraryRequest }): Control
-  /** The same for the host's own jobs: `authorize` is not asked, and events name nobody. Hooks are still called. */
+  /**
+   * The same for the host's own jobs: `authorize` is not asked, and events name nobody. Hooks are
+   * still called.
+   */
   readonly operator: Control
   /** The built-in accounts: users, groups, tokens. */
   readonly accounts: Accounts
   /** Ends stale uploads and deletes what nothing refers to. */
   sweep(options?: SweepOptions): Promise<SweepResult>
   /**
-   * What the file of an image says of itself: recorded when it was published, read now where it was not. `reference` is
-   * `entity/collection/container`, with `:tag` or `:sha256.HASH`, as clients write it; `arch` as in a pull. Asks nobody
-   * whether they may: definition file and labels are for those who may pull the image.
-   * Throws LibraryError `not-found`, `invalid-name`.
+   * What the file of an image says of itself: recorded when it was published, read now where it was
+   * not. `reference` is `entity/collection/container`, with `:tag` or `:sha256.HASH`, as clients
+   * write it; `arch` as in a pull. Asks nobody whether they may: definition file and labels are for
+   * those who may pull the image. Throws LibraryError `not-found`, `invalid-name`.
    */
   inspect(reference: string, options?: { readonly arch?: string }): Promise<ImageInspection>
-  /** Inspects what an earlier version published, and what `reindex` put back; `startUpkeep` does so too. */
+  /**
+   * Inspects what an earlier version published, and what `reindex` put back; `startUpkeep` does so
+   * too.
+   */
   inspectAll(options?: InspectAllOptions): Promise<InspectAllResult>
   /** Reads blobs back, hides what is damaged, shows what is whole again. */
   verify(options?: VerifyOptions): Promise<VerifyResult>
   /**
-   * Starts the repeated work: sweeps, proofs of what is unproven, and the jobs of extensions. Safe on every instance.
-   * The returned function stops it, and so does `close`. Throws TypeError for a period that is none.
+   * Starts the repeated work: sweeps, proofs of what is unproven, and the jobs of extensions. Safe
+   * on every instance. The returned function stops it, and so does `close`. Throws TypeError for a
+   * period that is none.
    */
   startUpkeep(options?: UpkeepOptions): () => void
-  /** Says of a storage key (or an upload id, image id, hash or digest) why its blob stays, or when a sweep deletes it. */
+  /**
+   * Says of a storage key (or an upload id, image id, hash or digest) why its blob stays, or when a
+   * sweep deletes it.
+   */
   explain(what: string, options?: ExplainOptions): Promise<readonly Explanation[]>
-  /** Brings back from the sidecars in the storage what the metadata store has lost. Only adds; safe beside running servers, and to be repeated. */
+  /**
+   * Brings back from the sidecars in the storage what the metadata store has lost. Only adds; safe
+   * beside running servers, and to be repeated.
+   */
   reindex(options?: ReindexOptions): Promise<ReindexResult>
-  /** Shows, and with `change` sets, whether `entity`, `entity/collection` or `entity/collection/container` is private; with `create` makes it before its first push. */
+  /**
+   * Shows, and with `change` sets, whether `entity`, `entity/collection` or
+   * `entity/collection/container` is private; with `create` makes it before its first push.
+   */
   visibility(path: string, change?: 'private' | 'public', options?: VisibilityOptions): Promise<PathVisibility>
   /**
-   * Adds a listener for an event, as `on` of the options does; the returned function removes it. Listeners are called in
-   * the order in which they were added; what one throws is logged and breaks nothing. Throws TypeError for an unknown event.
+   * Adds a listener for an event, as `on` of the options does; the returned function removes it.
+   * Listeners are called in the order in which they were added; what one throws is logged and
+   * breaks nothing. Throws TypeError for an unknown event.
    */
   on<Name extends LibraryEventName>(name: Name, listener: LibraryListener<Name>): () => void
   /** The OpenAPI 3.1 document of the routes. */
@@ -103,7 +126,10 @@ const secretSetting = 'transfer-secret'
 /** In bytes: what the buffers of a connection take of a pull whose client reads nothing. */
 const connectionBuffers = 4 * 1024 ** 2
 
-/** Makes a registry. Throws TypeError for options that cannot work; opens nothing before `ready` or the first request. */
+/**
+ * Makes a registry. Throws TypeError for options that cannot work; opens nothing before `ready` or
+ * the first request.
+ */
 export function createLibrary(options: LibraryOptions): Library {
   const settings = resolveOptions(options)
   const { storage, metadata } = options
@@ -243,7 +269,8 @@ export function createLibrary(options: LibraryOptions): Library {
             // nobody asks for the next chunk, so that the adapter learns of it by this alone
             request.cut?.()
           }
-          // a client that leaves is no fault; anything else cut the answer short, and the client saw only that
+          // a client that leaves is no fault; anything else cut the answer short, and the client
+          // saw only that
           else if (err !== undefined && !isStorageError(err, 'aborted'))
             settings.logger.error({ requestId, err }, 'a body was cut short')
         },

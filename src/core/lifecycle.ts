@@ -1,4 +1,7 @@
-/** From the first request to the last: getting ready once, counting what is under way, and closing in order. */
+/**
+ * From the first request to the last: getting ready once, counting what is under way, and closing
+ * in order.
+ */
 import type { Logger } from './http/logger.js'
 
 export interface Lifecycle {
@@ -8,7 +11,10 @@ export interface Lifecycle {
   /** Fires when `close` is called. */
   readonly stopping: AbortSignal
   isClosing(): boolean
-  /** Something began that `close` waits for; the returned function ends it, and only its first call counts. */
+  /**
+   * Something began that `close` waits for; the returned function ends it, and only its first call
+   * counts.
+   */
   enter(): () => void
   /** Work that outlives its request. `close` waits for it, and its errors are logged. */
   inBackground(work: () => Promise<unknown>): void

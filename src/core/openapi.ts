@@ -29,7 +29,10 @@ function rewrite(value: unknown): unknown {
 
 const parameterPattern = /\{(\w+)(\.\.\.)?\}/g
 
-/** `names` are those of the path in the document; where the row has another one, it becomes the description. */
+/**
+ * `names` are those of the path in the document; where the row has another one, it becomes the
+ * description.
+ */
 function parametersOf(
   row: RouteRow,
   { names, components }: { readonly names: readonly string[]; readonly components: Record<string, unknown> },
@@ -131,7 +134,8 @@ export function makeOpenApi(table: readonly RouteRow[]): object {
     },
   }
   const paths: Record<string, Record<string, unknown>> = {}
-  // templates that differ in the names of their parameters only are one path (OpenAPI 3.1, 4.8.8): the first row names them
+  // templates that differ in the names of their parameters only are one path (OpenAPI 3.1, 4.8.8):
+  // the first row names them
   const templates = new Map<string, string>()
   for (const row of table) {
     const shape = row.path.replace(parameterPattern, '{}')

@@ -14,21 +14,31 @@ import type { Settings } from './settings.js'
 
 export interface LibraryOptions {
   /**
-   * Where clients reach this mount, such as `https://portal.example/library`; or a function of the request, where one server has several names. Upload and pull URLs start with
-   * it. Forwarded headers count only if such a function reads them.
+   * Where clients reach this mount, such as `https://portal.example/library`; or a function of the
+   * request, where one server has several names. Upload and pull URLs start with it. Forwarded
+   * headers count only if such a function reads them.
    */
   readonly publicUrl: string | ((request: LibraryRequest) => string)
   readonly storage: StorageBackend
   readonly metadata: MetadataStore
-  /** Signs transfer URLs; the same on every instance. Default: one is made on the first start and kept in the metadata store. */
+  /**
+   * Signs transfer URLs; the same on every instance. Default: one is made on the first start and
+   * kept in the metadata store.
+   */
   readonly secret?: string | undefined
-  /** Default: `ownerPolicy` over the built-in accounts (`library.accounts`), so nobody can write before a token was made. */
+  /**
+   * Default: `ownerPolicy` over the built-in accounts (`library.accounts`), so nobody can write
+   * before a token was made.
+   */
   readonly auth?: AuthHooks
   readonly hooks?: LibraryHooks
   /** Listeners for events; what they throw is logged and breaks nothing. */
   readonly on?: LibraryListeners
   readonly limits?: LibraryLimits
-  /** `proxy` keeps image bytes of clients on this server even where the storage could hand out URLs of its own. Default: `auto`. */
+  /**
+   * `proxy` keeps image bytes of clients on this server even where the storage could hand out URLs
+   * of its own. Default: `auto`.
+   */
   readonly transfer?: 'auto' | 'proxy'
   /** false answers 404 to a multipart start: clients then send one PUT. Default: true. */
   readonly multipart?: boolean
@@ -39,21 +49,34 @@ export interface LibraryOptions {
   /** Refuse bytes that are no SIF file, or a damaged one. Default: false. */
   readonly requireSif?: boolean
   /**
-   * Work with this storage although it is not the one that the metadata store knows: it was emptied or replaced on purpose. For one start; later ones refuse again whatever looks like a
-   * volume that is not mounted. Default: false.
+   * Work with this storage although it is not the one that the metadata store knows: it was emptied
+   * or replaced on purpose. For one start; later ones refuse again whatever looks like a volume
+   * that is not mounted. Default: false.
    */
   readonly acceptStorage?: boolean
   /** What a reference of one or two parts leaves out (protocol 2.3), and the arch that is meant where none is said. Defaults: `library`, `default`, `amd64`. */
   readonly defaultEntity?: string
   readonly defaultCollection?: string
   readonly defaultArch?: string
-  /** Keyserver that discovery names, without a trailing slash. Default: the public URL, which answers 404 to key look-ups: clients warn and go on. */
+  /**
+   * Keyserver that discovery names, without a trailing slash. Default: the public URL, which
+   * answers 404 to key look-ups: clients warn and go on.
+   */
   readonly keyserver?: string
-  /** Page where a user gets a token; `GET auth/tokens`, which `remote login` prints, redirects there. Default: a short text. */
+  /**
+   * Page where a user gets a token; `GET auth/tokens`, which `remote login` prints, redirects
+   * there. Default: a short text.
+   */
   readonly tokenPage?: string
-  /** Page of a container, relative to the public URL; the client prints it after a push. Default: its JSON object, `v1/containers/E/C/N`. */
+  /**
+   * Page of a container, relative to the public URL; the client prints it after a push. Default:
+   * its JSON object, `v1/containers/E/C/N`.
+   */
   readonly containerUrl?: (path: string) => string
-  /** Capabilities that are added to the registry, in this order; each is made by a factory of its own. Default: none. */
+  /**
+   * Capabilities that are added to the registry, in this order; each is made by a factory of its
+   * own. Default: none.
+   */
   readonly extensions?: readonly LibraryExtension[]
   /** Now, in milliseconds since 1970. Default: Date.now. */
   readonly clock?: () => number

@@ -1,4 +1,7 @@
-/** One request: match, refuse what other sites send, authenticate, decode, authorize, handle. Every throw ends in the one `catch` here. */
+/**
+ * One request: match, refuse what other sites send, authenticate, decode, authorize, handle. Every
+ * throw ends in the one `catch` here.
+ */
 import { randomUUID } from 'node:crypto'
 import { authorize, refuseAnonymousWrite } from './auth/access.js'
 import { refuseCrossSite } from './auth/cross-site.js'
@@ -15,14 +18,19 @@ import type { Services } from './services.js'
 
 const requestIdPattern = /^[A-Za-z0-9._-]{1,64}$/
 
-/** The host's request id where it set a harmless one, otherwise one of ours: random, since a counter tells of the requests of others. */
+/**
+ * The host's request id where it set a harmless one, otherwise one of ours: random, since a counter
+ * tells of the requests of others.
+ */
 function requestIdOf(request: LibraryRequest): string {
   const given = readHeader(request, 'x-request-id')
   if (given !== undefined && requestIdPattern.test(given)) return given
   return randomUUID()
 }
 
-/** Milliseconds that a request waits for the first start of the stores, which goes on without it. */
+/**
+ * Milliseconds that a request waits for the first start of the stores, which goes on without it.
+ */
 const prepareMs = 8000
 
 async function prepare(services: Services, patienceMs: number): Promise<void> {
@@ -40,7 +48,10 @@ async function prepare(services: Services, patienceMs: number): Promise<void> {
   }
 }
 
-/** One object goes through all stages and is filled on the way: copying it at each stage was a third of the cost of a small request. */
+/**
+ * One object goes through all stages and is filled on the way: copying it at each stage was a third
+ * of the cost of a small request.
+ */
 type MutableContext = { -readonly [Key in keyof RouteContext<unknown, unknown>]: RouteContext<unknown, unknown>[Key] }
 
 function begin(services: Services, match: Match<RouteRow>, request: LibraryRequest, requestId: string): MutableContext {
@@ -89,7 +100,10 @@ async function authenticate(
   return own === undefined ? ((await auth.authenticate?.(request)) ?? null) : own
 }
 
-/** What the client reads of an error. The renderer of an extension that fails itself gives way to the library's. */
+/**
+ * What the client reads of an error. The renderer of an extension that fails itself gives way to
+ * the library's.
+ */
 function renderError(
   row: RouteRow | undefined,
   error: LibraryError,
@@ -105,7 +119,10 @@ function renderError(
   return errorResponse(error.status, error.message, error.headers)
 }
 
-/** A row of a path that has none for the method of the request: its extension says what errors look like there. */
+/**
+ * A row of a path that has none for the method of the request: its extension says what errors look
+ * like there.
+ */
 function rowBeside(router: Router<RouteRow>, error: LibraryError, path: string): RouteRow | undefined {
   if (error.code !== 'method-not-allowed') return undefined
   const [method] = error.headers.allow?.split(', ') ?? []
@@ -126,7 +143,9 @@ async function admit(
   context.record = await authorize({ auth: services.auth, principal, request }, access.action, found)
 }
 
-/** In bytes: what names and describes one thing, with every character of its description escaped. */
+/**
+ * In bytes: what names and describes one thing, with every character of its description escaped.
+ */
 const shortBody = 128 * 1024
 
 function readBody(body: Exclude<RouteRow['body'], string>, context: MutableContext): Promise<unknown> {
@@ -144,7 +163,10 @@ function readBody(body: Exclude<RouteRow['body'], string>, context: MutableConte
 /** Longer paths are cut in the log: the longest reference has about 900 characters. */
 const maxLoggedPath = 1024
 
-/** The path as the log may show it; undefined where no route was found, as only a route says whether it is a secret. */
+/**
+ * The path as the log may show it; undefined where no route was found, as only a route says whether
+ * it is a secret.
+ */
 function shownPath(row: RouteRow | undefined, path: string): string | undefined {
   if (row === undefined) return undefined
   if (row.secretPath) return row.path
@@ -225,7 +247,8 @@ export async function handleRequest(
   )
   return {
     status: response.status,
-    // a shared cache must keep no answer: what it says changes with the next push, and with who asks
+    // a shared cache must keep no answer: what it says changes with the next push, and with who
+    // asks
     headers: Object.assign({ 'x-request-id': requestId, 'cache-control': 'no-store' }, response.headers),
     body: response.body,
   }

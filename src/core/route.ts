@@ -1,4 +1,7 @@
-/** The shape of a row of the route table. The table runs the server, and documents it: `openapi.ts` and the tests read the same rows. */
+/**
+ * The shape of a row of the route table. The table runs the server, and documents it: `openapi.ts`
+ * and the tests read the same rows.
+ */
 import { z } from 'zod'
 import type { Located } from './auth/access.js'
 import type { Action, Principal, Resource } from './auth/policy.js'
@@ -21,16 +24,20 @@ export interface RouteInput<B> {
   readonly body: B
 }
 
-/** What a handler gets: `record` was authorized. It is undefined on public rows, and where a row that creates found nothing. */
+/**
+ * What a handler gets: `record` was authorized. It is undefined on public rows, and where a row
+ * that creates found nothing.
+ */
 export interface RouteContext<B, R> extends RouteInput<B> {
   readonly record: R
   readonly resource: Resource | undefined
 }
 
 /**
- * `public`: nothing is asked, and credentials are not looked at. `filtered`: anybody, but the handler shows each principal only what they may see. Otherwise the action is
- * authorized against the resource that the locator finds; undefined = nothing can be named (an unknown id). `asks`: the
- * handler lets the use cases of `control` do it, and these ask the action for what they touch.
+ * `public`: nothing is asked, and credentials are not looked at. `filtered`: anybody, but the
+ * handler shows each principal only what they may see. Otherwise the action is authorized against
+ * the resource that the locator finds; undefined = nothing can be named (an unknown id). `asks`:
+ * the handler lets the use cases of `control` do it, and these ask the action for what they touch.
  */
 export type Access<B, R> =
   | 'public'
@@ -39,13 +46,17 @@ export type Access<B, R> =
   | {
       readonly action: Action
       readonly locate: (input: RouteInput<B>) => Promise<Located<R> | undefined>
-      /** The body names the resource. All other rows are authorized before a byte of their body is read. */
+      /**
+       * The body names the resource. All other rows are authorized before a byte of their body is
+       * read.
+       */
       readonly byBody?: true
     }
 
 /**
- * `bytes`: the handler reads the body itself, after authorization. `any-case`: keys count in any case, those that the
- * schema does not name are dropped, and null is the same as absent, as Go clients write them (protocol 3.4).
+ * `bytes`: the handler reads the body itself, after authorization. `any-case`: keys count in any
+ * case, those that the schema does not name are dropped, and null is the same as absent, as Go
+ * clients write them (protocol 3.4).
  */
 export type BodySpec<B> =
   | 'none'
@@ -53,7 +64,10 @@ export type BodySpec<B> =
   | {
       readonly schema: z.ZodType<B>
       readonly keys?: 'any-case' | undefined
-      /** Lists as many things as the client likes, up to `maxJsonBytes`; other bodies have 128 KiB at the most. */
+      /**
+       * Lists as many things as the client likes, up to `maxJsonBytes`; other bodies have 128 KiB
+       * at the most.
+       */
       readonly long?: true
     }
 
@@ -89,7 +103,9 @@ export interface RouteRow<B = unknown, R = unknown> {
   readonly secretPath?: true
   /** Milliseconds to wait for the stores where the registry is not prepared yet. Default 8,000. */
   readonly prepareMs?: number
-  /** Status of success, and the JSON that it carries; `bytes`, `text` or `empty` where it is none. */
+  /**
+   * Status of success, and the JSON that it carries; `bytes`, `text` or `empty` where it is none.
+   */
   readonly success: {
     readonly status: number
     readonly also?: readonly number[]
@@ -99,14 +115,20 @@ export interface RouteRow<B = unknown, R = unknown> {
   }
   /** False = the path is not ours: the host is asked as if there were no such row. Sees no body. */
   readonly when?: (request: LibraryRequest) => boolean
-  /** Answers at the host's root too (`root` of the adapters), where clients insist on that path: `/v2/`, `/pks/`. */
+  /**
+   * Answers at the host's root too (`root` of the adapters), where clients insist on that path:
+   * `/v2/`, `/pks/`.
+   */
   readonly root?: true
   /** Set by `createLibrary`: what the extension of this row brings along. */
   readonly owner?: RouteOwner
   readonly handler: (context: RouteContext<B, R>) => Promise<LibraryResponse> | LibraryResponse
 }
 
-/** Checks one row with its own types, then forgets them: the pipeline hands each handler what its own locator and schema made. */
+/**
+ * Checks one row with its own types, then forgets them: the pipeline hands each handler what its
+ * own locator and schema made.
+ */
 export function defineRoute<B, R>(row: RouteRow<B, R>): RouteRow {
   return row as unknown as RouteRow
 }

@@ -1,4 +1,7 @@
-/** The route table: it runs the server, and the OpenAPI document, the labels of logs and the coverage tests are made from it. */
+/**
+ * The route table: it runs the server, and the OpenAPI document, the labels of logs and the
+ * coverage tests are made from it.
+ */
 import { discoveryRoutes } from './discovery/routes.js'
 import { imageRoutes, tagRoutes } from './images/routes.js'
 import { namespaceRoutes } from './namespaces/routes.js'

@@ -2,7 +2,10 @@
 import type { SifLink, SifObject } from './layout.js'
 import type { Pieces } from './source.js'
 
-/** `legacy`: of Singularity 3.5 and older, over data alone. `unknown`: neither of the others, or not read. */
+/**
+ * `legacy`: of Singularity 3.5 and older, over data alone. `unknown`: neither of the others, or not
+ * read.
+ */
 export type SifSignatureFormat = 'pgp' | 'dsse' | 'legacy' | 'unknown'
 
 export interface SifSignature {

@@ -1,4 +1,6 @@
-/** What a SIF file says of itself, from as few bytes as possible. Anybody may have made the file. */
+/**
+ * What a SIF file says of itself, from as few bytes as possible. Anybody may have made the file.
+ */
 import { claimedSignatures, maxSignatures, readableSignatures, type SifSignature } from './claimed-signatures.js'
 import {
   headerSize,
@@ -28,14 +30,17 @@ export interface SifSbom {
   readonly format: string
   /** Bytes. */
   readonly size: number
-  /** Components that it lists; null where the format is not counted, or the document is too large or broken. */
+  /**
+   * Components that it lists; null where the format is not counted, or the document is too large or
+   * broken.
+   */
   readonly components: number | null
 }
 
 /**
- * What a file is. `not-a-sif`: it does not begin as one. `damaged`: it breaks the format. `not-understood`: it passes
- * what this reader takes, or is cut off. Of the last two nothing is known: not that it is plain, and not that it is
- * unsigned, so whoever judges refuses them.
+ * What a file is. `not-a-sif`: it does not begin as one. `damaged`: it breaks the format.
+ * `not-understood`: it passes what this reader takes, or is cut off. Of the last two nothing is
+ * known: not that it is plain, and not that it is unsigned, so whoever judges refuses them.
  */
 export type SifState = 'sif' | SifProblem['state']
 
@@ -43,19 +48,28 @@ export interface SifInspection {
   readonly state: SifState
   /** Why the state is not `sif`; for people. */
   readonly reason: string | null
-  /** `image`: has a primary partition. `oci`: an OCI-SIF. `data`: neither. null where the state is not `sif`. */
+  /**
+   * `image`: has a primary partition. `oci`: an OCI-SIF. `data`: neither. null where the state is
+   * not `sif`.
+   */
   readonly kind: 'image' | 'oci' | 'data' | null
   readonly header: SifHeader | null
   /** Go name, of the primary partition or of the configuration of an OCI-SIF; null = not known. */
   readonly arch: string | null
-  /** Whether a partition is; null = not known. Definition file, labels and scripts of an encrypted image can be read. */
+  /**
+   * Whether a partition is; null = not known. Definition file, labels and scripts of an encrypted
+   * image can be read.
+   */
   readonly encrypted: boolean | null
   /** Whether there are signatures, whatever they are worth; null = not known. */
   readonly signed: boolean | null
   readonly objects: readonly SifObject[]
   readonly definition: SifText | null
   readonly labels: SifTexts | null
-  /** Text of each script that sets the environment, by its path in the image; of an OCI image `Env` by name. */
+  /**
+   * Text of each script that sets the environment, by its path in the image; of an OCI image `Env`
+   * by name.
+   */
   readonly environment: SifTexts | null
   readonly runscript: SifText | null
   readonly startscript: SifText | null
@@ -186,8 +200,8 @@ const refused = ({ state, reason }: SifProblem, header: SifHeader | null = null)
 })
 
 /**
- * Inspects a SIF file: one read of 64 KiB for most images, 16 MiB in all at the most. Never throws for what the file
- * holds; what `source.read` throws is thrown on.
+ * Inspects a SIF file: one read of 64 KiB for most images, 16 MiB in all at the most. Never throws
+ * for what the file holds; what `source.read` throws is thrown on.
  */
 export async function inspectSif(source: SifSource): Promise<SifInspection> {
   if (source.size < headerSize) return refused(notASif)

@@ -1,10 +1,11 @@
 /**
  * Header and descriptor table of a SIF file.
  *
- * All integers are little endian and packed. Header, 128 bytes: launch script 32, magic 10, version 3, arch 3, id 16,
- * created 8, modified 8, free slots 8, slots 8, offset of the table 8, size of the table 8, offset and size of the data
- * 8 each. Descriptor, 585 bytes: data type 4, used 1, id 4, group 4, link 4, offset 8, size 8, size with padding 8,
- * created 8, modified 8, uid 8, gid 8, name 128, extra 384.
+ * All integers are little endian and packed. Header, 128 bytes: launch script 32, magic 10, version
+ * 3, arch 3, id 16, created 8, modified 8, free slots 8, slots 8, offset of the table 8, size of
+ * the table 8, offset and size of the data 8 each. Descriptor, 585 bytes: data type 4, used 1, id
+ * 4, group 4, link 4, offset 8, size 8, size with padding 8, created 8, modified 8, uid 8, gid 8,
+ * name 128, extra 384.
  */
 import {
   archOf,
@@ -34,7 +35,10 @@ export interface SifHeader {
   readonly launch: string
   /** Of the format: `01`. */
   readonly version: string
-  /** What the header claims, which no signature covers; the arch of the image stands in its primary partition. */
+  /**
+   * What the header claims, which no signature covers; the arch of the image stands in its primary
+   * partition.
+   */
   readonly arch: string | null
   /** UUID; zero in files that are made to be reproducible, so it is not unique. */
   readonly id: string
@@ -81,7 +85,9 @@ export interface SifObject {
   readonly digest?: string
 }
 
-/** A file that is refused: why, and whether it breaks the format or passes what this reader takes. */
+/**
+ * A file that is refused: why, and whether it breaks the format or passes what this reader takes.
+ */
 export interface SifProblem {
   readonly state: 'not-a-sif' | 'damaged' | 'not-understood'
   readonly reason: string
@@ -119,7 +125,10 @@ export function hexOf(bytes: Uint8Array): string {
   return hex
 }
 
-/** A size or an offset that can be worked with; undefined for a negative one, or one of more than 53 bits. */
+/**
+ * A size or an offset that can be worked with; undefined for a negative one, or one of more than 53
+ * bits.
+ */
 function countOf(value: bigint): number | undefined {
   return value >= 0n && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : undefined
 }
@@ -222,7 +231,9 @@ export function isProblem(value: object): value is SifProblem {
   return 'reason' in value
 }
 
-/** The objects of a table, in its order. One that breaks the format makes the whole file damaged. */
+/**
+ * The objects of a table, in its order. One that breaks the format makes the whole file damaged.
+ */
 export function parseTable(bytes: Uint8Array, fileSize: number): SifProblem | readonly SifObject[] {
   const found: SifObject[] = []
   const ids = new Set<number>()

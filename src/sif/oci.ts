@@ -1,4 +1,7 @@
-/** OCI-SIF: an image of OCI inside a SIF file, as a root index, manifests, configurations and layers. */
+/**
+ * OCI-SIF: an image of OCI inside a SIF file, as a root index, manifests, configurations and
+ * layers.
+ */
 import { hexOf, type SifObject } from './layout.js'
 import type { ByteSpan, Pieces } from './source.js'
 import { listOf, membersOf, parseJson, type SifTexts, textsOf } from './texts.js'
@@ -23,7 +26,10 @@ export interface OciManifest {
 
 export interface OciFacts {
   readonly manifests: readonly OciManifest[]
-  /** Signatures and attestations of cosign that the index holds, by what they are about: `sha256-….sig`. */
+  /**
+   * Signatures and attestations of cosign that the index holds, by what they are about:
+   * `sha256-….sig`.
+   */
   readonly cosign: readonly string[]
   /** What could not be read or does not hold. */
   readonly notes: readonly string[]
@@ -47,7 +53,10 @@ const textOrNull = (value: unknown, length = 256): string | null =>
 const cosignName = /^_cosign:(sha256-[0-9a-f]{64}\.(?:sig|att))$/
 
 interface Documents {
-  /** The JSON document of a digest; undefined where it is not there, too large, or not what its digest says. */
+  /**
+   * The JSON document of a digest; undefined where it is not there, too large, or not what its
+   * digest says.
+   */
   read(digest: string): Promise<unknown>
   readonly notes: string[]
 }
@@ -101,7 +110,10 @@ async function manifestOf(entry: Readonly<Record<string, unknown>>, documents: D
   }
 }
 
-/** undefined where the file is no OCI-SIF. Three small documents after the layers: one read for most files. */
+/**
+ * undefined where the file is no OCI-SIF. Three small documents after the layers: one read for most
+ * files.
+ */
 export async function readOci(pieces: Pieces, objects: readonly SifObject[]): Promise<OciFacts | undefined> {
   const root = objects.find(({ type }) => type === 'oci-root-index')
   if (root === undefined) return undefined

@@ -4,7 +4,10 @@
 export interface SifSource {
   /** Bytes of the whole file. */
   readonly size: number
-  /** Exactly these bytes; never asked for bytes behind `size`. What it throws goes to the caller of `inspectSif`. */
+  /**
+   * Exactly these bytes; never asked for bytes behind `size`. What it throws goes to the caller of
+   * `inspectSif`.
+   */
   read(offset: number, length: number): Promise<Uint8Array>
 }
 
@@ -15,7 +18,10 @@ export interface ByteSpan {
 
 /** Bytes that were read of a source, by their place. */
 export interface Pieces {
-  /** Reads what is not there yet; spans that lie close to each other come in one read. What passes the budget is left out. */
+  /**
+   * Reads what is not there yet; spans that lie close to each other come in one read. What passes
+   * the budget is left out.
+   */
   fetch(spans: readonly ByteSpan[]): Promise<void>
   /** undefined = not read. */
   get(span: ByteSpan): Uint8Array | undefined

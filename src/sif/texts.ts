@@ -57,7 +57,10 @@ export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-/** An object of texts: members of other kinds are left out, and so is what passes the bounds. null where `value` is no object. */
+/**
+ * An object of texts: members of other kinds are left out, and so is what passes the bounds. null
+ * where `value` is no object.
+ */
 export function textsOf(value: unknown): { readonly texts: SifTexts; readonly cut: boolean } | null {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
   const texts = Object.create(null) as Record<string, string>

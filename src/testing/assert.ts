@@ -1,5 +1,6 @@
 /**
- * `node:assert/strict`, with a `deepEqual` that asks what values hold and not which realm made them: under Jest, the arrays of a driver are no `Array` of the tests.
+ * `node:assert/strict`, with a `deepEqual` that asks what values hold and not which realm made
+ * them: under Jest, the arrays of a driver are no `Array` of the tests.
  */
 import strict from 'node:assert/strict'
 import { isDate } from 'node:util/types'

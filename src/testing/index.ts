@@ -1,5 +1,6 @@
 /**
- * `sif-library/testing`: the conformance suites, for those who write a backend or a store of their own.
+ * `sif-library/testing`: the conformance suites, for those who write a backend or a store of their
+ * own.
  * @module
  */
 export { describeMetadataStore, type MetadataSubject, type MetadataSuiteOptions } from './metadata/index.js'

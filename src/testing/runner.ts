@@ -1,8 +1,14 @@
-/** The two functions that a conformance suite needs from a test runner: those of vitest, node:test, jest and mocha (`it`) all fit. */
+/**
+ * The two functions that a conformance suite needs from a test runner: those of vitest, node:test,
+ * jest and mocha (`it`) all fit.
+ */
 export interface TestRunner {
   describe(name: string, body: () => void): unknown
   test: ((name: string, body: () => Promise<void>) => unknown) & {
-    /** Used for a test that is skipped by name; a runner without it gets an ordinary test that does nothing and names the reason. */
+    /**
+     * Used for a test that is skipped by name; a runner without it gets an ordinary test that does
+     * nothing and names the reason.
+     */
     skip?(name: string, body: () => Promise<void>): unknown
   }
 }
@@ -21,7 +27,10 @@ export interface RegisterOptions<Context, Capability extends string> {
   run(body: (context: Context) => Promise<void>): Promise<void>
 }
 
-/** Hands every test of every group to the runner. A name in `skip` that no test has becomes a failing test, so that a deviation cannot outlive its test. */
+/**
+ * Hands every test of every group to the runner. A name in `skip` that no test has becomes a
+ * failing test, so that a deviation cannot outlive its test.
+ */
 export function registerGroups<Context, Capability extends string>(
   runner: TestRunner,
   options: RegisterOptions<Context, Capability>,

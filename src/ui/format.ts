@@ -43,7 +43,7 @@ export const dateTime = (date: string): string => moment.format(new Date(date))
 
 export const dayOf = (date: string): string => day.format(new Date(date))
 
-/** Text that anybody may have written: what is invisible, or turns the line around, is shown as `<U+202E>`. */
+/** Text of strangers: characters that are invisible or turn a line around become `<U+202E>`. */
 export const visible = (text: string): string =>
   text.replace(
     /(?![\n\r\t])[\p{Cc}\p{Bidi_Control}]/gu,

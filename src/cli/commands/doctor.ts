@@ -41,7 +41,10 @@ export const doctor: Command = {
   },
 }
 
-/** A store that does not answer is a finding within a minute, whatever step it is that hangs. Seconds. */
+/**
+ * A store that does not answer is a finding within a minute, whatever step it is that hangs.
+ * Seconds.
+ */
 const patience = { connectSeconds: 5, answerSeconds: 8, requestSeconds: 8, idleSeconds: 10, finishSeconds: 20 }
 
 async function* examine({ settings, terminal }: CommandContext): Findings {

@@ -15,7 +15,10 @@ export const health: Command = {
 
 const timeout = 4000
 
-/** Where `serve` said that it listens; without a writable data folder it said nothing, and the options of `serve` tell. */
+/**
+ * Where `serve` said that it listens; without a writable data folder it said nothing, and the
+ * options of `serve` tell.
+ */
 async function whereItListens(settings: Settings): Promise<{ readonly url: string; readonly tls: boolean }> {
   const scheme = settings.tlsCert === undefined ? 'http' : 'https'
   const { host, port, listen } = settings
@@ -30,7 +33,8 @@ function ask(url: string, tls: boolean): Promise<number> {
   const target = socketPath === undefined ? new URL('/readyz', url) : { socketPath, path: '/readyz' }
   return new Promise((resolve, reject) => {
     const send = tls ? httpsRequest : httpRequest
-    // it is asked whether it lives, on this machine: its certificate is for the name that clients use
+    // it is asked whether it lives, on this machine: its certificate is for the name that clients
+    // use
     const options = { agent: false as const, timeout, ...(tls && { rejectUnauthorized: false }) }
     const answered = (response: { readonly statusCode?: number; resume: () => unknown }): void => {
       response.resume()

@@ -48,7 +48,10 @@ async function readHidden(): Promise<string> {
   return typed.trim()
 }
 
-/** Asks the registry whether the token is good. Throws WorkError when it is not, or when no registry answers. */
+/**
+ * Asks the registry whether the token is good. Throws WorkError when it is not, or when no registry
+ * answers.
+ */
 async function checkToken(url: string, token: string): Promise<void> {
   let status: number
   try {

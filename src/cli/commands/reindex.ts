@@ -8,7 +8,10 @@ import { printJson, printJsonOfFailure, stoppedMark } from '../print.js'
 import { openMetadata, withLibrary } from '../registry.js'
 import { untilDoneOrStopped } from '../serve/signals.js'
 
-/** The one command beside `serve` that may find no registry.db: it is what was lost. A dry run leaves it so. */
+/**
+ * The one command beside `serve` that may find no registry.db: it is what was lost. A dry run
+ * leaves it so.
+ */
 async function openLost(settings: Settings) {
   const folder = dataFolder(settings)
   if (settings.metadata !== undefined || existsSync(folder.registryFile))

@@ -34,7 +34,10 @@ interface Wanted {
   readonly present: readonly string[]
 }
 
-/** A token that is in place and good; otherwise a fresh one, and those that were made with its label before are revoked. */
+/**
+ * A token that is in place and good; otherwise a fresh one, and those that were made with its label
+ * before are revoked.
+ */
 async function keepOrMakeToken(
   accounts: Accounts,
   { user, label, expires, present }: Wanted,

@@ -164,7 +164,9 @@ async function welcome({ folder, library, logger, keepsFiles }: Running): Promis
   return false
 }
 
-/** Says to `remote`, `health` and `doctor` where the server is; the returned function takes it back. */
+/**
+ * Says to `remote`, `health` and `doctor` where the server is; the returned function takes it back.
+ */
 async function record({ settings, folder, logger, address }: Running): Promise<() => Promise<void>> {
   const { other, release } = await claimServerRecord(folder, serverRecord(localUrl(address), settings))
   if (other !== undefined)
@@ -202,7 +204,10 @@ function serverRecord(url: string, { publicUrl }: Settings): ServerRecord {
   return { url, publicUrl: publicUrl ?? null, pid: process.pid, startedAt: new Date().toISOString() }
 }
 
-/** The command lines carry the options that find this registry, made absolute: they may be typed anywhere. */
+/**
+ * The command lines carry the options that find this registry, made absolute: they may be typed
+ * anywhere.
+ */
 function linesToType(
   folder: DataFolder,
   { settings, url, code }: { readonly settings: Settings; readonly url: string; readonly code: string },

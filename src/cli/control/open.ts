@@ -1,4 +1,7 @@
-/** The use cases of people, for commands: on this data folder as its operator, or on a server elsewhere by a token. */
+/**
+ * The use cases of people, for commands: on this data folder as its operator, or on a server
+ * elsewhere by a token.
+ */
 import { readFile } from 'node:fs/promises'
 import type { Library } from 'sif-library'
 import { createClient } from 'sif-library/client'

@@ -1,4 +1,7 @@
-/** References as people type them: `entity/collection/container`, with `:tag` or `:sha256.HEX` behind. */
+/**
+ * References as people type them: `entity/collection/container`, with `:tag` or `:sha256.HEX`
+ * behind.
+ */
 import { UsageError } from '../failure.js'
 
 export interface Place {

@@ -11,7 +11,10 @@ export interface Probe {
   readonly sha256: string
 }
 
-/** Random bytes under a key as images have: upload URLs write nowhere else, and a sweep finds what a crash leaves. */
+/**
+ * Random bytes under a key as images have: upload URLs write nowhere else, and a sweep finds what a
+ * crash leaves.
+ */
 export function makeProbe(): Probe {
   const bytes = randomBytes(4096)
   const sha256 = createHash('sha256').update(bytes).digest('hex')

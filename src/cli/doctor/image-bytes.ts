@@ -1,4 +1,7 @@
-/** Whether the bytes of images are where their records say: of a sample, since there may be millions. */
+/**
+ * Whether the bytes of images are where their records say: of a sample, since there may be
+ * millions.
+ */
 import { randomBytes } from 'node:crypto'
 import type { MetadataStore } from 'sif-library/metadata'
 import type { StorageBackend } from 'sif-library/storage'

@@ -1,4 +1,7 @@
-/** Checks of a storage that hands out presigned URLs: what clients do, from here, through the public endpoint. */
+/**
+ * Checks of a storage that hands out presigned URLs: what clients do, from here, through the public
+ * endpoint.
+ */
 import { randomBytes } from 'node:crypto'
 import type { MultipartCapability, PresignCapability, StorageBackend } from 'sif-library/storage'
 import type { S3Traits } from 'sif-library/storage/s3'
@@ -28,7 +31,10 @@ const hostOf = (url: string): string => new URL(url).origin
 const answered = ({ status, code }: ProbeAnswer): string =>
   code === undefined ? `status ${status}` : `status ${status} ${code}`
 
-/** Runs the whole life of an upload in parts, or, where uploads by URL are blocked, a read. Nothing where the storage signs no URLs for parts. */
+/**
+ * Runs the whole life of an upload in parts, or, where uploads by URL are blocked, a read. Nothing
+ * where the storage signs no URLs for parts.
+ */
 export async function* checkPresigned(storage: StorageBackend, surroundings: Pick<Site, 'ca' | 'publicUrl'>): Findings {
   const { presign, multipart } = storage
   if (presign?.part === undefined || multipart === undefined) return
@@ -61,7 +67,9 @@ export async function* checkPresigned(storage: StorageBackend, surroundings: Pic
   yield* abort(site)
 }
 
-/** Reads a blob as clients do; what the store says to a URL shows a wrong endpoint, key or clock. */
+/**
+ * Reads a blob as clients do; what the store says to a URL shows a wrong endpoint, key or clock.
+ */
 async function* checkRead(storage: StorageBackend, { presign, ca }: Pick<Site, 'presign' | 'ca'>): Findings {
   const { key, bytes, size, sha256 } = makeProbe()
   let check = 'presigned GET'
@@ -90,7 +98,10 @@ interface Upload {
   readonly uploadId: string
 }
 
-/** Other bytes, another length, then the right ones; ends with the ETag of the part when it lies there. */
+/**
+ * Other bytes, another length, then the right ones; ends with the ETag of the part when it lies
+ * there.
+ */
 async function* sendParts(
   { storage, presign, ca }: Site,
   { probe, uploadId }: Upload,
@@ -109,7 +120,8 @@ async function* sendParts(
     check = `presigned part at ${host}: the right bytes`
     const right = await put(bytes)
     if (right.status !== 200) {
-      // a URL of another hour is refused as AccessDenied or as not yet valid; the store's own clock tells which
+      // a URL of another hour is refused as AccessDenied or as not yet valid; the store's own clock
+      // tells which
       const apart = secondsApart(right)
       const reason = apart !== undefined && apart >= WARN_SECONDS ? 'RequestTimeTooSkewed' : right.code
       yield { check, state: 'failed', found: answered(right), ...explain(reason) }
@@ -158,7 +170,10 @@ async function* sendParts(
   }
 }
 
-/** What the store says to a presigned URL that comes with a token, which old clients carry along a redirect. The key is not there yet. */
+/**
+ * What the store says to a presigned URL that comes with a token, which old clients carry along a
+ * redirect. The key is not there yet.
+ */
 async function tryAuthorization(
   presign: PresignCapability,
   { key, ca }: { readonly key: string; readonly ca: Site['ca'] },

@@ -4,7 +4,9 @@ import { sameAsRecorded, signingSecret } from '../serve/secret-fingerprint.js'
 import { codeOf, explain } from './explanations.js'
 import type { Findings } from './finding.js'
 
-/** `secret`: what this machine was given to sign with; undefined where the metadata store keeps it. */
+/**
+ * `secret`: what this machine was given to sign with; undefined where the metadata store keeps it.
+ */
 export async function* checkMetadata(metadata: MetadataStore, secret: string | undefined): Findings {
   const check = `metadata store (${metadata.name})`
   try {

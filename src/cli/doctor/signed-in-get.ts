@@ -1,4 +1,7 @@
-/** A ranged GET at the store with a token beside the signature, as clients send it who are signed in to a registry on the same host. */
+/**
+ * A ranged GET at the store with a token beside the signature, as clients send it who are signed in
+ * to a registry on the same host.
+ */
 import { placeOfStore } from 'sif-library'
 import type { Finding, Findings } from './finding.js'
 import { type ProbeAnswer, sendProbe } from './http-probe.js'

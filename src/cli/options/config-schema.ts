@@ -1,4 +1,7 @@
-/** The JSON Schema of configuration files, from the option table. Published as `sif-library/config.schema.json`. */
+/**
+ * The JSON Schema of configuration files, from the option table. Published as
+ * `sif-library/config.schema.json`.
+ */
 import { optionKeys, optionName, optionTable } from './table.js'
 
 export function configSchema(): object {

@@ -1,4 +1,7 @@
-/** Kinds of option values: how each is read from text (flag, environment) or from a configuration file, and its JSON Schema. */
+/**
+ * Kinds of option values: how each is read from text (flag, environment) or from a configuration
+ * file, and its JSON Schema.
+ */
 
 export interface Kind<T> {
   /** Stands for the value in help texts; empty where the flag takes none. */
@@ -170,7 +173,10 @@ export function duration(options: AmountOptions = {}): Kind<number> {
   })
 }
 
-/** Bytes. The unit is always written: `10GB` is 10,000,000,000, `10GiB` is 10,737,418,240; `B` for bytes. */
+/**
+ * Bytes. The unit is always written: `10GB` is 10,000,000,000, `10GiB` is 10,737,418,240; `B` for
+ * bytes.
+ */
 export function size(options: AmountOptions = {}): Kind<number> {
   const prefixes = ['k', 'M', 'G', 'T', 'P']
   const decimal = prefixes.map((prefix, power) => [`${prefix}B`, 1000 ** (power + 1)] as const)

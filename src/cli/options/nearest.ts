@@ -1,6 +1,9 @@
 /** Did you mean …: the known word that is nearest to a mistyped one. */
 
-/** How many letters must be put in, taken out, replaced or swapped with their neighbour (optimal string alignment distance). */
+/**
+ * How many letters must be put in, taken out, replaced or swapped with their neighbour (optimal
+ * string alignment distance).
+ */
 export function editDistance(a: string, b: string): number {
   let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)

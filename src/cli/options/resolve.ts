@@ -1,4 +1,7 @@
-/** From flags, environment and configuration file to settings; in this order, the first one that has a value wins. */
+/**
+ * From flags, environment and configuration file to settings; in this order, the first one that has
+ * a value wins.
+ */
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { systemReason, UsageError } from '../failure.js'
@@ -10,10 +13,15 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** Values of flags as they were typed; a flag without a value is `true`. */
 export type Flags = Partial<Record<OptionKey, unknown>>
 
-/** The signing secret: never an argument and never a key of a file, so it stands outside the table. */
+/**
+ * The signing secret: never an argument and never a key of a file, so it stands outside the table.
+ */
 export const secretVariable = 'SIF_LIBRARY_SECRET'
 
-/** The key that signs upload URLs of an S3 store: like the signing secret, from the environment alone. */
+/**
+ * The key that signs upload URLs of an S3 store: like the signing secret, from the environment
+ * alone.
+ */
 export const uploadKeyVariables = {
   id: 'SIF_LIBRARY_UPLOAD_ACCESS_KEY_ID',
   secret: 'SIF_LIBRARY_UPLOAD_SECRET_ACCESS_KEY',
@@ -98,7 +106,10 @@ function readFile(file: string): Flags {
   return found
 }
 
-/** Puts all sources together. Throws UsageError for a value that can't be read and for a name that is not in the table. */
+/**
+ * Puts all sources together. Throws UsageError for a value that can't be read and for a name that
+ * is not in the table.
+ */
 export function resolveSettings(sources: { readonly flags: Flags; readonly environment: Environment }): Settings {
   const flags: Flags = {}
   for (const [key, value] of Object.entries(sources.flags) as [OptionKey, unknown][])

@@ -1,9 +1,13 @@
 /**
- * The one table of options. Flags, environment variables, keys of the configuration file, its JSON Schema and the table in the docs are all made from it.
+ * The one table of options. Flags, environment variables, keys of the configuration file, its JSON
+ * Schema and the table in the docs are all made from it.
  */
 import { address, choice, count, duration, flag, type Kind, list, port, size, text, unixSocket, url } from './kinds.js'
 
-/** All options with their values: times in seconds, sizes in bytes. `undefined` = not set, and there is no default that is a value. */
+/**
+ * All options with their values: times in seconds, sizes in bytes. `undefined` = not set, and there
+ * is no default that is a value.
+ */
 export interface Settings {
   readonly config: string | undefined
   readonly data: string
@@ -74,7 +78,10 @@ export interface Settings {
   readonly checkPublicUrl: boolean
   readonly rate: number | undefined
   readonly after: string | undefined
-  /** No option, since a secret is neither an argument nor a key of a file: the key that signs upload URLs, from the environment. */
+  /**
+   * No option, since a secret is neither an argument nor a key of a file: the key that signs upload
+   * URLs, from the environment.
+   */
   readonly uploadKey?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined
 }
 
@@ -244,7 +251,10 @@ export const optionTable: OptionTable = {
 
 export const optionKeys: readonly OptionKey[] = Object.keys(optionTable) as OptionKey[]
 
-/** `publicUrl` → `public-url`: the name of the flag (after `--`) and of the key in a configuration file. */
+/**
+ * `publicUrl` → `public-url`: the name of the flag (after `--`) and of the key in a configuration
+ * file.
+ */
 export function optionName(key: OptionKey): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }

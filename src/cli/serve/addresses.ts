@@ -17,7 +17,10 @@ export function socketOf(url: string): string | undefined {
 /** All addresses of the machine. */
 export const isEverywhere = (host: string): boolean => host === '0.0.0.0' || host === '::'
 
-/** A port that the scheme implies is left out: `remote add` of the clients takes only URLs without one (protocol 6.1). */
+/**
+ * A port that the scheme implies is left out: `remote add` of the clients takes only URLs without
+ * one (protocol 6.1).
+ */
 function toUrl({ scheme, host, port }: Address): string {
   const name = host.includes(':') ? `[${host}]` : host
   return `${scheme}://${name}${port === (scheme === 'http' ? 80 : 443) ? '' : `:${port}`}`
@@ -31,8 +34,9 @@ export function localUrl(address: Address): string {
 }
 
 /**
- * The public URL where no option names one: the address listened on. Listening on all of them there are many, so it is the one that the client used, from the Host
- * header: the answer goes to this client only. `listening` is asked late, for a port 0 is known only then.
+ * The public URL where no option names one: the address listened on. Listening on all of them there
+ * are many, so it is the one that the client used, from the Host header: the answer goes to this
+ * client only. `listening` is asked late, for a port 0 is known only then.
  */
 export function defaultPublicUrl(listening: () => Address): (request: LibraryRequest) => string {
   return (request) => {

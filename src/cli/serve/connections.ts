@@ -1,11 +1,17 @@
-/** Bounds the connections of the server, so that they never take the last file descriptor of the process, and health checks are still answered. */
+/**
+ * Bounds the connections of the server, so that they never take the last file descriptor of the
+ * process, and health checks are still answered.
+ */
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Server, Socket } from 'node:net'
 
 /** Files that the process needs beside its connections: database, log, store, worker threads. */
 const reservedFiles = 160
-/** Files of one connection: its socket, and the two of a part that is written, or one to the store and one to spare. */
+/**
+ * Files of one connection: its socket, and the two of a part that is written, or one to the store
+ * and one to spare.
+ */
 const filesPerConnection = 3
 /** More are of no use to one process, whatever the system allows. */
 const mostByDefault = 16_384
@@ -57,8 +63,9 @@ export interface ConnectionLimitOptions {
 }
 
 /**
- * Wraps the listener of a server, and watches its connections. At the limit a new connection takes the place of the one that was idle for the longest time;
- * where none is, it may ask for health checks and reads 503 for anything else.
+ * Wraps the listener of a server, and watches its connections. At the limit a new connection takes
+ * the place of the one that was idle for the longest time; where none is, it may ask for health
+ * checks and reads 503 for anything else.
  */
 export function limitConnections(
   app: RequestListener,

@@ -27,7 +27,10 @@ const levelOf: Readonly<Record<LibraryEventName, 'info' | 'debug' | undefined>> 
   'request.completed': undefined,
 }
 
-/** Facts as people look for them: the hash in the form that references have, no second time beside that of the line. */
+/**
+ * Facts as people look for them: the hash in the form that references have, no second time beside
+ * that of the line.
+ */
 export function shownFacts({ at: _, ...event }: { readonly at: number; readonly digest?: string }): object {
   const { digest, ...facts } = event
   return digest === undefined ? facts : { ...facts, hash: `sha256.${digest}` }

@@ -4,18 +4,25 @@ import type { DataFolder } from '../data-folder.js'
 import { quote } from '../invocation.js'
 import { writePrivateFile } from '../private-file.js'
 
-/** Nobody yet, or only an `admin` without a token: a first start that crashed before it had told the token to anybody. */
+/**
+ * Nobody yet, or only an `admin` without a token: a first start that crashed before it had told the
+ * token to anybody.
+ */
 export async function isFirstStart(accounts: Accounts): Promise<boolean> {
   const users = await accounts.listUsers()
   if (users.length > 1 || (users[0] !== undefined && users[0].name !== 'admin')) return false
   return (await accounts.listTokens()).length === 0
 }
 
-/** Makes the user `admin` with a token in DATA/admin-token where there is nobody yet. True when it did. */
+/**
+ * Makes the user `admin` with a token in DATA/admin-token where there is nobody yet. True when it
+ * did.
+ */
 export async function createAdmin(accounts: Accounts, { adminToken }: DataFolder): Promise<boolean> {
   if (!(await isFirstStart(accounts))) return false
   try {
-    // admins may do everything anyway; after `reindex` of a lost database the entity admin is there before the user
+    // admins may do everything anyway; after `reindex` of a lost database the entity admin is there
+    // before the user
     await accounts.addUser({ name: 'admin', admin: true, takeOver: true })
   } catch (error) {
     // instances that start together: each gets a token for its own data folder
@@ -37,7 +44,8 @@ export interface NextLinesOptions {
 }
 
 /**
- * Lines that work as they stand. The clients' own `remote add` fails for a URL with a port (protocol 6.1), so there `sif-library remote --write` makes the entry.
+ * Lines that work as they stand. The clients' own `remote add` fails for a URL with a port
+ * (protocol 6.1), so there `sif-library remote --write` makes the entry.
  */
 export function nextLines({ url, command, tokenFile, signIn }: NextLinesOptions): readonly string[] {
   const { port, protocol, host, pathname } = new URL(url)

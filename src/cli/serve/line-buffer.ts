@@ -7,7 +7,10 @@ const maxLength = 16_384
 
 export interface LineBuffer {
   readonly write: (line: string) => void
-  /** Writes what waits, now. Called at the end of the process too: until then the last lines are here. */
+  /**
+   * Writes what waits, now. Called at the end of the process too: until then the last lines are
+   * here.
+   */
   readonly flush: () => void
 }
 

@@ -25,7 +25,10 @@ export function redact(text: string): string {
   return secrets.reduce((rest, [pattern, replacement]) => rest.replace(pattern, replacement), text)
 }
 
-/** Letters, digits and the signs of a reference: no token, signature or password that `redact` knows is made of them alone. */
+/**
+ * Letters, digits and the signs of a reference: no token, signature or password that `redact` knows
+ * is made of them alone.
+ */
 const harmless = /^[A-Za-z0-9/.:+-]*$/
 
 const jsonOf = (value: unknown): string | undefined => {
@@ -35,7 +38,9 @@ const jsonOf = (value: unknown): string | undefined => {
   return plainText(redact(JSON.stringify(value)))
 }
 
-/** The line that pino would make of flat facts, in a third of its time: requests are most of a log. */
+/**
+ * The line that pino would make of flat facts, in a third of its time: requests are most of a log.
+ */
 function infoLine(facts: object, { time, message }: { readonly time: string; readonly message: string }): string {
   let line = `{"level":30${time}`
   for (const name in facts) {
@@ -81,7 +86,10 @@ export interface ServerLogger extends Logger {
   flush(): void
 }
 
-/** Writes to stderr, or to `write` in tests: on a terminal each line at once, otherwise warnings and errors at once and the rest within 100 ms. */
+/**
+ * Writes to stderr, or to `write` in tests: on a terminal each line at once, otherwise warnings and
+ * errors at once and the rest within 100 ms.
+ */
 export function createLogger(
   settings: Pick<Settings, 'logLevel' | 'logFormat'>,
   { isTerminal, write }: { readonly isTerminal: boolean; readonly write: (text: string) => void },

@@ -39,7 +39,10 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** The process that a crash left a record of may be gone, or another program may have its number: a server also listens where it said. */
+/**
+ * The process that a crash left a record of may be gone, or another program may have its number: a
+ * server also listens where it said.
+ */
 export async function isAlive({ pid, url }: ServerRecord): Promise<boolean> {
   return pid !== process.pid && isRunning(pid) && URL.canParse(url) && (await isListenedOn(url))
 }

@@ -2,7 +2,10 @@
 
 const codeOf = (signal: NodeJS.Signals): number => (signal === 'SIGINT' ? 130 : 143)
 
-/** Resolves at the first SIGTERM or SIGINT. A second one ends the process at once, for somebody who does not want to wait. */
+/**
+ * Resolves at the first SIGTERM or SIGINT. A second one ends the process at once, for somebody who
+ * does not want to wait.
+ */
 export function untilStopped(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let first = true
@@ -17,8 +20,8 @@ export function untilStopped(): Promise<NodeJS.Signals> {
 }
 
 /**
- * Work that the first SIGINT or SIGTERM ends after the thing that it is at, so that it can say how far it came. Resolves to its exit code, or to that of a process which the signal
- * ended.
+ * Work that the first SIGINT or SIGTERM ends after the thing that it is at, so that it can say how
+ * far it came. Resolves to its exit code, or to that of a process which the signal ended.
  */
 export async function untilDoneOrStopped(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
   const stopping = new AbortController()

@@ -23,14 +23,19 @@ function listenOnce(server: Server, path: string): Promise<void> {
   })
 }
 
-/** A server that was killed leaves its socket. One that somebody listens on, and what is no socket, stays. */
+/**
+ * A server that was killed leaves its socket. One that somebody listens on, and what is no socket,
+ * stays.
+ */
 async function removeStale(path: string): Promise<boolean> {
   if (!(await lstat(path)).isSocket() || (await isListenedOn(`unix:${path}`))) return false
   await unlink(path)
   return true
 }
 
-/** Resolves once connections are accepted; closing the server removes the socket. Throws WorkError. */
+/**
+ * Resolves once connections are accepted; closing the server removes the socket. Throws WorkError.
+ */
 export async function listenOnSocket(server: Server, path: string): Promise<void> {
   try {
     await listenOnce(server, path).catch(async (error: unknown) => {

@@ -34,7 +34,10 @@ const isHealthCheck = ({ url = '' }: IncomingMessage): boolean => /\/(?:healthz|
 const refuseConnection = (_req: IncomingMessage, res: ServerResponse): void =>
   answer(res, 503, 'the server has as many connections as it may: try again', { 'retry-after': '5' })
 
-/** The registry at the root, and at the path of the public URL too: a proxy in front may strip that path or not. */
+/**
+ * The registry at the root, and at the path of the public URL too: a proxy in front may strip that
+ * path or not.
+ */
 export function createApp(library: Pick<Library, 'handle'>, publicUrl: string | undefined): RequestListener {
   const atRoot = libraryListener(library)
   const path = publicUrl === undefined ? '/' : new URL(publicUrl).pathname
@@ -76,7 +79,10 @@ export interface WebServer {
   readonly drain: () => Promise<void>
 }
 
-/** Opens nothing before `listen`. Throws UsageError or WorkError for a certificate that does not work. */
+/**
+ * Opens nothing before `listen`. Throws UsageError or WorkError for a certificate that does not
+ * work.
+ */
 export async function createWebServer(
   settings: Settings,
   { app, logger }: { readonly app: RequestListener; readonly logger: Pick<Logger, 'warn'> },
@@ -91,10 +97,12 @@ export async function createWebServer(
   const server: Server | HttpsServer =
     pair === undefined ? createHttpServer(listener) : createHttpsServer(pair, listener)
   watch(server)
-  // an upload lives as long as its bytes flow; the registry itself gives up a body that stands still
+  // an upload lives as long as its bytes flow; the registry itself gives up a body that stands
+  // still
   server.requestTimeout = 0
   server.headersTimeout = 60_000
-  // longer than proxies keep their side (60 s most often), so that none sends into a connection that we are closing
+  // longer than proxies keep their side (60 s most often), so that none sends into a connection
+  // that we are closing
   server.keepAliveTimeout = 65_000
   return {
     scheme: pair === undefined ? 'http' : 'https',
@@ -107,7 +115,9 @@ export async function createWebServer(
   }
 }
 
-/** Watches what is under way from now on; the returned function stops the server and waits for it. */
+/**
+ * Watches what is under way from now on; the returned function stops the server and waits for it.
+ */
 function makeDrain(server: Server | HttpsServer): () => Promise<void> {
   let draining = false
   const sockets = new Set<Socket>()
@@ -131,12 +141,16 @@ function makeDrain(server: Server | HttpsServer): () => Promise<void> {
       server.close(() => resolve())
       const busy = new Set([...underWay].map((res) => res.req.socket))
       for (const res of underWay) if (!res.headersSent) res.setHeader('connection', 'close')
-      // Node's closeIdleConnections leaves alone those that never sent a request, such as the spare ones of browsers and proxies
+      // Node's closeIdleConnections leaves alone those that never sent a request, such as the spare
+      // ones of browsers and proxies
       for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
     })
 }
 
-/** Connections that wait to be accepted; the system cuts it down to `net.core.somaxconn`. Node's default is 511. */
+/**
+ * Connections that wait to be accepted; the system cuts it down to `net.core.somaxconn`. Node's
+ * default is 511.
+ */
 const backlog = 65_535
 
 function listen(server: Server | HttpsServer, { host, port, listen: socket }: Settings): Promise<number> {

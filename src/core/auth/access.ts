@@ -1,8 +1,9 @@
 /**
  * Who may: the one place that turns a located resource into "go on", 401, 403 or 404.
  *
- * Denied and invisible = 404, denied and visible = 403, anonymous where a token would help = 401. An anonymous pull of what is hidden or absent is 404: it has the
- * friendliest message at the command line (protocol Q45), and the same answer for both keeps the secret.
+ * Denied and invisible = 404, denied and visible = 403, anonymous where a token would help = 401.
+ * An anonymous pull of what is hidden or absent is 404: it has the friendliest message at the
+ * command line (protocol Q45), and the same answer for both keeps the secret.
  */
 
 import { LibraryError } from '../http/errors.js'
@@ -17,7 +18,8 @@ export interface Located<R> {
   /** undefined: there is no such thing (yet). */
   readonly record: R | undefined
   /**
-   * Rows that create: the record may be absent. A denied principal who may see this resource (the parent; `true` = nothing is hidden by saying no) reads 403, another one 404.
+   * Rows that create: the record may be absent. A denied principal who may see this resource (the
+   * parent; `true` = nothing is hidden by saying no) reads 403, another one 404.
    */
   readonly creates?: Resource | true
   /** The request named it by id: who may not see it must not read its path in the answer either. */
@@ -30,7 +32,10 @@ export interface AccessQuestion {
   readonly request: LibraryRequest
 }
 
-/** Asks the host, after the scopes of the credentials: outside them the request is judged as an anonymous one. */
+/**
+ * Asks the host, after the scopes of the credentials: outside them the request is judged as an
+ * anonymous one.
+ */
 export function may(question: AccessQuestion, action: Action, resource: Resource): boolean | Promise<boolean> {
   const { auth, request } = question
   const principal =
@@ -57,7 +62,10 @@ const notLoggedIn = (action: Action, resource?: Resource): LibraryError =>
     headers: { 'www-authenticate': 'Bearer' },
   })
 
-/** Refuses a write of somebody without credentials, where no rule of the host could allow it whatever the body names. Throws `unauthorized`. */
+/**
+ * Refuses a write of somebody without credentials, where no rule of the host could allow it
+ * whatever the body names. Throws `unauthorized`.
+ */
 export function refuseAnonymousWrite({ auth, principal }: AccessQuestion, action: Action): void {
   const asked = auth.anonymousWrites ?? auth.authorize !== undefined
   if (principal === null && action !== 'pull' && !asked) throw notLoggedIn(action)
@@ -77,7 +85,10 @@ async function refuse(question: AccessQuestion, action: Action, located: Located
   return new LibraryError('forbidden', `${principal.name} may not ${action} ${nameOf(resource)}${scoped}`)
 }
 
-/** Returns the record that the action may be done to; throws `unauthorized`, `forbidden` or `not-found`. */
+/**
+ * Returns the record that the action may be done to; throws `unauthorized`, `forbidden` or
+ * `not-found`.
+ */
 export async function authorize<R>(
   question: AccessQuestion,
   action: Action,

@@ -39,7 +39,9 @@ export interface AccountEvents {
   /** The sessions that were made of it are ended too, without an event of their own. */
   'token.revoked': TokenFacts
   'session.created': SessionFacts & { readonly by: 'token' | 'code' }
-  /** `role`: null = no member any more. Members that go with their entity or user are not told of. */
+  /**
+   * `role`: null = no member any more. Members that go with their entity or user are not told of.
+   */
   'member.changed': {
     /** Name of the entity. */
     readonly entity: string

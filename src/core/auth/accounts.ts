@@ -18,7 +18,10 @@ export interface CreateTokenOptions {
   readonly user: string
   /** What it is for, for people. Default: empty. */
   readonly label?: string
-  /** `action` or `action:path` each, such as `pull` or `push:alice/tools`. Default: all that the user may do. */
+  /**
+   * `action` or `action:path` each, such as `pull` or `push:alice/tools`. Default: all that the
+   * user may do.
+   */
   readonly scopes?: readonly string[]
   /** Default: never. */
   readonly expiresAt?: Date
@@ -28,17 +31,21 @@ export interface Accounts extends Sessions {
   /** Who may do what in the entities of others. */
   readonly members: Members
   /**
-   * The `authenticate` hook over these accounts, by the token of an `Authorization` header, else by the cookie of a
-   * session. null without either, and for a session that is over; throws `unauthorized` for a token that is unknown,
-   * expired or revoked.
+   * The `authenticate` hook over these accounts, by the token of an `Authorization` header, else by
+   * the cookie of a session. null without either, and for a session that is over; throws
+   * `unauthorized` for a token that is unknown, expired or revoked.
    */
   readonly authenticate: (request: LibraryRequest) => Promise<Principal | null>
-  /** The `recall` hook over these accounts: null once the token or session is over, or its user removed. */
+  /**
+   * The `recall` hook over these accounts: null once the token or session is over, or its user
+   * removed.
+   */
   readonly recall: (grant: Grant) => Promise<Principal | null>
   /**
-   * The name is also the user's own entity, so it keeps the grammar of names. Throws `conflict` when it is taken, and
-   * without `takeOver` also when the user would come into what others left or have: a removed user, an entity or a
-   * group has the name, it is the default entity, or a group has the name of a user.
+   * The name is also the user's own entity, so it keeps the grammar of names. Throws `conflict`
+   * when it is taken, and without `takeOver` also when the user would come into what others left or
+   * have: a removed user, an entity or a group has the name, it is the default entity, or a group
+   * has the name of a user.
    */
   addUser(user: {
     readonly name: string
@@ -49,22 +56,35 @@ export interface Accounts extends Sessions {
   }): Promise<UserRecord>
   findUser(name: string): Promise<UserRecord | undefined>
   listUsers(): Promise<readonly UserRecord[]>
-  /** Changes the given members only. Throws `not-found`; `conflict` for a new group as `addUser`. */
+  /**
+   * Changes the given members only. Throws `not-found`; `conflict` for a new group as `addUser`.
+   */
   updateUser(
     name: string,
     change: { readonly admin?: boolean; readonly groups?: readonly string[]; readonly takeOver?: boolean },
   ): Promise<UserRecord>
-  /** With all tokens; images stay, and the name is kept for `takeOver`. False when there was none. */
+  /**
+   * With all tokens; images stay, and the name is kept for `takeOver`. False when there was none.
+   */
   removeUser(name: string): Promise<boolean>
-  /** The token is shown here once and stored only as a hash. Throws `not-found` for an unknown user, `invalid-request` for a scope that says nothing and an invalid date. */
+  /**
+   * The token is shown here once and stored only as a hash. Throws `not-found` for an unknown user,
+   * `invalid-request` for a scope that says nothing and an invalid date.
+   */
   createToken(options: CreateTokenOptions): Promise<{ readonly token: string; readonly info: TokenInfo }>
   /** Of one user, or all; newest first. */
   listTokens(user?: string): Promise<readonly TokenInfo[]>
   /** What a token is, expired or not; undefined when it is none (any more). */
   findToken(token: string): Promise<TokenInfo | undefined>
-  /** A token with the sessions that were made of it, or one session. False when there was none. It works no more from the next request on. */
+  /**
+   * A token with the sessions that were made of it, or one session. False when there was none. It
+   * works no more from the next request on.
+   */
   revokeToken(id: string): Promise<boolean>
-  /** Revokes all tokens of a user, who stays, ends their sessions and their sign-in links; returns the tokens. Throws `not-found` for an unknown user. */
+  /**
+   * Revokes all tokens of a user, who stays, ends their sessions and their sign-in links; returns
+   * the tokens. Throws `not-found` for an unknown user.
+   */
   revokeTokens(user: string): Promise<readonly TokenInfo[]>
 }
 
@@ -114,13 +134,19 @@ const notGivenAway = (reason: string, cause?: unknown): LibraryError =>
 const asConflict = (error: unknown): unknown =>
   isMetadataError(error, 'name-held') ? notGivenAway(error.message, error) : error
 
-/** Makes accounts over a metadata store; `library.accounts` is the same thing over the library's own. */
+/**
+ * Makes accounts over a metadata store; `library.accounts` is the same thing over the library's
+ * own.
+ */
 export function createAccounts(options: {
   readonly metadata: MetadataStore
   readonly clock?: () => number
   readonly generateId?: () => string
   readonly ready?: () => Promise<void>
-  /** Called with `user.added`, `user.changed`, `user.removed`, `token.created` and `token.revoked`. Default: nobody is told. */
+  /**
+   * Called with `user.added`, `user.changed`, `user.removed`, `token.created` and `token.revoked`.
+   * Default: nobody is told.
+   */
   readonly emit?: EmitAccountEvent
   /** As the option of the library. Default: `library`. */
   readonly defaultEntity?: string
@@ -188,7 +214,8 @@ export function createAccounts(options: {
       const token = bearerToken(request)
       if (token === null) {
         const session = readSessionCookie(request)
-        // no page can take a cookie back that no script reads: one that is over is worth as much as none
+        // no page can take a cookie back that no script reads: one that is over is worth as much as
+        // none
         return session === null ? null : ((await findGood(session, 'session')) ?? null)
       }
       const principal = await findGood(token, 'token')

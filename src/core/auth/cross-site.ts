@@ -1,4 +1,7 @@
-/** Keeps web pages of other sites from writing with what a browser sends along by itself: cookies, Basic credentials, its place in a network. */
+/**
+ * Keeps web pages of other sites from writing with what a browser sends along by itself: cookies,
+ * Basic credentials, its place in a network.
+ */
 import { LibraryError } from '../http/errors.js'
 import type { LibraryRequest } from '../http/messages.js'
 import { bearerToken } from './policy.js'
@@ -16,10 +19,11 @@ function isSameOrigin(origin: string, publicUrl: string): boolean {
 }
 
 /**
- * Throws `cross-site` for a write that the page of another site had a browser send. Browsers say so by `Sec-Fetch-Site`
- * (Fetch Metadata), on plain http beside loopback by `Origin` alone (Fetch 3.2). `same-site` is refused: the host name
- * of a neighbour is not this registry. Command lines send neither header. A bearer token is proof enough: no page gets
- * a browser to send one without asking first, and nothing here answers such a question.
+ * Throws `cross-site` for a write that the page of another site had a browser send. Browsers say so
+ * by `Sec-Fetch-Site` (Fetch Metadata), on plain http beside loopback by `Origin` alone (Fetch
+ * 3.2). `same-site` is refused: the host name of a neighbour is not this registry. Command lines
+ * send neither header. A bearer token is proof enough: no page gets a browser to send one without
+ * asking first, and nothing here answers such a question.
  */
 export function refuseCrossSite(request: LibraryRequest, publicUrl: (request: LibraryRequest) => string): void {
   if (safeMethods.has(request.method)) return

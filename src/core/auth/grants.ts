@@ -1,4 +1,7 @@
-/** Whether what was handed out to somebody (a transfer URL, an upload under way) is still theirs, as things are now. */
+/**
+ * Whether what was handed out to somebody (a transfer URL, an upload under way) is still theirs, as
+ * things are now.
+ */
 import type { LibraryRequest } from '../http/messages.js'
 import { may } from './access.js'
 import type { Action, AuthHooks, Grant, Principal, Resource } from './policy.js'
@@ -9,7 +12,10 @@ export function grantOf(principal: Principal | null): Grant | undefined {
   return { id: principal.id, credential: principal.credential }
 }
 
-/** Asks `recall`, then `authorize`. `unknown`: the host cannot tell, or nobody in particular was granted anything. */
+/**
+ * Asks `recall`, then `authorize`. `unknown`: the host cannot tell, or nobody in particular was
+ * granted anything.
+ */
 export async function stillHolds(
   question: { readonly auth: AuthHooks; readonly request: LibraryRequest },
   grant: Grant | undefined,

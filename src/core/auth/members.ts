@@ -1,4 +1,6 @@
-/** Members of entities in the built-in accounts: readers, writers and maintainers, users and groups. */
+/**
+ * Members of entities in the built-in accounts: readers, writers and maintainers, users and groups.
+ */
 import type { AccountStore, MemberRecord, Role } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import { LibraryError } from '../http/errors.js'
@@ -14,8 +16,8 @@ export interface Members {
   /** Groups before users, by name. Throws `not-found` for an unknown entity. */
   list(entity: string): Promise<readonly MemberRecord[]>
   /**
-   * Makes a member, or changes the role of one; from the next request on. Throws `not-found` where there is no such
-   * entity or user, `invalid-request` for a role that is none.
+   * Makes a member, or changes the role of one; from the next request on. Throws `not-found` where
+   * there is no such entity or user, `invalid-request` for a role that is none.
    */
   set(member: MemberName & { readonly entity: string; readonly role: Role }): Promise<MemberRecord>
   /** False when there was none. */

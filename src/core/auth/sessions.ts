@@ -1,4 +1,7 @@
-/** Sessions of browsers over the built-in accounts, and the one-time codes that begin them. No password anywhere. */
+/**
+ * Sessions of browsers over the built-in accounts, and the one-time codes that begin them. No
+ * password anywhere.
+ */
 import type { AccountStore, TokenRecord, UserRecord } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import { LibraryError } from '../http/errors.js'
@@ -10,9 +13,9 @@ import { isExpired, type TokenInfo, withoutHash } from './token-info.js'
 
 export interface Sessions {
   /**
-   * Signs a browser in, by a token or by a one-time code. A session of a token may do what the token may, and ends with
-   * it. `session` is the value of the cookie, shown here once. Throws `unauthorized` for a token or a code that is
-   * unknown, expired, revoked or used.
+   * Signs a browser in, by a token or by a one-time code. A session of a token may do what the
+   * token may, and ends with it. `session` is the value of the cookie, shown here once. Throws
+   * `unauthorized` for a token or a code that is unknown, expired, revoked or used.
    */
   createSession(by: { readonly token: string } | { readonly code: string }): Promise<{
     readonly session: string
@@ -20,13 +23,19 @@ export interface Sessions {
   }>
   /** Ends the session whose cookie the request has. False when there was none. */
   endSession(request: LibraryRequest): Promise<boolean>
-  /** A code that signs the user in once, within ten minutes, on any browser. Throws `not-found` for an unknown user. */
+  /**
+   * A code that signs the user in once, within ten minutes, on any browser. Throws `not-found` for
+   * an unknown user.
+   */
   createSignInCode(user: string): Promise<{ readonly code: string; readonly expiresAt: Date }>
   /** Those of one user, or all; newest first. Expired ones may be among them. */
   listSessions(user?: string): Promise<readonly TokenInfo[]>
 }
 
-/** In milliseconds. A session that is used in the second half of its time lives so long from then on. */
+/**
+ * In milliseconds. A session that is used in the second half of its time lives so long from then
+ * on.
+ */
 const sessionMs = 12 * 3_600_000
 const codeMs = 600_000
 /** Of one user; an earlier one ends where another one begins. */

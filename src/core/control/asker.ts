@@ -1,4 +1,7 @@
-/** Who asks for a use case: a person, whom the hooks are asked about, or the operator, for whom nobody is asked. */
+/**
+ * Who asks for a use case: a person, whom the hooks are asked about, or the operator, for whom
+ * nobody is asked.
+ */
 import type { VisibilityFilter } from '../../storage/metadata/contract.js'
 import { authorize, type Located, may } from '../auth/access.js'
 import type { Action, Principal, Resource } from '../auth/policy.js'
@@ -16,13 +19,17 @@ export interface Person {
 
 export interface Asker {
   readonly principal: Principal | null
-  /** Of the person; an empty one for the operator. Hooks are told of it, and URLs are made for it. */
+  /**
+   * Of the person; an empty one for the operator. Hooks are told of it, and URLs are made for it.
+   */
   readonly request: LibraryRequest
   readonly isOperator: boolean
   /** Who events name. undefined: nobody. */
   readonly by: Person | undefined
   may(action: Action, resource: Resource): boolean | Promise<boolean>
-  /** The record; throws `unauthorized`, `forbidden` or `not-found`, as the library's own routes do. */
+  /**
+   * The record; throws `unauthorized`, `forbidden` or `not-found`, as the library's own routes do.
+   */
   authorize<R>(action: Action, located: Located<R>): Promise<R>
   /** What lists may show. `askEachRow`: the store can't filter by it, or not by it alone. */
   visibility(): Promise<{ readonly filter: VisibilityFilter; readonly askEachRow: boolean }>

@@ -102,7 +102,9 @@ export async function previewContainer(useCase: UseCase, path: string): Promise<
   return previewOf(path, existing(await useCase.services.metadata.containers.preview(id), path))
 }
 
-/** The host may refuse to let go of an image: it is asked about each one before anything is deleted. */
+/**
+ * The host may refuse to let go of an image: it is asked about each one before anything is deleted.
+ */
 async function askAboutImages(
   { services, asker }: UseCase,
   containers: AsyncIterable<ContainerRecord> | readonly ContainerRecord[],

@@ -1,6 +1,7 @@
 /**
- * `Control`: what people and programs do to a registry beside pushing and pulling. One interface for every transport:
- * `library.as(principal)`, `library.operator`, and `createClient` of `sif-library/client` over HTTP.
+ * `Control`: what people and programs do to a registry beside pushing and pulling. One interface
+ * for every transport: `library.as(principal)`, `library.operator`, and `createClient` of
+ * `sif-library/client` over HTTP.
  *
  * What whoever asks may not see is as good as absent: `not-found` for both.
  */
@@ -75,7 +76,10 @@ export interface NewToken {
   /** Default: who asks. Another one needs `admin`. */
   readonly user?: string
   readonly label?: string
-  /** `action` or `action:path` each, such as `pull` or `push:alice/tools`. Default: all that the user may do. */
+  /**
+   * `action` or `action:path` each, such as `pull` or `push:alice/tools`. Default: all that the
+   * user may do.
+   */
   readonly scopes?: readonly string[]
   /** RFC 3339. Default: never. */
   readonly expiresAt?: string
@@ -95,7 +99,9 @@ export interface NewUpload {
 }
 
 export interface PartsQuestion {
-  /** 1 to 32 of them. `sha256`: of the part, 64 lower-case hex digits; binds its URL to these bytes. */
+  /**
+   * 1 to 32 of them. `sha256`: of the part, 64 lower-case hex digits; binds its URL to these bytes.
+   */
   readonly parts: readonly { readonly number: number; readonly sha256: string }[]
   /** `proxy`: through the registry, for those who can't reach its store. Default: `auto`. */
   readonly transfer?: 'auto' | 'proxy'
@@ -256,7 +262,10 @@ export interface Control {
     /** The image with its tags. */
     delete(path: string, digest: string): Promise<void>
     preview(path: string, digest: string): Promise<DeletionPreview>
-    /** What its file says of itself: objects, architecture, definition file, labels, claimed signatures. */
+    /**
+     * What its file says of itself: objects, architecture, definition file, labels, claimed
+     * signatures.
+     */
     details(path: string, digest: string): Promise<SifInspection>
     /** A URL that downloads the image, for as long as a slow pull takes. Counts as a pull. */
     pullUrl(path: string, digest: string): Promise<string>

@@ -123,7 +123,9 @@ export async function getImage(useCase: UseCase, path: string, digest: string, g
   return imageOf(useCase, { container: found.container, image: await summaryOf(useCase, found), query })
 }
 
-/** What the file says of itself, under the rule of its bytes: a definition file may hold secrets. */
+/**
+ * What the file says of itself, under the rule of its bytes: a definition file may hold secrets.
+ */
 export async function inspectImage(useCase: UseCase, path: string, digest: string): Promise<SifInspection> {
   const { image, container } = await findImage(useCase, { path, digest, action: 'pull' })
   const inspection = await inspectionOf(useCase.services, image)

@@ -1,4 +1,7 @@
-/** Reading what a use case is given: the same schemas for calls in this process and over HTTP, where everything is text. */
+/**
+ * Reading what a use case is given: the same schemas for calls in this process and over HTTP, where
+ * everything is text.
+ */
 import { z } from 'zod'
 import { LibraryError } from '../http/errors.js'
 import { checkName } from '../model/references.js'
@@ -46,7 +49,10 @@ export const ifMatchShape: Shape<{ ifMatch?: string }> = {
 
 export const description: z.ZodString = text(16_384)
 
-/** Reads the members of `value` that `shape` names. Throws `invalid-request` for a wrong one, and for one that there is not. */
+/**
+ * Reads the members of `value` that `shape` names. Throws `invalid-request` for a wrong one, and
+ * for one that there is not.
+ */
 export function read<T>(shape: Shape<T>, value: unknown): T {
   if (value === undefined) return read(shape, {})
   if (value === null || typeof value !== 'object' || Array.isArray(value))

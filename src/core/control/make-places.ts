@@ -39,7 +39,10 @@ interface Wanted {
   readonly private?: boolean | undefined
 }
 
-/** What was asked to be private must not be answered as if it were: it may be there already, or be made by another one. */
+/**
+ * What was asked to be private must not be answered as if it were: it may be there already, or be
+ * made by another one.
+ */
 function assertAsPrivate(wanted: boolean | undefined, { path, private: isPrivate }: Resource): void {
   if (wanted === true && !isPrivate)
     throw new LibraryError('conflict', `${path} is there already and not private: change that first`)

@@ -28,7 +28,10 @@ export interface Rows<R> {
 /** Where a list goes on: behind this cursor of the store, and there behind the row of this id. */
 type Position = readonly [after: string | null, id: string | null]
 
-/** One page. A page of the store may hold fewer rows than it was asked for, and still have one behind it. */
+/**
+ * One page. A page of the store may hold fewer rows than it was asked for, and still have one
+ * behind it.
+ */
 export async function readPage<R>(
   services: Pick<Services, 'cursors'>,
   asker: Asker,
@@ -70,9 +73,9 @@ async function fill<R>({ limit, read, start }: Filling<R>): Promise<Filled<R>> {
 }
 
 /**
- * Pages of the store are read until the answer is full and one more visible row is known: `next` must say nothing of
- * hidden ones. For the same reason they have their own size, whatever the caller asks for. After thousands of hidden
- * rows the caller may go on where this ended.
+ * Pages of the store are read until the answer is full and one more visible row is known: `next`
+ * must say nothing of hidden ones. For the same reason they have their own size, whatever the
+ * caller asks for. After thousands of hidden rows the caller may go on where this ended.
  */
 async function fillAllowed<R>({
   limit,

@@ -1,4 +1,7 @@
-/** Records as people see them: dates are RFC 3339 in UTC, sizes are bytes, digests are 64 lower-case hex digits. Types alone, for every transport. */
+/**
+ * Records as people see them: dates are RFC 3339 in UTC, sizes are bytes, digests are 64 lower-case
+ * hex digits. Types alone, for every transport.
+ */
 
 /** What may be asked for a thing. */
 export type ControlAction = 'pull' | 'push' | 'delete' | 'manage' | 'admin'
@@ -29,7 +32,10 @@ export interface Versioned {
   readonly version: string
 }
 
-/** A change of something that is only made while it is as it was seen; otherwise `precondition-failed`. */
+/**
+ * A change of something that is only made while it is as it was seen; otherwise
+ * `precondition-failed`.
+ */
 export interface IfMatch {
   readonly ifMatch?: string
 }
@@ -131,12 +137,21 @@ export interface Image extends Allowed {
   readonly size: number
   /** Go name such as `amd64`; null = not known. */
   readonly arch: string | null
-  /** `unproven`: its bytes are still read back. `damaged`: a check found other bytes, and it can't be pulled. */
+  /**
+   * `unproven`: its bytes are still read back. `damaged`: a check found other bytes, and it can't
+   * be pulled.
+   */
   readonly state: ImageState
-  /** Whether the file holds signatures, whatever they are worth; null = not known: no SIF file, or a damaged one. */
+  /**
+   * Whether the file holds signatures, whatever they are worth; null = not known: no SIF file, or a
+   * damaged one.
+   */
   readonly signed: boolean | null
   readonly encrypted: boolean | null
-  /** Of keys, as signatures in the file claim: 40 upper-case hex digits each; anybody can write them. */
+  /**
+   * Of keys, as signatures in the file claim: 40 upper-case hex digits each; anybody can write
+   * them.
+   */
   readonly fingerprints: readonly string[]
   /** The first 100. */
   readonly tags: readonly ImageTag[]
@@ -223,7 +238,10 @@ export interface PullStep {
   readonly pulls: number
 }
 
-/** Totals of what whoever asks may know of: of everything for those who may see everything, else of what is public. */
+/**
+ * Totals of what whoever asks may know of: of everything for those who may see everything, else of
+ * what is public.
+ */
 export interface Stats {
   readonly scope: 'all' | 'public'
   readonly containers: number

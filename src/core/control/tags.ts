@@ -70,7 +70,10 @@ export async function listTags(useCase: UseCase, path: string, given?: TagQuery 
   return mapPage(found, (record) => tagOf(container, record))
 }
 
-/** Under which arch a tag stands: the one that is asked for, the registry's default, or the only one. */
+/**
+ * Under which arch a tag stands: the one that is asked for, the registry's default, or the only
+ * one.
+ */
 async function archOf(
   { services }: UseCase,
   container: ContainerRecord,

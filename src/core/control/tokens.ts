@@ -34,7 +34,10 @@ function tokenOf(info: TokenInfo): AccessToken {
   }
 }
 
-/** Name of the user whose tokens are meant, once that may be asked for. `isOwn`: who asks is that user. */
+/**
+ * Name of the user whose tokens are meant, once that may be asked for. `isOwn`: who asks is that
+ * user.
+ */
 async function whose(
   { asker, accounts }: UseCase,
   user: string | undefined,
@@ -100,7 +103,8 @@ async function assertNotWider(
   if (principal?.credential === undefined) return
   const { accounts } = services.metadata
   const used = (await accounts.findTokenById(principal.credential))?.token
-  // a session ends by itself after some hours; it stands for the token that began it, or for a one-time code
+  // a session ends by itself after some hours; it stands for the token that began it, or for a
+  // one-time code
   const counts =
     used?.kind !== 'session'
       ? used

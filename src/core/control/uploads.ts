@@ -103,7 +103,10 @@ async function setTags(
     })
 }
 
-/** Makes what is missing on the way. Bytes that are there already, or that who asks may read elsewhere, need no upload. */
+/**
+ * Makes what is missing on the way. Bytes that are there already, or that who asks may read
+ * elsewhere, need no upload.
+ */
 export async function startUploading(useCase: UseCase, given: NewUpload): Promise<StartedUpload> {
   const { services, asker } = useCase
   const wanted = read<NewUpload>(newUpload, given)
@@ -140,7 +143,10 @@ interface FoundUpload extends ImageInContainer {
   readonly upload: UploadRecord
 }
 
-/** An upload of who asks, whose container they may (still) push to. Another one's is as good as none. */
+/**
+ * An upload of who asks, whose container they may (still) push to. Another one's is as good as
+ * none.
+ */
 async function findUpload(
   { services, asker }: UseCase,
   id: string,
@@ -248,7 +254,9 @@ export async function openParts(useCase: UseCase, id: string, given: PartsQuesti
   return targets
 }
 
-/** The parts in their order, as the store has them. Throws `conflict` that says which are missing. */
+/**
+ * The parts in their order, as the store has them. Throws `conflict` that says which are missing.
+ */
 async function wholeParts(useCase: UseCase, upload: UploadRecord) {
   const { storage } = useCase.services
   const { key, backendUploadId } = upload

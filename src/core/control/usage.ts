@@ -139,7 +139,10 @@ export async function usageHistory(useCase: UseCase, entity: string, given?: Ste
   })
 }
 
-/** A container's for those who may pull it; what an entity or the registry sums up may be hidden from them. */
+/**
+ * A container's for those who may pull it; what an entity or the registry sums up may be hidden
+ * from them.
+ */
 async function scopeOf(
   useCase: UseCase,
   under: string | undefined,

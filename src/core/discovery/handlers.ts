@@ -1,4 +1,7 @@
-/** What the clients ask before anything else, and what operators ask (protocol 5.1, 6, 8; surface 3). */
+/**
+ * What the clients ask before anything else, and what operators ask (protocol 5.1, 6, 8; surface
+ * 3).
+ */
 import type { Principal } from '../auth/policy.js'
 import { isLibraryError, LibraryError } from '../http/errors.js'
 import type { LibraryResponse } from '../http/messages.js'
@@ -8,14 +11,18 @@ import { packageVersion } from '../version.js'
 
 type Context = RouteContext<unknown, unknown>
 
-// `2.0.0-alpha.2` is the first version with all of v2; anything unparsable makes clients fall back to v1 silently (protocol 5.1)
+// `2.0.0-alpha.2` is the first version with all of v2; anything unparsable makes clients fall back
+// to v1 silently (protocol 5.1)
 const versionAnswer = dataResponse({ version: `v${packageVersion}`, apiVersion: '2.0.0-alpha.2' })
 
 export function getVersion(): LibraryResponse {
   return versionAnswer
 }
 
-/** Every top-level value is an object, and no URI ends in a slash (protocol 6.1, Q37, Q41). `keystoreAPI` is required in practice (Q38). */
+/**
+ * Every top-level value is an object, and no URI ends in a slash (protocol 6.1, Q37, Q41).
+ * `keystoreAPI` is required in practice (Q38).
+ */
 export function getConfig({ services, request }: Context): LibraryResponse {
   const uri = services.settings.publicUrl(request)
   return jsonResponse({
@@ -25,7 +32,10 @@ export function getConfig({ services, request }: Context): LibraryResponse {
   })
 }
 
-/** 404 for a bad token: `remote login` then prints "Invalid Credentials"; for 401 it prints "Unknown" (protocol 6.3, Q39). */
+/**
+ * 404 for a bad token: `remote login` then prints "Invalid Credentials"; for 401 it prints
+ * "Unknown" (protocol 6.3, Q39).
+ */
 export async function getTokenStatus({ services, request }: Context): Promise<LibraryResponse> {
   // a hook may throw at once as well as later
   const authenticated = async (): Promise<Principal | null> => services.auth.authenticate?.(request) ?? null
@@ -47,7 +57,10 @@ export function getTokenPage({ services }: Context): LibraryResponse {
   )
 }
 
-/** A clean 404: with a 200 the client would be committed to a service that is not there (protocol 8.1). */
+/**
+ * A clean 404: with a 200 the client would be committed to a service that is not there (protocol
+ * 8.1).
+ */
 export function getNotOffered(): LibraryResponse {
   throw new LibraryError('not-offered', 'not offered by this server')
 }

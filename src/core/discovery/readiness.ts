@@ -10,13 +10,22 @@ export interface Readiness {
   readonly storage: boolean
 }
 
-/** A check may write a probe, so that many load balancers asking each second would keep the storage busy. */
+/**
+ * A check may write a probe, so that many load balancers asking each second would keep the storage
+ * busy.
+ */
 const rememberedMs = 5000
 
-/** Milliseconds until a part that does not answer counts as not ready: who asks /readyz gives up soon. */
+/**
+ * Milliseconds until a part that does not answer counts as not ready: who asks /readyz gives up
+ * soon.
+ */
 const answerMs = 1500
 
-/** Asks one part. While an earlier question has no answer, no other is put: a part that hangs must not be asked again and again. */
+/**
+ * Asks one part. While an earlier question has no answer, no other is put: a part that hangs must
+ * not be asked again and again.
+ */
 function createQuestion(ask: (signal: AbortSignal) => Promise<StorageCheck>): () => Promise<StorageCheck> {
   let running: Promise<StorageCheck> | undefined
   return async () => {
@@ -36,8 +45,8 @@ function createQuestion(ask: (signal: AbortSignal) => Promise<StorageCheck>): ()
 }
 
 /**
- * Makes the question; its answer, good or bad, is remembered for five seconds, and those who ask at the same time share one. A part that does not answer in
- * time is not ready.
+ * Makes the question; its answer, good or bad, is remembered for five seconds, and those who ask at
+ * the same time share one. A part that does not answer in time is not ready.
  */
 export function createReadiness(options: {
   readonly settings: Settings

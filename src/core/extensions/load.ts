@@ -46,7 +46,10 @@ function checkParts(name: string, parts: ExtensionParts): void {
   }
 }
 
-/** Calls `setup` of each, in order. Throws TypeError for a bad or repeated name, and for parts that cannot work. */
+/**
+ * Calls `setup` of each, in order. Throws TypeError for a bad or repeated name, and for parts that
+ * cannot work.
+ */
 export function loadExtensions(
   extensions: readonly LibraryExtension[],
   hostOf: (name: string) => ExtensionHost,
@@ -71,7 +74,10 @@ export function routesOf(extensions: readonly LoadedExtension[]): readonly Route
   )
 }
 
-/** The pages that clients are told of: those of the host's options, otherwise of the first extension that has them. */
+/**
+ * The pages that clients are told of: those of the host's options, otherwise of the first extension
+ * that has them.
+ */
 export function pagesOf(
   options: Pick<LibraryOptions, 'tokenPage' | 'containerUrl'>,
   extensions: readonly LoadedExtension[],

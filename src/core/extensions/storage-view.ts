@@ -1,8 +1,14 @@
-/** A storage seen from below a prefix: what an extension stores cannot touch the registry's own objects. */
+/**
+ * A storage seen from below a prefix: what an extension stores cannot touch the registry's own
+ * objects.
+ */
 import type { MultipartCapability, PresignCapability, StorageBackend } from '../../storage/blob/contract.js'
 import { StorageError } from '../../storage/blob/errors.js'
 
-/** `prefix` ends in a slash. Has the capabilities of the storage; `check`, `ready`, `close` and `sweepTemporary` stay the registry's. */
+/**
+ * `prefix` ends in a slash. Has the capabilities of the storage; `check`, `ready`, `close` and
+ * `sweepTemporary` stay the registry's.
+ */
 export function storageBelow(storage: StorageBackend, prefix: string): StorageBackend {
   const full = (key: string): string => {
     // backends refuse such keys too; here they would name something outside of the prefix

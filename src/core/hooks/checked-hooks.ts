@@ -1,8 +1,13 @@
-/** The hooks of a host, with a look at what they return: whatever a host in plain JavaScript returns by mistake must refuse, and never allow. */
+/**
+ * The hooks of a host, with a look at what they return: whatever a host in plain JavaScript returns
+ * by mistake must refuse, and never allow.
+ */
 import type { AuthHooks, Principal, Visibility } from '../auth/policy.js'
 import type { LibraryHooks } from './hooks.js'
 
-/** A fault of the host: the client reads 500, the log says which hook, and never what it returned. */
+/**
+ * A fault of the host: the client reads 500, the log says which hook, and never what it returned.
+ */
 function wrongResult(hook: string, result: unknown, expected: string): TypeError {
   const what = result === null ? 'null' : Array.isArray(result) ? 'a list' : typeof result
   return new TypeError(
@@ -86,8 +91,8 @@ export const hookNames: readonly (keyof LibraryHooks)[] = Object.keys(everyHook)
 type Hook = (context: unknown) => unknown
 
 /**
- * The hooks of the host, and behind them those of extensions: each may refuse, and the next is not asked then. A hook
- * refuses by throwing; one that returns false means to refuse, and would not.
+ * The hooks of the host, and behind them those of extensions: each may refuse, and the next is not
+ * asked then. A hook refuses by throwing; one that returns false means to refuse, and would not.
  */
 export function checkedHooks(...lists: readonly LibraryHooks[]): LibraryHooks {
   const checked: Record<string, Hook> = {}

@@ -11,7 +11,10 @@ import {
 
 export interface Emitter {
   readonly emit: EmitEvent
-  /** Adds a listener behind those that are there; the returned function removes it. Throws TypeError for an unknown name. */
+  /**
+   * Adds a listener behind those that are there; the returned function removes it. Throws TypeError
+   * for an unknown name.
+   */
   readonly on: <Name extends LibraryEventName>(name: Name, listener: LibraryListener<Name>) => () => void
 }
 

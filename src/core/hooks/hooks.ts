@@ -16,13 +16,17 @@ interface HookContext {
 }
 
 /**
- * Called before the thing happens. To refuse, throw `new LibraryError('refused', 'the reason, for the person at the command line')` (or another code); any other
- * throw is a 500 whose text stays in the log.
+ * Called before the thing happens. To refuse, throw
+ * `new LibraryError('refused', 'the reason, for the person at the command line')` (or another
+ * code); any other throw is a 500 whose text stays in the log.
  */
 export interface LibraryHooks {
   /** Before an entity, collection or container is made. */
   beforeCreate?(context: HookContext & { readonly kind: 'entity' | 'collection' | 'container' }): Awaitable
-  /** Before bytes are accepted: an image record is made (`size` not known yet) or an upload is started. */
+  /**
+   * Before bytes are accepted: an image record is made (`size` not known yet) or an upload is
+   * started.
+   */
   beforePush?(context: HookContext & { readonly digest: string; readonly size?: number }): Awaitable
   /** The bytes are proven and not visible yet. */
   beforePublish?(
@@ -31,7 +35,10 @@ export interface LibraryHooks {
       readonly container: ContainerRecord
       readonly size: number
       readonly arch: string | null
-      /** What the file says of itself: labels, definition file, claimed signatures. Look at `sif.state` first. */
+      /**
+       * What the file says of itself: labels, definition file, claimed signatures. Look at
+       * `sif.state` first.
+       */
       readonly sif: SifInspection
     },
   ): Awaitable
@@ -41,7 +48,10 @@ export interface LibraryHooks {
   beforeDelete?(
     context: HookContext & { readonly image: ImageRecord; readonly tag?: string; readonly arch?: string },
   ): Awaitable
-  /** Before bytes of an image are handed out (not for its metadata), or shared with a container of the same principal, which a refusal makes send them. */
+  /**
+   * Before bytes of an image are handed out (not for its metadata), or shared with a container of
+   * the same principal, which a refusal makes send them.
+   */
   beforePull?(context: HookContext & { readonly image: ImageRecord; readonly container: ContainerRecord }): Awaitable
 }
 
@@ -49,11 +59,19 @@ export interface LibraryHooks {
 export interface EventOrigin {
   /** Milliseconds since 1970. */
   readonly at: number
-  /** `id` of the principal; null for an anonymous one, and where no request did it: a sweep, the host's own code. */
+  /**
+   * `id` of the principal; null for an anonymous one, and where no request did it: a sweep, the
+   * host's own code.
+   */
   readonly principal: string | null
-  /** `name` of the principal; null where `principal` is, and where only the id is recorded: an upload that expired. */
+  /**
+   * `name` of the principal; null where `principal` is, and where only the id is recorded: an
+   * upload that expired.
+   */
   readonly principalName: string | null
-  /** Address that the request came from (behind a proxy, the proxy's); null where no request did it. */
+  /**
+   * Address that the request came from (behind a proxy, the proxy's); null where no request did it.
+   */
   readonly remote: string | null
 }
 
@@ -78,7 +96,10 @@ export interface LibraryEvents extends AccountEventsWithOrigin {
   'image.published': ImageEvent & {
     readonly size: number
     readonly arch: string | null
-    /** No text of the file: definition files and environments may hold secrets. `library.inspect` shows them. */
+    /**
+     * No text of the file: definition files and environments may hold secrets. `library.inspect`
+     * shows them.
+     */
     readonly sif: Pick<SifInspection, 'state' | 'kind' | 'signed' | 'encrypted'>
   }
   'image.pulled': ImageEvent & { readonly size: number }
@@ -90,7 +111,9 @@ export interface LibraryEvents extends AccountEventsWithOrigin {
     readonly arch: string
     readonly previousImageId: string | undefined
   }
-  /** By a deletion that named the tag; a deletion of the image takes its tags along without a word. */
+  /**
+   * By a deletion that named the tag; a deletion of the image takes its tags along without a word.
+   */
   'tag.removed': ImageEvent & { readonly tag: string; readonly arch: string }
   'upload.started': UploadEvent
   'upload.completed': UploadEvent
@@ -106,7 +129,9 @@ export interface LibraryEvents extends AccountEventsWithOrigin {
     readonly kind: 'entity' | 'collection' | 'container'
     readonly path: string
   }
-  /** An answer is ready, of success or of failure; bytes of a streamed body are still to be sent. */
+  /**
+   * An answer is ready, of success or of failure; bytes of a streamed body are still to be sent.
+   */
   'request.completed': EventOrigin & {
     readonly requestId: string
     /** Name of the row of the route table. */
@@ -148,7 +173,10 @@ export const eventNames: readonly LibraryEventName[] = Object.keys(everyEvent) a
 export type LibraryListener<Name extends LibraryEventName> = (event: LibraryEvents[Name]) => void | Promise<void>
 export type LibraryListeners = { readonly [Name in LibraryEventName]?: LibraryListener<Name> }
 
-/** What the place that emits an event knows of it; `principal` only where it is not the one of the request. */
+/**
+ * What the place that emits an event knows of it; `principal` only where it is not the one of the
+ * request.
+ */
 export type EventFacts<Name extends LibraryEventName> = Omit<LibraryEvents[Name], keyof EventOrigin> & {
   readonly principal?: string | null
 }

@@ -1,4 +1,7 @@
-/** Bounds the JSON bodies that are being read, over all connections: their number and their bytes in memory. */
+/**
+ * Bounds the JSON bodies that are being read, over all connections: their number and their bytes in
+ * memory.
+ */
 import { LibraryError, retrySoon } from './errors.js'
 
 export interface BodyBudget {

@@ -1,6 +1,6 @@
 /**
- * What a client reads of an error that a storage or a metadata store threw. Both tables name every code, so that a new
- * one does not compile before somebody has said what it means here.
+ * What a client reads of an error that a storage or a metadata store threw. Both tables name every
+ * code, so that a new one does not compile before somebody has said what it means here.
  */
 import { isStorageError, type StorageError, type StorageErrorCode } from '../../storage/blob/errors.js'
 import {
@@ -44,7 +44,8 @@ const ofStorage: Readonly<Record<StorageErrorCode, Mapping<StorageError>>> = {
   ),
   'upload-exhausted': always('gone', 'the parts of the upload were sent too often: push again'),
   'upload-not-found': always('gone', 'the upload is gone: push again'),
-  // only of an upload, whose completion stood still for so long that a sweep took it for left by a crash: a pull says so itself
+  // only of an upload, whose completion stood still for so long that a sweep took it for left by a
+  // crash: a pull says so itself
   'not-found': always('gone', 'the bytes of the upload are gone: push again'),
   'invalid-range': always('invalid-range'),
   'no-space': always('insufficient-storage'),
@@ -93,7 +94,10 @@ const ofMetadata: Readonly<Record<MetadataErrorCode, Mapping<MetadataError>>> = 
   internal: metadataFault,
 }
 
-/** The mapping of a code. A backend or store of somebody else may throw one that this version does not know. */
+/**
+ * The mapping of a code. A backend or store of somebody else may throw one that this version does
+ * not know.
+ */
 function mappingOf<E>(
   table: Readonly<Record<string, Mapping<E>>>,
   code: string,
@@ -102,7 +106,10 @@ function mappingOf<E>(
   return (Object.hasOwn(table, code) ? table[code] : undefined) ?? otherwise
 }
 
-/** Maps whatever was thrown to the error that the client reads. The text of unknown errors stays in the log. */
+/**
+ * Maps whatever was thrown to the error that the client reads. The text of unknown errors stays in
+ * the log.
+ */
 export function toLibraryError(error: unknown, requestId: string): LibraryError {
   if (isLibraryError(error)) return error
   if (isStorageError(error)) return mappingOf(ofStorage, error.code, storageFault)(error, requestId)

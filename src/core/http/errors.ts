@@ -29,9 +29,11 @@ export type LibraryErrorCode =
   | 'unavailable'
 
 /**
- * The errors of the registry: one table of codes, one class. They become responses in one place (`pipeline.ts`).
+ * The errors of the registry: one table of codes, one class. They become responses in one place
+ * (`pipeline.ts`).
  *
- * The message is written for the person at the command line: the clients print `request did not succeed: MESSAGE (CODE StatusText)` (protocol 3.6).
+ * The message is written for the person at the command line: the clients print
+ * `request did not succeed: MESSAGE (CODE StatusText)` (protocol 3.6).
  */
 export const errorTable: Readonly<Record<LibraryErrorCode, { readonly status: number; readonly text: string }>> = {
   'invalid-request': { status: 400, text: 'The request is not valid; the message names the field.' },
@@ -78,7 +80,10 @@ export interface LibraryErrorOptions {
   readonly current?: unknown
 }
 
-/** An error with a wire status. Hosts throw it from hooks too. Recognise it by {@link isLibraryError}: each CJS entry point carries its own copy of the class. */
+/**
+ * An error with a wire status. Hosts throw it from hooks too. Recognise it by
+ * {@link isLibraryError}: each CJS entry point carries its own copy of the class.
+ */
 export class LibraryError extends Error {
   override readonly name = 'LibraryError'
   readonly code: LibraryErrorCode
@@ -97,7 +102,10 @@ export class LibraryError extends Error {
   }
 }
 
-/** Headers of an answer to something that will work again in a moment: when to try again, in seconds. */
+/**
+ * Headers of an answer to something that will work again in a moment: when to try again, in
+ * seconds.
+ */
 export const retrySoon: Readonly<Record<string, string>> = { 'retry-after': '5' }
 
 /** True for a LibraryError of any copy of this package; with `code`, only for that code. */

@@ -1,4 +1,7 @@
-/** Reading request bodies: JSON whatever the Content-Type says, and byte streams that may be slow but not stand still. */
+/**
+ * Reading request bodies: JSON whatever the Content-Type says, and byte streams that may be slow
+ * but not stand still.
+ */
 import { z } from 'zod'
 import type { BodyBudget, BodySlot } from './body-budget.js'
 import { isLibraryError, LibraryError } from './errors.js'
@@ -26,7 +29,10 @@ function spellingsOf(schema: z.ZodType): KeySpellings {
   return found
 }
 
-/** Renames keys to the spelling of the schema and drops the others; copies, so that `__proto__` in a body is only text. */
+/**
+ * Renames keys to the spelling of the schema and drops the others; copies, so that `__proto__` in a
+ * body is only text.
+ */
 function foldKeys(value: unknown, keys: KeySpellings, depth: number): unknown {
   if (value === null || typeof value !== 'object' || depth > 4) return value
   if (Array.isArray(value)) return value.map((item) => foldKeys(item, keys, depth + 1))
@@ -41,7 +47,10 @@ function foldKeys(value: unknown, keys: KeySpellings, depth: number): unknown {
 
 /** How much longer than one silence a JSON body may take in all. */
 const silences = 5
-/** A JSON body is small, and written at once: so many seconds without a byte, and it will not come any more. */
+/**
+ * A JSON body is small, and written at once: so many seconds without a byte, and it will not come
+ * any more.
+ */
 const maxSilenceSeconds = 15
 
 interface JsonLimits {
@@ -53,8 +62,9 @@ interface JsonLimits {
 }
 
 /**
- * The whole of a body. Its pieces are copied together as they come: each holds the buffer of a whole read of the socket, which would make a body that comes byte by byte a thousand
- * times as large.
+ * The whole of a body. Its pieces are copied together as they come: each holds the buffer of a
+ * whole read of the socket, which would make a body that comes byte by byte a thousand times as
+ * large.
  */
 async function collect(
   stream: AsyncIterable<Uint8Array>,
@@ -135,8 +145,10 @@ async function collectWithin(stream: AsyncIterable<Uint8Array>, options: JsonLim
 }
 
 /**
- * Reads and checks a JSON body. `any-case`: Go writes and reads keys in any case (protocol 3.4), so `Tag`, `tag` and
- * `TAG` are one field; keys that the schema does not name are dropped, and null is the same as absent. Throws `invalid-request` that names the first wrong field, `too-large`, `timeout`, `unavailable`.
+ * Reads and checks a JSON body. `any-case`: Go writes and reads keys in any case (protocol 3.4), so
+ * `Tag`, `tag` and `TAG` are one field; keys that the schema does not name are dropped, and null is
+ * the same as absent. Throws `invalid-request` that names the first wrong field, `too-large`,
+ * `timeout`, `unavailable`.
  */
 export async function readJsonBody<B>(
   request: LibraryRequest,
@@ -155,7 +167,10 @@ export async function readJsonBody<B>(
   })
 }
 
-/** The bytes of an upload, with their announced length in bytes where one was given. Throws where the host's parser has eaten them. */
+/**
+ * The bytes of an upload, with their announced length in bytes where one was given. Throws where
+ * the host's parser has eaten them.
+ */
 export function readByteStream(
   request: LibraryRequest,
   idleSeconds: number,
@@ -186,7 +201,10 @@ function brokenOff(cause: unknown): never {
   throw isLibraryError(cause) ? cause : new LibraryError('client-closed', undefined, { cause })
 }
 
-/** Yields what the stream yields; throws `client-closed` when it breaks off, and `timeout` when nothing comes for so many seconds. A slow stream that moves is never cut. */
+/**
+ * Yields what the stream yields; throws `client-closed` when it breaks off, and `timeout` when
+ * nothing comes for so many seconds. A slow stream that moves is never cut.
+ */
 export async function* withIdleTimeout(
   stream: AsyncIterable<Uint8Array>,
   idleSeconds: number,

@@ -4,6 +4,9 @@ export interface Logger {
   info(facts: object, message?: string): void
   warn(facts: object, message?: string): void
   error(facts: object, message?: string): void
-  /** As pino's: false keeps the line of each request from being built where nobody reads it. Default: all levels are read. */
+  /**
+   * As pino's: false keeps the line of each request from being built where nobody reads it.
+   * Default: all levels are read.
+   */
   isLevelEnabled?(level: string): boolean
 }

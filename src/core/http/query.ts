@@ -3,7 +3,10 @@ import { LibraryError } from './errors.js'
 
 export type Query = Readonly<Record<string, string | undefined>>
 
-/** Inherits nothing, yet is an object of the fast kind, which one made by `Object.create(null)` is not. */
+/**
+ * Inherits nothing, yet is an object of the fast kind, which one made by `Object.create(null)` is
+ * not.
+ */
 class Bare {
   [key: string]: string
 }

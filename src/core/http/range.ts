@@ -2,8 +2,9 @@
 import type { ByteRange } from '../../storage/blob/contract.js'
 
 /**
- * The one range that is asked for. undefined = send the whole: no header, another unit, a syntax error or several ranges, which a server may ignore. `unsatisfiable` = it starts
- * past the end, or asks for the last 0 bytes.
+ * The one range that is asked for. undefined = send the whole: no header, another unit, a syntax
+ * error or several ranges, which a server may ignore. `unsatisfiable` = it starts past the end, or
+ * asks for the last 0 bytes.
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | 'unsatisfiable' | undefined {
   if (header === undefined) return undefined

@@ -1,4 +1,7 @@
-/** The body of an answer on its way to an adapter: how it ended, and an end for readers who stop for good. */
+/**
+ * The body of an answer on its way to an adapter: how it ended, and an end for readers who stop for
+ * good.
+ */
 import { LibraryError } from './errors.js'
 
 /** In bytes: what a connection takes at once, whether its client reads or not. */
@@ -6,7 +9,9 @@ const largeBytes = 16 * 1024
 /** In bytes: what of an answer is handed out at once. */
 const pieceBytes = 64 * 1024
 
-/** What of an answer can stand still at a reader who stops; undefined for one that leaves at once. */
+/**
+ * What of an answer can stand still at a reader who stops; undefined for one that leaves at once.
+ */
 export function inPieces(answer: string | Uint8Array): AsyncIterable<Uint8Array> | undefined {
   if (Buffer.byteLength(answer) <= largeBytes) return undefined
   const bytes = Buffer.from(answer)
@@ -18,22 +23,33 @@ export function inPieces(answer: string | Uint8Array): AsyncIterable<Uint8Array>
 export interface ReaderTimeoutOptions {
   /** How long the reader may leave the body alone, also before it begins, in seconds. */
   readonly idleSeconds: number
-  /** A shorter time, in seconds, that counts until so many bytes were handed out: buffers on the way may have taken them, and its reader nothing. Default: none. */
+  /**
+   * A shorter time, in seconds, that counts until so many bytes were handed out: buffers on the way
+   * may have taken them, and its reader nothing. Default: none.
+   */
   readonly start?: { readonly seconds: number; readonly bytes: number }
-  /** Called once: the body was read to its end, or left; with the error when it failed or was given up. */
+  /**
+   * Called once: the body was read to its end, or left; with the error when it failed or was given
+   * up.
+   */
   readonly done: (error?: unknown) => void
 }
 
 export interface WatchedBody extends AsyncIterable<Uint8Array> {
-  /** For how long its reader has left it alone, in milliseconds; 0 while a chunk is on its way to it. */
+  /**
+   * For how long its reader has left it alone, in milliseconds; 0 while a chunk is on its way to
+   * it.
+   */
   idleMs(): number
   /** Ends it now. */
   giveUp(reason: string): void
 }
 
 /**
- * Passes a body on. Only the time between a chunk and the question for the next one counts, so neither a slow reader that still reads nor a slow storage is cut: an adapter asks
- * again once the client took the chunk. Given up, the body closes what it holds open, and its next read throws `timeout`.
+ * Passes a body on. Only the time between a chunk and the question for the next one counts, so
+ * neither a slow reader that still reads nor a slow storage is cut: an adapter asks again once the
+ * client took the chunk. Given up, the body closes what it holds open, and its next read throws
+ * `timeout`.
  */
 export function withReaderTimeout(body: AsyncIterable<Uint8Array>, options: ReaderTimeoutOptions): WatchedBody {
   const { idleSeconds, start, done } = options

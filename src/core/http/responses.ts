@@ -1,4 +1,6 @@
-/** Building responses: the JSON envelope of protocol 3.5, and nothing a route would have to repeat. */
+/**
+ * Building responses: the JSON envelope of protocol 3.5, and nothing a route would have to repeat.
+ */
 import type { LibraryResponse } from './messages.js'
 
 const noHeaders: Readonly<Record<string, string>> = Object.freeze({ 'content-length': '0' })

@@ -9,8 +9,9 @@ export interface Routed {
   readonly name: string
   readonly method: Method
   /**
-   * Segments are literal, `{name}` (one segment) or `{name...}` (one segment or more). One `{name...}` per path, and
-   * behind it only literals and `{name}`, which are matched from the end: `/v2/{name...}/manifests/{reference}`.
+   * Segments are literal, `{name}` (one segment) or `{name...}` (one segment or more). One
+   * `{name...}` per path, and behind it only literals and `{name}`, which are matched from the end:
+   * `/v2/{name...}/manifests/{reference}`.
    */
   readonly path: string
   /** Takes some requests of its path alone, so that it says nothing of other methods. */
@@ -166,7 +167,9 @@ function findByRest<Row extends Routed>(node: Node<Row>, search: Search, at: num
   return undefined
 }
 
-/** Literals before `{name}` before `{name...}`; a row that lacks the method gives way to the next. */
+/**
+ * Literals before `{name}` before `{name...}`; a row that lacks the method gives way to the next.
+ */
 function find<Row extends Routed>(node: Node<Row>, search: Search, at: number): Found<Row> | undefined {
   if (at === search.segments.length) {
     const row = node.rows && rowOf(search, node.rows)
@@ -187,10 +190,10 @@ function find<Row extends Routed>(node: Node<Row>, search: Search, at: number): 
 export type Router<Row extends Routed> = (method: string, path: string) => Match<Row> | undefined
 
 /**
- * Makes the matcher. Empty segments are dropped before matching, without a redirect: old clients send `//` (protocol
- * 2.3, Q35), and a redirect would turn their POST into a GET (protocol 3.7). undefined = the path is not ours. Throws
- * `method-not-allowed`. Making it throws TypeError for two rows of one method and path, or for one segment with two
- * names.
+ * Makes the matcher. Empty segments are dropped before matching, without a redirect: old clients
+ * send `//` (protocol 2.3, Q35), and a redirect would turn their POST into a GET (protocol 3.7).
+ * undefined = the path is not ours. Throws `method-not-allowed`. Making it throws TypeError for two
+ * rows of one method and path, or for one segment with two names.
  */
 export function createRouter<Row extends Routed>(table: readonly Row[]): Router<Row> {
   const root = newNode<Row>()

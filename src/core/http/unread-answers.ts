@@ -1,11 +1,17 @@
-/** Bounds what answers take in memory whose clients do not read them: the ones left alone for the longest time make room for new ones. */
+/**
+ * Bounds what answers take in memory whose clients do not read them: the ones left alone for the
+ * longest time make room for new ones.
+ */
 import type { WatchedBody } from './response-body.js'
 
 /** A client that reads takes the next piece within this time, in milliseconds. */
 const patienceMs = 1000
 
 export interface UnreadAnswers {
-  /** Counts an answer until `release`; false where there is no room for it, and no other one stands still. */
+  /**
+   * Counts an answer until `release`; false where there is no room for it, and no other one stands
+   * still.
+   */
   hold(answer: WatchedBody, bytes: number): boolean
   release(answer: WatchedBody): void
 }

@@ -1,7 +1,9 @@
 /**
- * Cursors of searches and lists as clients see them: sealed, and good for one of them, of one principal.
+ * Cursors of searches and lists as clients see them: sealed, and good for one of them, of one
+ * principal.
  *
- * The store's own cursor may count every row, hidden ones as well: two of them would tell how much lies in between. Form: base64url of nonce, encrypted cursor and tag (AES-256-GCM).
+ * The store's own cursor may count every row, hidden ones as well: two of them would tell how much
+ * lies in between. Form: base64url of nonce, encrypted cursor and tag (AES-256-GCM).
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import { LibraryError } from '../http/errors.js'

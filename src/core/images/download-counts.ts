@@ -1,6 +1,7 @@
 /**
- * Counts downloads. A pull must not wait for its count, and a hundred pulls of one container must not take a connection each to wait for its row: the counts are gathered, and one
- * transaction at a time writes some of them. A crash loses those of the last seconds.
+ * Counts downloads. A pull must not wait for its count, and a hundred pulls of one container must
+ * not take a connection each to wait for its row: the counts are gathered, and one transaction at a
+ * time writes some of them. A crash loses those of the last seconds.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { CountedPulls, MetadataStore } from '../../storage/metadata/contract.js'

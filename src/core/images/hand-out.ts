@@ -8,8 +8,9 @@ import { containerPath } from '../model/references.js'
 import type { Services } from '../services.js'
 
 /**
- * Asks the hook, and makes a URL that is a capability of its own. Counts as a pull, unless the request is a HEAD.
- * `filename`: what a browser saves the file as. Throws `not-found` for an image without bytes.
+ * Asks the hook, and makes a URL that is a capability of its own. Counts as a pull, unless the
+ * request is a HEAD. `filename`: what a browser saves the file as. Throws `not-found` for an image
+ * without bytes.
  */
 export async function handOut(
   services: Services,

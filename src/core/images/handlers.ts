@@ -40,7 +40,10 @@ function selectorText(reference: Reference): string {
         : 'sif'
 }
 
-/** Finds the image of a reference. What is not uploaded yet exists only for those who may push there (protocol 5.4). */
+/**
+ * Finds the image of a reference. What is not uploaded yet exists only for those who may push there
+ * (protocol 5.4).
+ */
 export async function locateImage(input: RouteInput<unknown>): Promise<Located<ImageInContainer>> {
   const { services, principal, request } = input
   const reference = parseReference(input.rest, services.settings)
@@ -53,7 +56,10 @@ export async function locateImage(input: RouteInput<unknown>): Promise<Located<I
   return { resource, record: shown ? found : undefined }
 }
 
-/** The hot path: one look-up in the store. Tags are left to `containers.get` and `search`: a second look-up would cost a fifth more, and no client reads them here. */
+/**
+ * The hot path: one look-up in the store. Tags are left to `containers.get` and `search`: a second
+ * look-up would cost a fifth more, and no client reads them here.
+ */
 export function getImage({ record, principal }: RouteContext<unknown, ImageInContainer>): LibraryResponse {
   return dataResponse(imageObject(record.image, record.container, principal))
 }
@@ -95,7 +101,10 @@ export async function locateForDelete(input: RouteInput<unknown>): Promise<Locat
   return locateImage(input)
 }
 
-/** By tag: removes that tag of that arch, and the image when no tag is left on it. By hash: removes the image with its tags. Answers 200, the only word for success (protocol Q6). */
+/**
+ * By tag: removes that tag of that arch, and the image when no tag is left on it. By hash: removes
+ * the image with its tags. Answers 200, the only word for success (protocol Q6).
+ */
 export async function deleteImage(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, principal, request, rest } = context
   const { metadata, hooks, settings, emit } = services
@@ -132,7 +141,9 @@ export async function deleteImage(context: RouteContext<unknown, ImageInContaine
   return dataResponse({ ...imageObject(image, container, principal), deleted })
 }
 
-/** Under which arch the tag of the located image stands; the query's, the default, or the only one. */
+/**
+ * Under which arch the tag of the located image stands; the query's, the default, or the only one.
+ */
 async function archOfTag(context: RouteContext<unknown, ImageInContainer>, tag: string): Promise<string> {
   const arch = queryArch(context)
   if (arch !== undefined) return arch
@@ -150,8 +161,9 @@ function filenameOf({ image, container }: ImageInContainer, selector: string | u
 }
 
 /**
- * 303 to an absolute URL that is a capability of its own: the one answer that every generation follows (protocol 5.7). Newer ones then ask for ranges, and check neither
- * status nor length of a part, so the URL outlives the slowest pull.
+ * 303 to an absolute URL that is a capability of its own: the one answer that every generation
+ * follows (protocol 5.7). Newer ones then ask for ranges, and check neither status nor length of a
+ * part, so the URL outlives the slowest pull.
  */
 export async function pullImage(context: RouteContext<unknown, ImageInContainer>): Promise<LibraryResponse> {
   const { services, record, principal, request, resource } = context

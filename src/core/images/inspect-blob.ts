@@ -4,7 +4,9 @@ import type { StorageBackend } from '../../storage/blob/contract.js'
 import type { BlobFacts } from '../../storage/metadata/contract.js'
 import { getRange } from '../blobs/small-objects.js'
 
-/** Reads 64 KiB of most images. Throws what the storage throws, and never for what the bytes are. */
+/**
+ * Reads 64 KiB of most images. Throws what the storage throws, and never for what the bytes are.
+ */
 export function inspectBlob(
   storage: StorageBackend,
   { key, size }: { readonly key: string; readonly size: number },
@@ -18,7 +20,10 @@ export function inspectBlob(
 /** Keys that are remembered of one file: anybody can claim any number of signers. */
 const maxFingerprints = 64
 
-/** The facts that a record of an image has; null where the bytes are no SIF file, or one of which nothing is known. */
+/**
+ * The facts that a record of an image has; null where the bytes are no SIF file, or one of which
+ * nothing is known.
+ */
 export function factsOf(inspection: SifInspection): Omit<BlobFacts, 'key' | 'size'> {
   const claimed = inspection.signatures.flatMap(({ claimedFingerprint }) => claimedFingerprint ?? [])
   return {
@@ -29,7 +34,10 @@ export function factsOf(inspection: SifInspection): Omit<BlobFacts, 'key' | 'siz
   }
 }
 
-/** Why an image is no SIF file that this registry can answer for, as words for who pushed it; undefined where it is one. */
+/**
+ * Why an image is no SIF file that this registry can answer for, as words for who pushed it;
+ * undefined where it is one.
+ */
 export function whyNoSif({ state, reason }: SifInspection): string | undefined {
   if (state === 'sif') return undefined
   if (state === 'not-a-sif') return 'the file is no SIF image, and this registry takes nothing else'

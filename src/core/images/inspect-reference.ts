@@ -17,7 +17,10 @@ export interface ImageInspection {
   readonly sif: SifInspection
 }
 
-/** `library://`, with or without a host, is taken off. Throws LibraryError `not-found`, `invalid-name`. */
+/**
+ * `library://`, with or without a host, is taken off. Throws LibraryError `not-found`,
+ * `invalid-name`.
+ */
 export async function inspectReference(
   services: Services,
   reference: string,

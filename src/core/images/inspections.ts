@@ -1,10 +1,16 @@
-/** Inspections of images: made once from the bytes, kept with the blob, and made again where a later version reads more. */
+/**
+ * Inspections of images: made once from the bytes, kept with the blob, and made again where a later
+ * version reads more.
+ */
 import type { SifInspection } from '../../sif/index.js'
 import type { BlobInspection, ImageRecord } from '../../storage/metadata/contract.js'
 import type { Services } from '../services.js'
 import { factsOf, inspectBlob } from './inspect-blob.js'
 
-/** Of what an inspection holds: raised where the reader reads more, or otherwise; older ones are then made again. */
+/**
+ * Of what an inspection holds: raised where the reader reads more, or otherwise; older ones are
+ * then made again.
+ */
 export const inspectionVersion = 1
 
 /** Objects that are kept of a file; ordinary images have four. */
@@ -27,10 +33,16 @@ export function keptInspection(inspection: SifInspection, now: number): BlobInsp
 type InspectedImage = Pick<ImageRecord, 'blobKey' | 'size'>
 type Stores = Pick<Services, 'storage' | 'metadata' | 'settings'>
 
-/** The facts of every image on a blob follow what was read. At most this many; there are more only by design of somebody. */
+/**
+ * The facts of every image on a blob follow what was read. At most this many; there are more only
+ * by design of somebody.
+ */
 const maxSharers = 10_000
 
-/** Reads the bytes of a blob, and records what they say, with the blob and with every image that has it. */
+/**
+ * Reads the bytes of a blob, and records what they say, with the blob and with every image that has
+ * it.
+ */
 export async function inspectAgain(
   { storage, metadata, settings }: Stores,
   blob: { readonly key: string; readonly size: number },
@@ -45,7 +57,10 @@ export async function inspectAgain(
   return kept.value as SifInspection
 }
 
-/** What the bytes of an image say: as recorded, or read now where nothing is; undefined for an image without bytes. Throws what the storage throws. */
+/**
+ * What the bytes of an image say: as recorded, or read now where nothing is; undefined for an image
+ * without bytes. Throws what the storage throws.
+ */
 export async function inspectionOf(services: Stores, image: InspectedImage): Promise<SifInspection | undefined> {
   if (image.blobKey === null) return undefined
   const kept = await services.metadata.blobs.inspectionOf(image.blobKey)

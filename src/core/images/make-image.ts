@@ -34,8 +34,8 @@ export interface NewImage {
 }
 
 /**
- * Idempotent on (container, hash). Bytes that the principal may read elsewhere are shared, so that nothing has to be
- * uploaded; others have to be sent.
+ * Idempotent on (container, hash). Bytes that the principal may read elsewhere are shared, so that
+ * nothing has to be uploaded; others have to be sent.
  */
 export async function makeImage(
   services: Services,

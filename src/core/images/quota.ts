@@ -4,7 +4,10 @@ import { LibraryError } from '../http/errors.js'
 import { formatBytes } from '../model/format-bytes.js'
 import type { Services } from '../services.js'
 
-/** Runs work that takes room in an entity; where the store says `quota-exceeded`, throws that with limit, use and what was wanted. */
+/**
+ * Runs work that takes room in an entity; where the store says `quota-exceeded`, throws that with
+ * limit, use and what was wanted.
+ */
 export async function explainQuota<T>(
   { metadata, settings }: Pick<Services, 'metadata' | 'settings'>,
   { entityId, wanted }: { readonly entityId: string; readonly wanted: number },

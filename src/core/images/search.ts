@@ -24,14 +24,20 @@ type Search = ReturnType<typeof readQuery>
 
 const defaultPageSize = 100
 const maxPageSize = 1000
-/** Where rows are asked about one by one: rows of a page of the store, and pages read for one answer. */
+/**
+ * Where rows are asked about one by one: rows of a page of the store, and pages read for one
+ * answer.
+ */
 const rowsAtOnce = 500
 const maxRounds = 10
 /** In characters, and tags and signers of one image: what a list shows. */
 const maxDescription = 1024
 const maxTags = 100
 const maxFingerprints = 16
-/** Bytes of one answer, and how many of them entities, collections and containers may take each. A page of images ends early, and `next` goes on from there. */
+/**
+ * Bytes of one answer, and how many of them entities, collections and containers may take each. A
+ * page of images ends early, and `next` goes on from there.
+ */
 const maxAnswerBytes = 1024 ** 2
 const maxNamesBytes = 256 * 1024
 
@@ -69,7 +75,10 @@ function readQuery({ query }: Context) {
 const scopeOf = ({ value, archs, signed }: Search, principal: Principal | null): string =>
   JSON.stringify([value, archs ?? [], signed ?? null, principal?.id ?? null])
 
-/** The store filters where the host can say it as a filter; otherwise, and for tokens of a limited scope, each row is asked about. */
+/**
+ * The store filters where the host can say it as a filter; otherwise, and for tokens of a limited
+ * scope, each row is asked about.
+ */
 async function readVisibility({
   services,
   principal,
@@ -126,8 +135,10 @@ function askOnce({ services, principal, request }: Searcher): Ask<ImageInContain
 }
 
 /**
- * Where rows are asked about one by one, pages of the store are read until the answer is full and one more visible row is known: `next` must say nothing of hidden ones. For the same
- * reason the pages have their own size, whatever the client asks for: with a small one it could count what is hidden between two rows of its own.
+ * Where rows are asked about one by one, pages of the store are read until the answer is full and
+ * one more visible row is known: `next` must say nothing of hidden ones. For the same reason the
+ * pages have their own size, whatever the client asks for: with a small one it could count what is
+ * hidden between two rows of its own.
  */
 async function readAllowed(context: Searcher, query: SearchQuery): Promise<SearchPage> {
   const { metadata } = context.services
@@ -172,7 +183,10 @@ function shorten(text: string): string {
   return `${text.slice(0, maxDescription - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
 }
 
-/** A page of a thousand long descriptions would be an answer of many megabytes; the thing itself has its whole description. */
+/**
+ * A page of a thousand long descriptions would be an answer of many megabytes; the thing itself has
+ * its whole description.
+ */
 function withShortTexts<T extends { readonly description: string; readonly containerDescription?: string }>(
   object: T,
 ): T {
@@ -230,7 +244,10 @@ function foundObject({ image, container, tags }: SearchPage['images'][number], v
   return imageObject(shown, container, viewer, tags.slice(0, maxTags))
 }
 
-/** The first of the items as a JSON list of so many bytes at the most, and how many they are; one at the least. */
+/**
+ * The first of the items as a JSON list of so many bytes at the most, and how many they are; one at
+ * the least.
+ */
 function writeList<T>(
   items: readonly T[],
   maxBytes: number,

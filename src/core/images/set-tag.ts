@@ -20,14 +20,17 @@ export interface TagWish {
   readonly tag: string
   /** The arch that is asked for; undefined = what the image says, else the registry's default. */
   readonly declared: string | undefined
-  /** Digest that the tag must point at now; null = it must not be there. Default: whatever it points at. */
+  /**
+   * Digest that the tag must point at now; null = it must not be there. Default: whatever it points
+   * at.
+   */
   readonly expected?: string | null
   readonly activity?: Activity
 }
 
 /**
- * Asks the hook, and points the tag. The SIF header has the last word on the arch, since a pull never compares the arch
- * of what it got (protocol Q36).
+ * Asks the hook, and points the tag. The SIF header has the last word on the arch, since a pull
+ * never compares the arch of what it got (protocol Q36).
  */
 export async function setTag(
   { metadata, settings, hooks, emit }: Services,

@@ -1,7 +1,10 @@
 /** Sharing the bytes of an image that is already published with a new one of the same hash. */
 import type { ImageInContainer, ImageRecord, MetadataStore } from '../../storage/metadata/contract.js'
 
-/** Whether the principal who pushes may read an image that already holds these bytes; only then are bytes shared: knowing a hash must open nothing. */
+/**
+ * Whether the principal who pushes may read an image that already holds these bytes; only then are
+ * bytes shared: knowing a hash must open nothing.
+ */
 export async function findSharable(
   { images }: MetadataStore,
   digest: string,

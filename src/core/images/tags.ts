@@ -44,7 +44,10 @@ export async function getTagsV2({
   return dataResponse(archTagsOf(await services.metadata.tags.list(record.id, { limit: maxShownTags })))
 }
 
-/** Points a tag at an image of this container. `declared` is the arch that the client says; the first API says none. */
+/**
+ * Points a tag at an image of this container. `declared` is the arch that the client says; the
+ * first API says none.
+ */
 async function pointTag(
   context: RouteContext<SetTagV1Body, ContainerRecord>,
   declared: string | undefined,

@@ -15,7 +15,8 @@ export interface VerifiedItem {
   readonly digest: string
   readonly size: number
   /**
-   * `proven`: whole. `damaged`: other bytes, or none; hidden now. `healed`: was hidden, is whole, and is shown again. `unreadable`: the storage did not answer, or is not the one of this
+   * `proven`: whole. `damaged`: other bytes, or none; hidden now. `healed`: was hidden, is whole,
+   * and is shown again. `unreadable`: the storage did not answer, or is not the one of this
    * registry; nothing was changed.
    */
   readonly outcome: 'proven' | 'damaged' | 'healed' | 'unreadable'
@@ -59,7 +60,10 @@ export interface Reading {
   readonly onRead?: (bytes: number) => void
 }
 
-/** Proves one image and moves its state. What it got by a push meanwhile is proven instead; undefined where it was deleted meanwhile. */
+/**
+ * Proves one image and moves its state. What it got by a push meanwhile is proven instead;
+ * undefined where it was deleted meanwhile.
+ */
 export async function verifyImage(
   services: Services,
   found: ImageInContainer,
@@ -70,7 +74,8 @@ export async function verifyImage(
   const item = { imageId: image.id, path: containerPath(container), digest: image.digest, size: image.size }
   try {
     if (image.blobKey === null) throw new Error('the image has no blob')
-    // what was proven once may have spoilt since: only its bytes can tell, and not what the storage noted of them then
+    // what was proven once may have spoilt since: only its bytes can tell, and not what the storage
+    // noted of them then
     const prove = image.state === 'unproven' && reading.rate === undefined ? proveBlob : proveByReading
     await prove(services.storage, { key: image.blobKey, size: image.size, sha256: image.digest, ...reading })
   } catch (error) {

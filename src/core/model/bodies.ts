@@ -1,7 +1,7 @@
 /**
- * Bodies of requests. Clients send whole zero-valued objects (protocol 4), so `private: false` or `quota: 0`
- * is no wish. Any other value is one: it is done, or refused. Facts that only the server knows (`id`,
- * `size`, `uploaded`, times) are not read.
+ * Bodies of requests. Clients send whole zero-valued objects (protocol 4), so `private: false` or
+ * `quota: 0` is no wish. Any other value is one: it is done, or refused. Facts that only the server
+ * knows (`id`, `size`, `uploaded`, times) are not read.
  */
 import { z } from 'zod'
 
@@ -13,7 +13,8 @@ const description = z
 const name = z.string().min(1).max(255)
 const id = z.string().min(1).max(64)
 const sha256 = z.string().regex(/^(?:[a-f0-9]{64})?$/, 'must be 64 lower-case hex digits, or empty')
-// An empty file is no image: it could not be pulled by ranges, and the client sends it without a length (protocol Q28, Q43a)
+// An empty file is no image: it could not be pulled by ranges, and the client sends it without a
+// length (protocol Q28, Q43a)
 const bytes = z.int().min(1)
 const isPrivate = z.boolean().optional()
 /** A member that may only have its zero value, which means nothing. */

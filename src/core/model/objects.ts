@@ -1,4 +1,7 @@
-/** Wire objects (protocol 4) from records. Wrong types break the clients' decoding, so each object has its schema, and the OpenAPI document shows it. */
+/**
+ * Wire objects (protocol 4) from records. Wrong types break the clients' decoding, so each object
+ * has its schema, and the OpenAPI document shows it.
+ */
 import { z } from 'zod'
 import type {
   CollectionRecord,
@@ -24,7 +27,9 @@ const common = {
 /** Who reads the object. */
 export type Viewer = { readonly id: string; readonly admin?: boolean } | null
 
-/** Ids of principals are for their owners and for admins: with them others could tell who owns what. */
+/**
+ * Ids of principals are for their owners and for admins: with them others could tell who owns what.
+ */
 const ownerFor = (viewer: Viewer, owner: string | null): string =>
   viewer !== null && owner !== null && (viewer.admin === true || viewer.id === owner) ? owner : ''
 
@@ -136,8 +141,8 @@ export type ArchTags = z.infer<typeof archTagsSchema>
 export type UploadCompleteObject = z.infer<typeof uploadCompleteSchema>
 
 /**
- * `quota` 0 = unlimited; `defaultQuotaBytes` counts where the entity has none of its own. The usage counts private images too, so it is shown (`showsUsage`) only to those who may push
- * there.
+ * `quota` 0 = unlimited; `defaultQuotaBytes` counts where the entity has none of its own. The usage
+ * counts private images too, so it is shown (`showsUsage`) only to those who may push there.
  */
 export function entityObject(
   record: EntityRecord,
@@ -170,7 +175,10 @@ export function collectionObject(record: CollectionRecord, viewer: Viewer): Coll
   }
 }
 
-/** With `tags`, the tag maps too. `private` is what holds for a visitor: the container's own flag or its collection's. */
+/**
+ * With `tags`, the tag maps too. `private` is what holds for a visitor: the container's own flag or
+ * its collection's.
+ */
 export function containerObject(
   record: ContainerRecord,
   viewer: Viewer,
@@ -195,7 +203,10 @@ export function containerObject(
   }
 }
 
-/** Written out, without spreading: it is made for each GetImage. What is undefined has no place in the JSON. */
+/**
+ * Written out, without spreading: it is made for each GetImage. What is undefined has no place in
+ * the JSON.
+ */
 export function imageObject(
   image: ImageRecord,
   container: ContainerRecord,
@@ -204,7 +215,8 @@ export function imageObject(
 ): ImageObject {
   return {
     id: image.id,
-    // always the sha256 form: the CLI uses it as cache key and compares it with the file (protocol 2.5)
+    // always the sha256 form: the CLI uses it as cache key and compares it with the file (protocol
+    // 2.5)
     hash: hashFromDigest(image.digest),
     description: image.description,
     container: container.id,
@@ -232,7 +244,10 @@ export function imageObject(
 
 /** Fingerprints that an image shows. */
 const maxFingerprints = 64
-/** Tags that are read for an answer, and the bytes that they may take in it. A client asks for them only to leave out what is set already. */
+/**
+ * Tags that are read for an answer, and the bytes that they may take in it. A client asks for them
+ * only to leave out what is set already.
+ */
 export const maxShownTags = 16_384
 const maxTagBytes = 1024 ** 2
 /** Of an entry beside its tag: the id of the image, quotes and separators. */
@@ -263,7 +278,10 @@ export function archTagsOf(tags: readonly TagRecord[]): ArchTags {
   return byArch
 }
 
-/** tag → image id, as the first tag API knows it: of several archs the default one counts, else the first. */
+/**
+ * tag → image id, as the first tag API knows it: of several archs the default one counts, else the
+ * first.
+ */
 export function imageTagsOf(tags: readonly TagRecord[], defaultArch: string): Record<string, string> {
   const byTag: Record<string, string> = {}
   for (const { arch, tag, imageId } of shownTags(tags, 1)) {
@@ -272,7 +290,8 @@ export function imageTagsOf(tags: readonly TagRecord[], defaultArch: string): Re
   return byTag
 }
 
-// `__proto__` is a legal tag and a legal arch: plain assignment would lose it, or write to what all objects share
+// `__proto__` is a legal tag and a legal arch: plain assignment would lose it, or write to what all
+// objects share
 function setOwn<T>(target: Record<string, T>, key: string, value: T): void {
   Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
 }

@@ -3,7 +3,8 @@ import type { ContainerRecord } from '../../storage/metadata/contract.js'
 import { LibraryError } from '../http/errors.js'
 
 const namePattern = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
-// The CLIs since 3.3 check no tags, so more is seen than the old grammar allows; a comma separates tags on the command line and cannot be in one.
+// The CLIs since 3.3 check no tags, so more is seen than the old grammar allows; a comma separates
+// tags on the command line and cannot be in one.
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9._+-]{0,127}$/
 const sha256HashPattern = /^sha256\.([a-f0-9]{64})$/
 const uuidHashPattern = /^sif\.[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -11,7 +12,10 @@ const archPattern = /^[a-z0-9_]{1,32}$/
 const idPattern = /^[0-9a-f]{24}$/
 const maxNameLength = 255
 
-/** How a request names an image inside its container. `sif.<uuid>` is legal on the wire, but nothing is stored under one. */
+/**
+ * How a request names an image inside its container. `sif.<uuid>` is legal on the wire, but nothing
+ * is stored under one.
+ */
 export type Selector =
   | { readonly kind: 'tag'; readonly tag: string }
   | { readonly kind: 'hash'; readonly digest: string }
@@ -28,7 +32,10 @@ export interface Reference {
 
 const quote = (value: string): string => JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)
 
-/** Returns a name that keeps the grammar of protocol 2.1; throws `invalid-name` that says which field. */
+/**
+ * Returns a name that keeps the grammar of protocol 2.1; throws `invalid-name` that says which
+ * field.
+ */
 export function checkName(field: string, value: string): string {
   if (value.length > maxNameLength || !namePattern.test(value)) {
     throw new LibraryError(
@@ -39,7 +46,10 @@ export function checkName(field: string, value: string): string {
   return value
 }
 
-/** Returns a tag that may be set. One that looks like a hash could never be pulled, so it is refused (protocol 2.2). */
+/**
+ * Returns a tag that may be set. One that looks like a hash could never be pulled, so it is refused
+ * (protocol 2.2).
+ */
 export function checkTag(field: string, value: string): string {
   if (!tagPattern.test(value)) {
     throw new LibraryError(
@@ -52,7 +62,10 @@ export function checkTag(field: string, value: string): string {
   return value
 }
 
-/** Returns an architecture in a closed alphabet, since it is compared and stored; Go names such as `amd64` (protocol 2.6). */
+/**
+ * Returns an architecture in a closed alphabet, since it is compared and stored; Go names such as
+ * `amd64` (protocol 2.6).
+ */
 export function checkArch(field: string, value: string): string {
   if (!archPattern.test(value))
     throw new LibraryError('invalid-name', `${field}: ${quote(value)} is no architecture such as amd64 or arm64`)
@@ -102,8 +115,9 @@ function refuseAtSign(segments: readonly string[]): void {
 }
 
 /**
- * Resolves the decoded segments of a reference: one part → default entity and collection, two → default entity (protocol 2.3). A container name
- * cannot hold a `:`, so the last segment is split at its first one (protocol 3.2).
+ * Resolves the decoded segments of a reference: one part → default entity and collection, two →
+ * default entity (protocol 2.3). A container name cannot hold a `:`, so the last segment is split
+ * at its first one (protocol 3.2).
  */
 export function parseReference(
   segments: readonly string[],

@@ -1,4 +1,7 @@
-/** Entities, collections and containers (protocol 5.2, 5.3). Only a push calls these; all creates are idempotent, since pushes race. */
+/**
+ * Entities, collections and containers (protocol 5.2, 5.3). Only a push calls these; all creates
+ * are idempotent, since pushes race.
+ */
 import type { CollectionRecord, ContainerRecord, EntityRecord } from '../../storage/metadata/contract.js'
 import type { Located } from '../auth/access.js'
 import { may } from '../auth/access.js'
@@ -69,7 +72,10 @@ export async function getContainer({
   return dataResponse(containerObject(record, principal, { records, defaultArch: services.settings.defaultArch }))
 }
 
-/** What was asked to be private must not be answered as if it were: it may be there already, or be made by another push. */
+/**
+ * What was asked to be private must not be answered as if it were: it may be there already, or be
+ * made by another push.
+ */
 function assertAsPrivate(wanted: boolean | undefined, resource: Resource): void {
   if (wanted === true && !resource.private)
     throw new LibraryError(
@@ -78,7 +84,10 @@ function assertAsPrivate(wanted: boolean | undefined, resource: Resource): void 
     )
 }
 
-/** The name is in the request, so saying no reveals nothing (protocol 5.3: POST answers 403, not 404). */
+/**
+ * The name is in the request, so saying no reveals nothing (protocol 5.3: POST answers 403, not
+ * 404).
+ */
 export async function locateNewEntity({
   services,
   body,

@@ -13,11 +13,15 @@ export interface PathVisibility {
 }
 
 export interface VisibilityOptions {
-  /** Make the path, and what it lies in, where it is not there yet. Needs a `change`. Default: false. */
+  /**
+   * Make the path, and what it lies in, where it is not there yet. Needs a `change`. Default:
+   * false.
+   */
   readonly create?: boolean
   /**
-   * Principal id written into what is made, as if that principal had pushed it. Default: the owner of what
-   * it lies in, otherwise the user of the built-in accounts that has the entity's name, otherwise null.
+   * Principal id written into what is made, as if that principal had pushed it. Default: the owner
+   * of what it lies in, otherwise the user of the built-in accounts that has the entity's name,
+   * otherwise null.
    */
   readonly owner?: string
 }
@@ -45,7 +49,10 @@ function readPlace(path: string): Place {
   return { entity, collection, container }
 }
 
-/** Makes what is missing. The last level starts as wanted, so that it is never public in between; those above it as if a push had made them. */
+/**
+ * Makes what is missing. The last level starts as wanted, so that it is never public in between;
+ * those above it as if a push had made them.
+ */
 async function makePlace(
   { metadata, clock, generateId, defaultPrivate }: VisibilityContext,
   { entity: name, collection, container }: Place,
@@ -88,8 +95,8 @@ async function makePlace(
 }
 
 /**
- * Shows, and with `change` first sets, whether an entity, collection or container is private. Throws
- * `not-found`, `invalid-name`.
+ * Shows, and with `change` first sets, whether an entity, collection or container is private.
+ * Throws `not-found`, `invalid-name`.
  */
 export async function pathVisibility(
   context: VisibilityContext,

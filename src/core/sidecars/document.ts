@@ -1,7 +1,8 @@
 /**
- * Sidecars: small JSON documents in the storage, each with what the metadata store says of one entity, collection, container or image, so that `reindex` can rebuild the store
- * from the storage alone. The store stays the truth; a sidecar follows it (`writer.ts`). What is read from one is checked like a request: whoever can write to the storage
- * can write a sidecar.
+ * Sidecars: small JSON documents in the storage, each with what the metadata store says of one
+ * entity, collection, container or image, so that `reindex` can rebuild the store from the storage
+ * alone. The store stays the truth; a sidecar follows it (`writer.ts`). What is read from one is
+ * checked like a request: whoever can write to the storage can write a sidecar.
  */
 import { z } from 'zod'
 import type { StorageBackend } from '../../storage/blob/contract.js'
@@ -18,14 +19,20 @@ import { getSmall, putSmall } from '../blobs/small-objects.js'
 import { checkArch, checkName, checkTag, isId } from '../model/references.js'
 import { type SidecarTarget, sidecarKey } from './keys.js'
 
-/** Times are milliseconds since 1970, as in the records. Usage is not there, since it is the sum of the images, and download counts are not, since they change all the time. */
+/**
+ * Times are milliseconds since 1970, as in the records. Usage is not there, since it is the sum of
+ * the images, and download counts are not, since they change all the time.
+ */
 export type EntitySidecar = { readonly kind: 'entity' } & Omit<EntityRecord, 'usedBytes' | 'reservedBytes'>
 export type CollectionSidecar = { readonly kind: 'collection' } & CollectionRecord
 export type ContainerSidecar = { readonly kind: 'container' } & Omit<
   ContainerRecord,
   'collectionPrivate' | 'downloadCount'
 >
-/** Names its container by the path too, so that it can be put back where the container's own sidecar is missing. */
+/**
+ * Names its container by the path too, so that it can be put back where the container's own sidecar
+ * is missing.
+ */
 export type ImageSidecar = { readonly kind: 'image' } & Omit<ImageRecord, 'state' | 'blobKey'> & {
     readonly state: Exclude<ImageRecord['state'], 'pending'>
     readonly blobKey: string
@@ -114,7 +121,10 @@ const image = z
 const format = z.object({ version: z.int() })
 const sidecar: z.ZodType<Sidecar> = z.discriminatedUnion('kind', [entity, collection, container, image])
 
-/** What the store says of the target now; undefined where there is nothing (any more), or an image without bytes. */
+/**
+ * What the store says of the target now; undefined where there is nothing (any more), or an image
+ * without bytes.
+ */
 export async function currentSidecar(metadata: MetadataStore, target: SidecarTarget): Promise<Sidecar | undefined> {
   if (target.kind === 'image') return imageSidecar(metadata, target.id)
   if (target.kind === 'entity') {
@@ -156,15 +166,19 @@ async function imageSidecar(metadata: MetadataStore, imageId: string): Promise<I
   }
 }
 
-/** When the record last changed, in milliseconds since 1970. A store that has all of its changes is never behind: each of them gives its record a later time. */
+/**
+ * When the record last changed, in milliseconds since 1970. A store that has all of its changes is
+ * never behind: each of them gives its record a later time.
+ */
 function timeOf(sidecar: Sidecar): number {
   const tags = sidecar.kind === 'image' ? sidecar.tags : []
   return tags.reduce((latest, { updatedAt }) => Math.max(latest, updatedAt), sidecar.updatedAt)
 }
 
 /**
- * Whether the sidecar knows of changes that the store has lost: it was restored from an old backup. What `reindex` has left as it is, is as it should be. False where the store has
- * no such record: it was deleted, or `reindex` puts it back.
+ * Whether the sidecar knows of changes that the store has lost: it was restored from an old backup.
+ * What `reindex` has left as it is, is as it should be. False where the store has no such record:
+ * it was deleted, or `reindex` puts it back.
  */
 export async function isLaterThanStore(
   { metadata }: { readonly metadata: MetadataStore },

@@ -4,7 +4,8 @@
  *     records/entities/<id>/<n>              also collections/ and containers/
  *     records/images/ab/<digest>/<id>/<n>    ab = the first two digits, so that the images of a blob are found by its digest
  *
- * A key is never written twice, so each change has a greater number; the greatest is the truth, and the others are on their way out.
+ * A key is never written twice, so each change has a greater number; the greatest is the truth, and
+ * the others are on their way out.
  */
 import type { StorageBackend } from '../../storage/blob/contract.js'
 import type { RecordChange } from '../../storage/metadata/contract.js'
@@ -27,7 +28,10 @@ export function sidecarsOfKind(kind: 'entity' | 'collection' | 'container'): str
   return `${recordsPrefix}${folders[kind]}/`
 }
 
-/** Prefix of the sidecars of all images with this digest, or whose digest begins with these two digits. */
+/**
+ * Prefix of the sidecars of all images with this digest, or whose digest begins with these two
+ * digits.
+ */
 export function sidecarsOfImages(digest: string): string {
   return `${recordsPrefix}images/${digest.length === 2 ? digest : digestPath(digest)}/`
 }
@@ -61,7 +65,9 @@ export async function listVersions(storage: StorageBackend, target: SidecarTarge
   return found.sort((a, b) => b.number - a.number)
 }
 
-/** The newest version of each sidecar below a prefix; in memory, since a backend lists in any order. */
+/**
+ * The newest version of each sidecar below a prefix; in memory, since a backend lists in any order.
+ */
 export async function listNewest(storage: StorageBackend, prefix: string): Promise<readonly SidecarVersion[]> {
   const newest = new Map<string, SidecarVersion>()
   for await (const { key } of storage.list(prefix)) {

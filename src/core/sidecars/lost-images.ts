@@ -1,4 +1,7 @@
-/** Images that the metadata store has lost (with its file, or to a backup that is older than they are), and that their sidecars still know. */
+/**
+ * Images that the metadata store has lost (with its file, or to a backup that is older than they
+ * are), and that their sidecars still know.
+ */
 import type { StorageBackend } from '../../storage/blob/contract.js'
 import type { ImageRecord, MetadataStore } from '../../storage/metadata/contract.js'
 import { digestOfKey } from '../blobs/keys.js'
@@ -25,7 +28,10 @@ async function findNamed(
   return (isSame ? named : await metadata.images.findByPath({ entity, collection, container }, { digest }))?.image
 }
 
-/** An old backup may say of an image that it lies on a blob which was swept since: it was deleted, or damaged, and pushed again. */
+/**
+ * An old backup may say of an image that it lies on a blob which was swept since: it was deleted,
+ * or damaged, and pushed again.
+ */
 async function lacksBytes(
   { storage }: Stores,
   { state, blobKey }: ImageRecord,
@@ -35,7 +41,10 @@ async function lacksBytes(
   return blobKey !== null && blobKey !== sidecar.blobKey && (await storage.stat(blobKey)) === undefined
 }
 
-/** No such image, or one without bytes, or on bytes that are damaged or gone where the sidecar knows of others. */
+/**
+ * No such image, or one without bytes, or on bytes that are damaged or gone where the sidecar knows
+ * of others.
+ */
 export async function isLost(stores: Stores, sidecar: ImageSidecar): Promise<boolean> {
   const found = await findNamed(stores.metadata, sidecar)
   if (found === undefined || found.state === 'pending') return true
@@ -54,9 +63,10 @@ export async function hideWithoutBytes(
 }
 
 /**
- * The image that refers to a blob by its sidecar and that the store has lost, in words; undefined = none. The blob
- * must stay until `reindex` has run. Only for a blob to which no image of the store refers: an image that was deleted
- * has its sidecar until the note of its deletion is settled, and none afterwards.
+ * The image that refers to a blob by its sidecar and that the store has lost, in words; undefined =
+ * none. The blob must stay until `reindex` has run. Only for a blob to which no image of the store
+ * refers: an image that was deleted has its sidecar until the note of its deletion is settled, and
+ * none afterwards.
  */
 async function describeLostImage({ storage, metadata }: Stores, blobKey: string): Promise<string | undefined> {
   const digest = digestOfKey(blobKey)
@@ -67,7 +77,8 @@ async function describeLostImage({ storage, metadata }: Stores, blobKey: string)
       const found = decodeSidecar(await readSidecar(storage, key), target)
       if (found.kind === 'image') sidecar = found
     } catch {
-      // gone meanwhile, which is seen below; or of a newer version, or spoilt: it may name the blob then
+      // gone meanwhile, which is seen below; or of a newer version, or spoilt: it may name the blob
+      // then
     }
     const lost =
       sidecar === undefined

@@ -1,4 +1,7 @@
-/** Sidecars that are missing: of what came back with an old backup after it was deleted, or of everything, where the storage was copied without them. */
+/**
+ * Sidecars that are missing: of what came back with an old backup after it was deleted, or of
+ * everything, where the storage was copied without them.
+ */
 import type { MetadataStore, RecordChange } from '../../storage/metadata/contract.js'
 
 const pageSize = 500

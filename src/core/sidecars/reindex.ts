@@ -1,6 +1,7 @@
 /**
- * Rebuilding what the metadata store has lost from the sidecars in the storage. It only adds: what the store has wins over every sidecar, so nothing that is written to the storage
- * can change it. Safe beside running servers, and a second run finds nothing to do.
+ * Rebuilding what the metadata store has lost from the sidecars in the storage. It only adds: what
+ * the store has wins over every sidecar, so nothing that is written to the storage can change it.
+ * Safe beside running servers, and a second run finds nothing to do.
  */
 import { messageOf } from '../../foreign.js'
 import { isStorageError } from '../../storage/blob/errors.js'
@@ -25,7 +26,10 @@ export interface ReindexOptions {
   readonly signal?: AbortSignal
 }
 
-/** The images are done in equal shares, by the beginning of their hash; what they lie in comes before. */
+/**
+ * The images are done in equal shares, by the beginning of their hash; what they lie in comes
+ * before.
+ */
 export interface ReindexProgress {
   readonly done: number
   readonly of: number

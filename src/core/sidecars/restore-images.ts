@@ -15,7 +15,10 @@ export interface ImageRestorer {
 
 export function createImageRestorer({ services, dryRun, report }: ReindexContext, places: NameRestorer): ImageRestorer {
   const { metadata, storage } = services
-  /** Tags that this run set, and when their sidecar says that they were: among sidecars the newest wins, while a tag that the store had before stays. */
+  /**
+   * Tags that this run set, and when their sidecar says that they were: among sidecars the newest
+   * wins, while a tag that the store had before stays.
+   */
   const tagged = new Map<string, number>()
 
   const whyNoBytes = async ({ blobKey, size }: ImageSidecar): Promise<string | undefined> => {
@@ -45,7 +48,10 @@ export function createImageRestorer({ services, dryRun, report }: ReindexContext
       return setAt === undefined || setAt >= each.updatedAt ? each : { ...each, replaces: setAt }
     })
 
-  /** The same image was pushed again under another id, which has a sidecar of its own: this one would bring back the image after it was deleted. */
+  /**
+   * The same image was pushed again under another id, which has a sidecar of its own: this one
+   * would bring back the image after it was deleted.
+   */
   const removeSuperseded = async (sidecar: ImageSidecar): Promise<void> => {
     if (dryRun || (await metadata.images.find(sidecar.id)) !== undefined) return
     const other = await metadata.images.findByPath(sidecar, { digest: sidecar.digest })
@@ -62,7 +68,8 @@ export function createImageRestorer({ services, dryRun, report }: ReindexContext
       const lost = await isLost(services, sidecar)
       const tags = await wantedTags(sidecar, path)
       if (!lost && tags.length === 0) return removeSuperseded(sidecar)
-      // deleted or changed, not lost; asked in this order, because the sidecar follows the store and only then the note of the change goes
+      // deleted or changed, not lost; asked in this order, because the sidecar follows the store
+      // and only then the note of the change goes
       if ((await metadata.changes.isPending('image', sidecar.id)) && !(await isLaterThanStore(services, sidecar)))
         return
       if ((await storage.stat(key)) === undefined) return

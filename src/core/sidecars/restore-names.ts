@@ -1,4 +1,7 @@
-/** Putting back entities, collections and containers. Names are their identity: what exists under a name stays as it is, whatever id a sidecar says. */
+/**
+ * Putting back entities, collections and containers. Names are their identity: what exists under a
+ * name stays as it is, whatever id a sidecar says.
+ */
 import type { ContainerRecord } from '../../storage/metadata/contract.js'
 import { isMetadataError } from '../../storage/metadata/errors.js'
 import type { CollectionSidecar, ContainerSidecar, EntitySidecar, ImageSidecar } from './document.js'
@@ -8,9 +11,15 @@ export interface NameRestorer {
   entity(sidecar: EntitySidecar): Promise<void>
   collection(sidecar: CollectionSidecar): Promise<void>
   container(sidecar: ContainerSidecar): Promise<void>
-  /** The container of an image, made from what the image's sidecar says where its own is missing. undefined in a dry run that would make it. */
+  /**
+   * The container of an image, made from what the image's sidecar says where its own is missing.
+   * undefined in a dry run that would make it.
+   */
   containerOf(sidecar: ImageSidecar): Promise<ContainerRecord | undefined>
-  /** Why the image must not be put back: the store would show it to everybody, and its collection or container was private, or nobody can tell. */
+  /**
+   * Why the image must not be put back: the store would show it to everybody, and its collection or
+   * container was private, or nobody can tell.
+   */
   whyItWouldBeExposed(sidecar: ImageSidecar, container: ContainerRecord | undefined): string | undefined
 }
 
@@ -25,7 +34,10 @@ export function createNameRestorer({ services, dryRun, report, unreadable }: Rei
   const { metadata, settings } = services
   /** What this run made, or would make. */
   const made = new Set<string>()
-  /** Public in the store, and private by a sidecar of what was lost: of another record of that name, or of a later time. */
+  /**
+   * Public in the store, and private by a sidecar of what was lost: of another record of that name,
+   * or of a later time.
+   */
   const wasPrivate = new Set<string>()
   /** Collections whose sidecar cannot be read, by what the sidecars of their containers say. */
   const undecided = new Set<string>()

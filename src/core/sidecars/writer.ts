@@ -1,6 +1,7 @@
 /**
- * Keeps the sidecars in step with the metadata store, in the background. The store notes each change in the transaction that makes it, so a crash loses none: what was not written
- * is written by the next instance that looks. Any number of instances may do it at once.
+ * Keeps the sidecars in step with the metadata store, in the background. The store notes each
+ * change in the transaction that makes it, so a crash loses none: what was not written is written
+ * by the next instance that looks. Any number of instances may do it at once.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { StorageBackend } from '../../storage/blob/contract.js'
@@ -20,9 +21,14 @@ import {
 import { listVersions, type SidecarTarget } from './keys.js'
 
 export interface SidecarWriter {
-  /** Something may have changed: looks after a second, so that a push and its tags are written once. */
+  /**
+   * Something may have changed: looks after a second, so that a push and its tags are written once.
+   */
   nudge(): void
-  /** Writes what is out of date, and waits for it, until `isOver` at the longest. False when something is left for later; never throws. */
+  /**
+   * Writes what is out of date, and waits for it, until `isOver` at the longest. False when
+   * something is left for later; never throws.
+   */
   drain(options?: { readonly isOver?: () => boolean }): Promise<boolean>
   /** Ends what runs in the background after the sidecar that it is at. */
   stop(): void
@@ -50,8 +56,10 @@ interface WriterServices extends Stores {
 }
 
 /**
- * Brings the sidecar of one record in step. Of two writers one gets the number, and the other begins again with what the store says then. It is asked again after the document was
- * written: one that was read before a deletion, and written after it, would otherwise stay for ever. A sidecar that is later than the store is kept: `reindex` needs it.
+ * Brings the sidecar of one record in step. Of two writers one gets the number, and the other
+ * begins again with what the store says then. It is asked again after the document was written: one
+ * that was read before a deletion, and written after it, would otherwise stay for ever. A sidecar
+ * that is later than the store is kept: `reindex` needs it.
  */
 export async function writeSidecar({ storage, metadata }: Stores, target: SidecarTarget): Promise<'written' | 'kept'> {
   const current = async (): Promise<Buffer | undefined> => {
@@ -78,7 +86,8 @@ export async function writeSidecar({ storage, metadata }: Stores, target: Sideca
         throw error
       }
       if ((await current())?.equals(wanted) !== true) {
-        // another writer may have settled what this one was about; whatever happens to this process now, the next one looks
+        // another writer may have settled what this one was about; whatever happens to this process
+        // now, the next one looks
         await metadata.changes.note(target)
         continue
       }
@@ -169,12 +178,14 @@ export function createSidecarWriter(services: WriterServices): SidecarWriter {
       await storageMark.check({ maxAgeMs: 5000 })
       const written = await writePage(changes, isOver)
       if (written.length > 0) {
-        // what went into a storage that is not mounted is not written: it would never be written again
+        // what went into a storage that is not mounted is not written: it would never be written
+        // again
         await storageMark.check()
         await metadata.changes.acknowledge(written)
       }
       done &&= written.length === changes.length
-      // pages of nothing but failures: the storage is out of order. Few are what single records can bring about, and they must not hold up those behind them
+      // pages of nothing but failures: the storage is out of order. Few are what single records can
+      // bring about, and they must not hold up those behind them
       failed = written.length === 0 ? failed + 1 : 0
       if (failed === maxFailedPages || isOver()) return false
       // a long backlog must not be felt by who pushes: half of the time is theirs

@@ -1,4 +1,7 @@
-/** Copies one object from a storage to another one under the same key, and proves on both sides that it is the same. */
+/**
+ * Copies one object from a storage to another one under the same key, and proves on both sides that
+ * it is the same.
+ */
 import { createHash, type Hash } from 'node:crypto'
 import type { ByteRange, ByteStream, StorageBackend } from '../../storage/blob/contract.js'
 import { isStorageError, StorageError } from '../../storage/blob/errors.js'
@@ -21,7 +24,10 @@ export interface CopiedObject {
 /** The bytes of the source are not those that the key names. */
 export class DamagedSource extends Error {}
 
-/** Objects of other keys than blobs (sidecars, the mark) name no digest; they are small, and read before they are written. */
+/**
+ * Objects of other keys than blobs (sidecars, the mark) name no digest; they are small, and read
+ * before they are written.
+ */
 const smallBytes = 8 * 1024 ** 2
 /** A part of what the target does not take in one piece. */
 const partBytes = 512 * 1024 ** 2
@@ -78,7 +84,10 @@ async function* hashed(
   }
 }
 
-/** A target that refuses bytes for their digest may be right: then it is the source whose bytes are damaged. */
+/**
+ * A target that refuses bytes for their digest may be right: then it is the source whose bytes are
+ * damaged.
+ */
 const blameSource =
   ({ key, sha256 }: CopiedObject & { readonly sha256: string }, end: () => string) =>
   (error: unknown): never => {

@@ -1,6 +1,7 @@
 /**
- * Copies all that a registry keeps in one storage to another one. A key is written once and never changes, so a copy may run beside a server and be run again: what is there already is not
- * copied again. The mark comes last, so that no registry takes half a copy for its storage.
+ * Copies all that a registry keeps in one storage to another one. A key is written once and never
+ * changes, so a copy may run beside a server and be run again: what is there already is not copied
+ * again. The mark comes last, so that no registry takes half a copy for its storage.
  */
 import { setMaxListeners } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -19,9 +20,15 @@ export interface CopyStorageOptions {
   readonly to: StorageBackend
   /** Write nothing, only say what would be copied. Default false. */
   readonly dryRun?: boolean
-  /** Read also the images that the target has already, and compare their SHA-256. Default false: their size is compared. */
+  /**
+   * Read also the images that the target has already, and compare their SHA-256. Default false:
+   * their size is compared.
+   */
   readonly recheck?: boolean
-  /** Delete sidecars of the target that the source no longer has: of what was deleted after an earlier copy. Default false. */
+  /**
+   * Delete sidecars of the target that the source no longer has: of what was deleted after an
+   * earlier copy. Default false.
+   */
   readonly prune?: boolean
   /** Objects that are copied at the same time. Default 4. */
   readonly concurrency?: number
@@ -33,8 +40,9 @@ export interface CopyStorageOptions {
 }
 
 /**
- * `copied`: written and proven, or would be. `present`: the target had it. `damaged`: the bytes of the source are not those that the key names; nothing was written. `failed`: see `why`.
- * `pruned`: deleted at the target, or would be.
+ * `copied`: written and proven, or would be. `present`: the target had it. `damaged`: the bytes of
+ * the source are not those that the key names; nothing was written. `failed`: see `why`. `pruned`:
+ * deleted at the target, or would be.
  */
 export type CopyOutcome = 'copied' | 'present' | 'damaged' | 'failed' | 'pruned'
 
@@ -60,8 +68,9 @@ export interface CopyStorageResult {
 const attempts = 3
 
 /**
- * Copies blobs, sidecars and mark. Images that are being pushed are not among them. Throws LibraryError `invalid-request` for a source that holds nothing and for a target that is the storage of another
- * registry, and StorageError where a storage cannot be listed.
+ * Copies blobs, sidecars and mark. Images that are being pushed are not among them. Throws
+ * LibraryError `invalid-request` for a source that holds nothing and for a target that is the
+ * storage of another registry, and StorageError where a storage cannot be listed.
  */
 export async function copyStorage(options: CopyStorageOptions): Promise<CopyStorageResult> {
   const stop = new AbortController()
@@ -114,7 +123,10 @@ interface Copy extends Omit<CopyStorageOptions, 'signal'> {
   readonly onBytes: (bytes: number) => void
 }
 
-/** Resolves with why the target does not answer: in a dry run it may be a bucket that the copy would make. */
+/**
+ * Resolves with why the target does not answer: in a dry run it may be a bucket that the copy would
+ * make.
+ */
 async function refuseForeign(
   to: StorageBackend,
   { mark, dryRun }: { readonly mark: string | undefined; readonly dryRun: boolean },

@@ -11,7 +11,10 @@ import type { SweepOptions } from './sweep.js'
 
 export interface Explanation {
   readonly key: string
-  /** `goes`: a sweep deletes it, now or after the time that `why` names. `absent`: nothing has this key. */
+  /**
+   * `goes`: a sweep deletes it, now or after the time that `why` names. `absent`: nothing has this
+   * key.
+   */
   readonly fate: 'kept' | 'goes' | 'absent'
   readonly why: string
   /** Bytes in the storage; null where there are none. */
@@ -98,7 +101,10 @@ async function explainBlob(services: Services, key: string, options: Required<Ex
   return { key, size, ...explainUnrecorded(key, stat, goes) }
 }
 
-/** Keys of the blobs with this digest: those that lie in the storage, and those that images refer to, whose bytes may be missing. */
+/**
+ * Keys of the blobs with this digest: those that lie in the storage, and those that images refer
+ * to, whose bytes may be missing.
+ */
 async function keysOfDigest({ metadata, storage }: Services, digest: string): Promise<readonly string[]> {
   const keys = new Set<string>()
   for await (const { key } of storage.list(blobFolder(digest))) keys.add(key)
@@ -123,7 +129,9 @@ async function keysOf(services: Services, what: string): Promise<readonly string
   return key === undefined || key === null ? [] : [key]
 }
 
-/** Explains what the word stands for, one entry per key; one that says `absent` where there is none. */
+/**
+ * Explains what the word stands for, one entry per key; one that says `absent` where there is none.
+ */
 export async function explain(
   services: Services,
   what: string,

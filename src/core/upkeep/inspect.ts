@@ -12,7 +12,10 @@ export interface InspectedItem {
   /** `entity/collection/container` of one image that has the bytes. */
   readonly path: string
   readonly digest: string
-  /** `unreadable`: the bytes are not there, or the storage did not answer; tried again by the next run. */
+  /**
+   * `unreadable`: the bytes are not there, or the storage did not answer; tried again by the next
+   * run.
+   */
   readonly outcome: SifState | 'unreadable'
   readonly reason?: string
 }
@@ -33,7 +36,9 @@ export interface InspectAllResult {
 
 const pageSize = 100
 
-/** Inspects all bytes whose inspection is missing or of an earlier version: 64 KiB of most files. */
+/**
+ * Inspects all bytes whose inspection is missing or of an earlier version: 64 KiB of most files.
+ */
 export async function inspectAll(services: Services, options: InspectAllOptions = {}): Promise<InspectAllResult> {
   const { metadata, storageMark } = services
   const { again = false, signal, onItem } = options
@@ -41,7 +46,8 @@ export async function inspectAll(services: Services, options: InspectAllOptions 
   // in a storage that is not mounted every file would be missing
   await storageMark.check()
   const last = again ? inspectionVersion : inspectionVersion - 1
-  // each blob is asked for in the version that it had at the start: from the newest to the oldest none comes twice
+  // each blob is asked for in the version that it had at the start: from the newest to the oldest
+  // none comes twice
   for (let version = last; version >= 0; version -= 1) {
     let after: string | undefined
     for (;;) {

@@ -38,15 +38,19 @@ function stateOf(document: DocumentRecord | undefined): JobState {
   return { holder: value.holder ?? null, beatAt: value.beatAt ?? 0, endedAt: value.endedAt ?? 0 }
 }
 
-/** Whether it may start now: nobody runs it, and its time has come. A clock that was set back delays it by its period at the most. */
+/**
+ * Whether it may start now: nobody runs it, and its time has come. A clock that was set back delays
+ * it by its period at the most.
+ */
 function isDue({ holder, beatAt, endedAt }: JobState, { everySeconds }: Job, now: number): boolean {
   const isHeld = holder !== null && Math.abs(now - beatAt) < abandonedAfterMs
   return !isHeld && Math.abs(now - endedAt) >= everySeconds * 1000
 }
 
 /**
- * Runs a job if it is due and no other instance has it. True where it ran. What the job throws is logged and counts
- * as a run. An instance that loses its claim (the metadata store did not answer for too long) stops the job.
+ * Runs a job if it is due and no other instance has it. True where it ran. What the job throws is
+ * logged and counts as a run. An instance that loses its claim (the metadata store did not answer
+ * for too long) stops the job.
  */
 export async function runIfDue(
   { metadata, clock, logger }: JobStores,

@@ -1,7 +1,9 @@
 /**
- * Sweeping: ends stale uploads (in the storage too), deletes blobs that no image refers to, and bytes that no record knows. Safe beside running servers and beside other sweepers: each
- * step is a compare-and-set, and nothing younger than the grace time is touched. What a sidecar of a lost image names stays, so that a sweep on an empty or restored metadata store
- * cannot delete what `reindex` needs.
+ * Sweeping: ends stale uploads (in the storage too), deletes blobs that no image refers to, and
+ * bytes that no record knows. Safe beside running servers and beside other sweepers: each step is a
+ * compare-and-set, and nothing younger than the grace time is touched. What a sidecar of a lost
+ * image names stays, so that a sweep on an empty or restored metadata store cannot delete what
+ * `reindex` needs.
  */
 import type { BlobRecord, UploadRecord } from '../../storage/metadata/contract.js'
 import { blobPrefix, digestOfKey } from '../blobs/keys.js'
@@ -15,13 +17,19 @@ import { sweepWishes } from '../uploads/wishes.js'
 export interface SweepOptions {
   /** How long an unreferenced blob stays, in seconds. Default: 86,400 (a day). */
   readonly graceSeconds?: number
-  /** When a `completing` upload without a sign of life counts as left by a crash, in seconds. Default: 3,600. */
+  /**
+   * When a `completing` upload without a sign of life counts as left by a crash, in seconds.
+   * Default: 3,600.
+   */
   readonly stuckSeconds?: number
   /** Only list what would be done. Default: false. */
   readonly dryRun?: boolean
   /** Told of each thing that is (or would be) removed, and why. */
   readonly onItem?: (item: SweptItem) => void
-  /** Told how far it is, after each few hundred files of the storage: their listing is what takes its time. */
+  /**
+   * Told how far it is, after each few hundred files of the storage: their listing is what takes
+   * its time.
+   */
   readonly onProgress?: (progress: SweepProgress) => void
   /** Stops after the current item. */
   readonly signal?: AbortSignal
@@ -47,7 +55,10 @@ export interface SweepResult {
   readonly blobs: number
   readonly orphans: number
   readonly temporary: number
-  /** Blobs that stay only because sidecars name them, of images that the metadata store does not know: `reindex` brings those back. */
+  /**
+   * Blobs that stay only because sidecars name them, of images that the metadata store does not
+   * know: `reindex` brings those back.
+   */
   readonly kept: number
   /** Bytes of blobs and orphans. */
   readonly bytes: number
@@ -67,7 +78,10 @@ interface Sweep {
   readonly onLooked: (files: number) => void
   /** What has been so since then stays. */
   readonly graceCutoff: number
-  /** What no record protects may belong to a request that is running: without a grace it still gets the time of a stuck upload. */
+  /**
+   * What no record protects may belong to a request that is running: without a grace it still gets
+   * the time of a stuck upload.
+   */
   readonly unrecordedCutoff: number
   readonly isOver: () => boolean
 }
@@ -121,7 +135,10 @@ async function expire(services: Services, upload: UploadRecord): Promise<boolean
   return true
 }
 
-/** Images whose push was never finished: as long as the grace and the time of an upload nobody needs to go on with one. */
+/**
+ * Images whose push was never finished: as long as the grace and the time of an upload nobody needs
+ * to go on with one.
+ */
 async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }: Sweep): Promise<void> {
   const { images } = services.metadata
   const before = graceCutoff - services.settings.limits.uploadSeconds * 1000
@@ -139,7 +156,10 @@ async function sweepAbandoned({ services, graceCutoff, dryRun, report, isOver }:
   }
 }
 
-/** Parts of uploads that ended while the storage did not answer, by a crash at that moment, or with their image. Returns the keys of these uploads. */
+/**
+ * Parts of uploads that ended while the storage did not answer, by a crash at that moment, or with
+ * their image. Returns the keys of these uploads.
+ */
 async function sweepLeftoverParts({ services, dryRun, report, isOver }: Sweep): Promise<ReadonlySet<string>> {
   const keys = new Set<string>()
   for (let after: string | undefined; ; ) {
@@ -163,7 +183,10 @@ async function sweepLeftoverParts({ services, dryRun, report, isOver }: Sweep): 
   }
 }
 
-/** Bytes that cannot be deleted now are an orphan of the next sweep; the others must not wait for them. */
+/**
+ * Bytes that cannot be deleted now are an orphan of the next sweep; the others must not wait for
+ * them.
+ */
 async function tryToRemove(services: Services, key: string, remove: () => Promise<void>): Promise<boolean> {
   try {
     await remove()
@@ -191,7 +214,8 @@ async function sweepBlobs({ services, graceCutoff, dryRun, report, onKept, isOve
       // taken again, or forgotten by another sweep, since the list was read
       if (kept?.by !== 'grace') continue
       if (!dryRun) {
-        // first the record, by compare-and-set, then the bytes: nobody can share the blob in between
+        // first the record, by compare-and-set, then the bytes: nobody can share the blob in
+        // between
         if (!(await metadata.blobs.forgetIfUnreferenced(blob.key))) continue
         if (!(await tryToRemove(services, blob.key, () => storage.delete(blob.key)))) continue
       }
@@ -222,7 +246,10 @@ async function sweepOrphans({ services, graceCutoff, dryRun, report, onKept, onL
   }
 }
 
-/** Parts in the storage whose upload was never recorded, by a crash. `except`: the keys of uploads that were tried already. */
+/**
+ * Parts in the storage whose upload was never recorded, by a crash. `except`: the keys of uploads
+ * that were tried already.
+ */
 async function sweepParts(
   { services, unrecordedCutoff, dryRun, report, isOver }: Sweep,
   except: ReadonlySet<string>,
@@ -266,7 +293,10 @@ async function forgetActivity({ services, dryRun }: Sweep): Promise<void> {
   await metadata.pulls.forget(Math.floor(before / dayMs))
 }
 
-/** Does one sweep and returns the totals. A step that fails keeps no other from running; the first failure is thrown at the end. */
+/**
+ * Does one sweep and returns the totals. A step that fails keeps no other from running; the first
+ * failure is thrown at the end.
+ */
 export async function sweep(services: Services, options: SweepOptions = {}): Promise<SweepResult> {
   const { settings } = services
   const { graceSeconds = 86_400, stuckSeconds = 3600, dryRun = false, onItem, onProgress, signal } = options

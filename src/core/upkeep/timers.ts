@@ -1,4 +1,7 @@
-/** The repeated work of a running registry: sweeping, proving what is unproven, and the jobs of extensions. */
+/**
+ * The repeated work of a running registry: sweeping, proving what is unproven, and the jobs of
+ * extensions.
+ */
 import type { Logger } from '../http/logger.js'
 import type { VerifiedItem } from '../images/verify-image.js'
 import type { Job } from './jobs.js'
@@ -34,7 +37,10 @@ interface Chore {
   readonly work: (signal: AbortSignal) => Promise<unknown>
 }
 
-/** Does the chore after `firstMs`, and `everyMs` after each time it ended: never twice at once. A failure is a line in the log. */
+/**
+ * Does the chore after `firstMs`, and `everyMs` after each time it ended: never twice at once. A
+ * failure is a line in the log.
+ */
 function repeat({ name, firstMs, everyMs, work }: Chore, { logger, signal }: { logger: Logger; signal: AbortSignal }) {
   const plan = (delay: number): void => {
     if (signal.aborted) return
@@ -53,7 +59,10 @@ function repeat({ name, firstMs, everyMs, work }: Chore, { logger, signal }: { l
   plan(firstMs)
 }
 
-/** Starts the timers; the returned function stops them and what they run. Throws TypeError for a period that is none. */
+/**
+ * Starts the timers; the returned function stops them and what they run. Throws TypeError for a
+ * period that is none.
+ */
 export function startUpkeep(work: UpkeepWork, options: UpkeepOptions = {}): () => void {
   const { sweep = {}, everySeconds = 3600 } = options
   if (!(everySeconds >= 1 && everySeconds <= 2_147_483))

@@ -1,4 +1,7 @@
-/** Reading blobs back: proves what was published before its proof, finds damage, hides it, and shows again what was healed. */
+/**
+ * Reading blobs back: proves what was published before its proof, finds damage, hides it, and shows
+ * again what was healed.
+ */
 import type { ImageState } from '../../storage/metadata/contract.js'
 import { createReadRate } from '../blobs/read-rate.js'
 import { isStillEmpty } from '../blobs/storage-mark.js'
@@ -9,9 +12,15 @@ import type { Services } from '../services.js'
 export interface VerifyOptions {
   /** Every image; otherwise those that are not proven yet or were found damaged. Default: false. */
   readonly all?: boolean
-  /** `unproven`: only those that are not proven yet, which a crash or a storage that did not answer leaves behind; what a timer runs. Default: see `all`. */
+  /**
+   * `unproven`: only those that are not proven yet, which a crash or a storage that did not answer
+   * leaves behind; what a timer runs. Default: see `all`.
+   */
   readonly only?: 'unproven'
-  /** Hide images without bytes also where a storage was accepted that has those of none: they are lost. Default: false, and `verify` throws there. */
+  /**
+   * Hide images without bytes also where a storage was accepted that has those of none: they are
+   * lost. Default: false, and `verify` throws there.
+   */
   readonly hideMissing?: boolean
   /** Go on after this image id, as reported by an earlier run. Default: from the start. */
   readonly after?: string
@@ -39,8 +48,9 @@ function statesOf({ all, only }: VerifyOptions): readonly ImageState[] {
 }
 
 /**
- * Verifies images one after another. Resumable by `after`. Throws LibraryError `invalid-request` for a `bytesPerSecond` that is no rate, and `conflict` where a
- * storage was accepted that has no bytes at all (see `hideMissing`).
+ * Verifies images one after another. Resumable by `after`. Throws LibraryError `invalid-request`
+ * for a `bytesPerSecond` that is no rate, and `conflict` where a storage was accepted that has no
+ * bytes at all (see `hideMissing`).
  */
 export async function verify(services: Services, options: VerifyOptions = {}): Promise<VerifyResult> {
   const { signal, bytesPerSecond } = options
@@ -69,7 +79,8 @@ export async function verify(services: Services, options: VerifyOptions = {}): P
     })
     for (const { image } of page) {
       if (isStopped()) return totals
-      // read again: while the images before it were read, its own push or another instance may have proven it
+      // read again: while the images before it were read, its own push or another instance may have
+      // proven it
       const found = await services.metadata.images.find(image.id)
       if (found === undefined || !states.includes(found.image.state)) continue
       const item = await verifyImage(services, found, reading)

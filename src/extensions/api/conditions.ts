@@ -8,8 +8,9 @@ const header = ({ headers }: LibraryRequest, name: string): string | undefined =
 }
 
 /**
- * The ETag of an answer. Its first part is the version of the object, which a change may name as `If-Match`; the second
- * one covers what changes without it, such as a count of pulls. The ETag of a tag is the digest that it points at.
+ * The ETag of an answer. Its first part is the version of the object, which a change may name as
+ * `If-Match`; the second one covers what changes without it, such as a count of pulls. The ETag of
+ * a tag is the digest that it points at.
  */
 export function etagOf(text: string, version: string | undefined): string {
   if (version !== undefined && /^[0-9a-f]{64}$/.test(version)) return `"${version}"`
@@ -24,7 +25,10 @@ export function isKnown(request: LibraryRequest, etag: string): boolean {
   return given.split(',').some((each) => each.trim().replace(/^W\//, '') === etag || each.trim() === '*')
 }
 
-/** The version that `If-Match` names; undefined: any will do. Throws `invalid-request` for more than one. */
+/**
+ * The version that `If-Match` names; undefined: any will do. Throws `invalid-request` for more than
+ * one.
+ */
 export function versionSeen(request: LibraryRequest): { readonly ifMatch?: string } {
   const given = header(request, 'if-match')?.trim()
   if (given === undefined || given === '*') return {}
@@ -34,7 +38,10 @@ export function versionSeen(request: LibraryRequest): { readonly ifMatch?: strin
   return { ifMatch: match[1] }
 }
 
-/** Whether `If-None-Match: *` asks for something new. Throws `invalid-request` for anything else in a change. */
+/**
+ * Whether `If-None-Match: *` asks for something new. Throws `invalid-request` for anything else in
+ * a change.
+ */
 export function mustBeNew(request: LibraryRequest): { readonly ifNoneMatch?: '*' } {
   const given = header(request, 'if-none-match')?.trim()
   if (given === undefined) return {}

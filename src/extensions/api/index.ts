@@ -16,7 +16,10 @@ import { placeRows } from './rows-places.js'
 import { registryRows } from './rows-registry.js'
 import { sessionRoutes } from './session-routes.js'
 
-/** The envelope of the library protocol, with what programs need: the code of the error as `reason`, and the request id. */
+/**
+ * The envelope of the library protocol, with what programs need: the code of the error as `reason`,
+ * and the request id.
+ */
 function renderError(error: LibraryError, _: LibraryRequest, requestId: string): LibraryResponse {
   const { status, message, code, field, current, headers } = error
   return jsonResponse(

@@ -1,4 +1,7 @@
-/** Rows of who asks, and of what concerns more than one place: tokens, search, usage, pulls, activity. */
+/**
+ * Rows of who asks, and of what concerns more than one place: tokens, search, usage, pulls,
+ * activity.
+ */
 import { z } from 'zod'
 import { controlBodies, controlQueries, controlRecords } from '../../core/control/schemas.js'
 import { type ExtensionHost, type ExtensionRoute, LibraryError } from '../../core/extension.js'

@@ -30,8 +30,8 @@ const signedIn = z
 type Host = Pick<ExtensionHost, 'accounts' | 'publicUrl'>
 
 /**
- * Rows that need no credentials, as they begin and end these. What the page of another site has a browser send is
- * refused before them, so that nobody is signed in as somebody else.
+ * Rows that need no credentials, as they begin and end these. What the page of another site has a
+ * browser send is refused before them, so that nobody is signed in as somebody else.
  */
 export function sessionRoutes({ accounts, publicUrl }: Host): readonly ExtensionRoute[] {
   return [

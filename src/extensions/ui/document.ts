@@ -14,8 +14,8 @@ const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (character
 export const basePath = (publicUrl: string): string => `${new URL(publicUrl).pathname.replace(/\/+$/, '')}/ui/`
 
 /**
- * Fills in the places of `template`. `publicUrl` is that of the mount: every other address of the page is relative to the
- * base, so that it works below any prefix.
+ * Fills in the places of `template`. `publicUrl` is that of the mount: every other address of the
+ * page is relative to the base, so that it works below any prefix.
  */
 export function renderDocument(
   template: string,

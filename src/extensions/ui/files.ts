@@ -3,7 +3,10 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** `dist/ui`, beside the built entry; asked when it is wanted, because a bundle of the host may know no URL of its own. */
+/**
+ * `dist/ui`, beside the built entry; asked when it is wanted, because a bundle of the host may know
+ * no URL of its own.
+ */
 const builtFolder = (): string => fileURLToPath(new URL('./ui/', import.meta.url))
 
 /** One file, as it is and compressed. */
@@ -39,7 +42,10 @@ interface Manifest {
   >
 }
 
-/** Reads the manifest and what it names: some hundred kilobytes. Throws where the page was not built. */
+/**
+ * Reads the manifest and what it names: some hundred kilobytes. Throws where the page was not
+ * built.
+ */
 export async function readPageFiles(folder: string = builtFolder()): Promise<PageFiles> {
   const manifest = JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8')) as Manifest
   const entries = Object.entries(manifest.files).map(async ([path, { compressed, ...facts }]) => {

@@ -1,4 +1,7 @@
-/** The headers of the page: a strict policy without `unsafe-inline`, also where the host sets one of its own. */
+/**
+ * The headers of the page: a strict policy without `unsafe-inline`, also where the host sets one of
+ * its own.
+ */
 
 /** Of every answer below `ui/`. */
 const always = {
@@ -27,7 +30,9 @@ export function documentHeaders(options: {
   return { ...always, 'content-security-policy': policy.join('; ') }
 }
 
-/** A worker obeys the policy of its own script: there WebAssembly may be compiled, and nothing else. */
+/**
+ * A worker obeys the policy of its own script: there WebAssembly may be compiled, and nothing else.
+ */
 export function fileHeaders(worker: boolean): Readonly<Record<string, string>> {
   if (!worker) return always
   return { ...always, 'content-security-policy': "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'" }

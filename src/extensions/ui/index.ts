@@ -1,5 +1,6 @@
 /**
- * `sif-library/ui`: the web page of a registry, as static files below `ui/`. It talks to `/api/v1` only.
+ * `sif-library/ui`: the web page of a registry, as static files below `ui/`. It talks to `/api/v1`
+ * only.
  *
  *     createLibrary({ …, extensions: [libraryApi(), libraryUi({ title: 'Genome Centre images' })] })
  * @module

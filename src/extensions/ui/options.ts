@@ -8,21 +8,38 @@ export interface UiLink {
 }
 
 export interface UiOptions {
-  /** Name of the registry, in the banner and in the title of the window. Default: `Image library`. */
+  /**
+   * Name of the registry, in the banner and in the title of the window. Default: `Image library`.
+   */
   readonly title?: string
-  /** Image beside the title, from the origin of the page or a `data:` URL. Default: a drawing of ours. */
+  /**
+   * Image beside the title, from the origin of the page or a `data:` URL. Default: a drawing of
+   * ours.
+   */
   readonly logo?: string
   /** Further links in the banner, such as the way back to the portal. */
   readonly links?: readonly UiLink[]
-  /** Where the host signs people in. Default: the page asks for an access token where the registry takes sessions. */
+  /**
+   * Where the host signs people in. Default: the page asks for an access token where the registry
+   * takes sessions.
+   */
   readonly signIn?: { readonly href: string }
   /** Where the host signs people out. Default: the page ends its own session. */
   readonly signOut?: { readonly href: string }
-  /** `none`: who is not signed in is led to the sign-in page; the API is unchanged. Default: `browse`. */
+  /**
+   * `none`: who is not signed in is led to the sign-in page; the API is unchanged. Default:
+   * `browse`.
+   */
   readonly anonymous?: 'browse' | 'none'
-  /** `light` or `dark` fixes the appearance; `system` follows the reader, who may choose. Default: `system`. */
+  /**
+   * `light` or `dark` fixes the appearance; `system` follows the reader, who may choose. Default:
+   * `system`.
+   */
   readonly theme?: 'system' | 'light' | 'dark'
-  /** Language of the page. Default: that of the reader where there is a catalogue, otherwise English. */
+  /**
+   * Language of the page. Default: that of the reader where there is a catalogue, otherwise
+   * English.
+   */
   readonly language?: 'en' | 'de'
   /** Origins that may show the page in a frame. Default: the own origin. */
   readonly frameAncestors?: readonly string[]

@@ -1,4 +1,7 @@
-/** Answers of the page: the document for paths of views, files of the manifest as they are, nothing else. */
+/**
+ * Answers of the page: the document for paths of views, files of the manifest as they are, nothing
+ * else.
+ */
 import { createHash } from 'node:crypto'
 import { type ExtensionHost, LibraryError, type LibraryRequest, type LibraryResponse } from '../../core/extension.js'
 import { basePath, isViewPath, renderDocument } from './document.js'
@@ -57,7 +60,10 @@ function fileResponse(request: LibraryRequest, file: PageFile): LibraryResponse 
   })
 }
 
-/** Origin that the URLs of the store have, where the browser meets the store itself. Asks the store nothing. */
+/**
+ * Origin that the URLs of the store have, where the browser meets the store itself. Asks the store
+ * nothing.
+ */
 async function originOfStore({ storage }: ExtensionHost): Promise<string | undefined> {
   const { presign } = storage
   if (presign === undefined) return undefined

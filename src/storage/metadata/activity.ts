@@ -1,6 +1,7 @@
 /**
- * What people and the registry did: events, the history of tags, and what was pulled and used on each day. Times are
- * milliseconds since 1970, sizes are bytes, a day is the number of days since 1970-01-01 (UTC).
+ * What people and the registry did: events, the history of tags, and what was pulled and used on
+ * each day. Times are milliseconds since 1970, sizes are bytes, a day is the number of days since
+ * 1970-01-01 (UTC).
  */
 
 /** How somebody proved who they are; `system`: the registry's own work, such as a sweep. */
@@ -20,8 +21,9 @@ export interface Actor {
 export type TagCause = 'push' | 'api' | 'rollback' | 'delete' | 'policy'
 
 /**
- * Who makes a change, given to the method of the store that makes it: the store writes the event in the same
- * transaction. Without it the change is made and no event is written; the history of tags is written all the same.
+ * Who makes a change, given to the method of the store that makes it: the store writes the event in
+ * the same transaction. Without it the change is made and no event is written; the history of tags
+ * is written all the same.
  */
 export interface Activity {
   readonly actor: Actor
@@ -79,7 +81,10 @@ export interface EventSubject {
 }
 
 export interface EventRecord extends Required<EventSubject> {
-  /** Later events have greater numbers, and none is ever used again. Of two that were written at the same time either may be seen first. */
+  /**
+   * Later events have greater numbers, and none is ever used again. Of two that were written at the
+   * same time either may be seen first.
+   */
   readonly seq: number
   readonly at: number
   readonly action: EventAction
@@ -106,7 +111,10 @@ export interface TagHistoryRecord {
   readonly present: boolean
 }
 
-/** Pulls of what is counted: of an image, of a container, of an entity, or of the whole registry (`id` is then `all`). */
+/**
+ * Pulls of what is counted: of an image, of a container, of an entity, or of the whole registry
+ * (`id` is then `all`).
+ */
 export type PullScope = 'image' | 'container' | 'entity' | 'all'
 
 export interface PullDay {

@@ -1,11 +1,14 @@
 /**
- * MetadataStore: records of entities, collections, containers, images, tags, uploads, blobs and accounts.
+ * MetadataStore: records of entities, collections, containers, images, tags, uploads, blobs and
+ * accounts.
  *
- * A store knows records and no HTTP, no request and no rule of who may do what. Every method is one transaction: it happened whole or not at all,
- * also when the process dies in it. "Two callers" below means two processes as well. Times are milliseconds since 1970, sizes are bytes, ids are 24
+ * A store knows records and no HTTP, no request and no rule of who may do what. Every method is one
+ * transaction: it happened whole or not at all, also when the process dies in it. "Two callers"
+ * below means two processes as well. Times are milliseconds since 1970, sizes are bytes, ids are 24
  * lower-case hex digits made by the caller (protocol 2.4), digests are 64 lower-case hex digits.
  *
- * Text is well-formed Unicode without NUL: every such character, and half a surrogate pair, may be kept as U+FFFD.
+ * Text is well-formed Unicode without NUL: every such character, and half a surrogate pair, may be
+ * kept as U+FFFD.
  *
  * Reads that find nothing give undefined. Everything else that fails throws a MetadataError.
  */
@@ -76,8 +79,9 @@ export type ImageSelector = { readonly digest: string } | { readonly tag: string
 /** Members of what counts as a record of its entity. */
 export interface RecordLimit {
   /**
-   * Most collections, containers and images that the entity may hold together; a new one beyond them throws
-   * `limit-exceeded` (`records`). Two callers can't pass it together. Default: no limit.
+   * Most collections, containers and images that the entity may hold together; a new one beyond
+   * them throws `limit-exceeded` (`records`). Two callers can't pass it together. Default: no
+   * limit.
    */
   readonly maxRecords?: number
 }
@@ -90,12 +94,18 @@ export interface ByWhom {
 
 /** What a deletion is told. */
 export interface Deletion extends ByWhom {
-  /** Deletes what is in it too, each container whole. Default false: `not-empty` where there is something. */
+  /**
+   * Deletes what is in it too, each container whole. Default false: `not-empty` where there is
+   * something.
+   */
   readonly recursive?: boolean
   readonly now: number
 }
 
-/** `not-empty`: nothing was deleted, or something was made in it in the meantime. `gone`: there was none (any more). */
+/**
+ * `not-empty`: nothing was deleted, or something was made in it in the meantime. `gone`: there was
+ * none (any more).
+ */
 export type DeletionResult = 'deleted' | 'not-empty' | 'gone'
 
 /** Members for what is put back as it was before the store lost it. */
@@ -105,7 +115,10 @@ export interface RestoredTimes {
 }
 
 export interface EntityStore {
-  /** Two callers with the same name: one creates, both get the same record. Throws `exists` when the id is another one's, as all `createIfAbsent` do. */
+  /**
+   * Two callers with the same name: one creates, both get the same record. Throws `exists` when the
+   * id is another one's, as all `createIfAbsent` do.
+   */
   createIfAbsent(
     entity: RestoredTimes &
       ByWhom & {
@@ -121,7 +134,10 @@ export interface EntityStore {
   ): Promise<CreateResult<EntityRecord>>
   find(id: string): Promise<EntityRecord | undefined>
   findByName(name: string): Promise<EntityRecord | undefined>
-  /** Changes the given members only. The event is `quota.changed` where `quotaBytes` is given, else `entity.changed`. */
+  /**
+   * Changes the given members only. The event is `quota.changed` where `quotaBytes` is given, else
+   * `entity.changed`.
+   */
   update(
     id: string,
     change: ByWhom & {
@@ -165,8 +181,9 @@ export interface CollectionStore {
   page(query: CollectionPageQuery): Promise<Page<CollectionSummary>>
   findSummary(id: string): Promise<CollectionSummary | undefined>
   /**
-   * Deletes an empty collection. With `recursive` first its containers one after the other, each as by
-   * `containers.delete`: nobody sees half of one, and a call that broke off is simply made again.
+   * Deletes an empty collection. With `recursive` first its containers one after the other, each as
+   * by `containers.delete`: nobody sees half of one, and a call that broke off is simply made
+   * again.
    */
   delete(id: string, deletion: Deletion): Promise<DeletionResult>
   preview(id: string): Promise<DeletionPreview | undefined>
@@ -178,7 +195,9 @@ export interface CollectionStore {
 }
 
 export interface ContainerStore {
-  /** As for entities, by (collection, name). Throws `parent-missing` when the collection is gone. */
+  /**
+   * As for entities, by (collection, name). Throws `parent-missing` when the collection is gone.
+   */
   createIfAbsent(
     container: RestoredTimes &
       RecordLimit &
@@ -195,8 +214,8 @@ export interface ContainerStore {
   find(id: string): Promise<ContainerRecord | undefined>
   findByPath(path: ContainerPath): Promise<ContainerRecord | undefined>
   /**
-   * Changes the given members only. Where the container has more than some hundred images, a search finds the last
-   * ones by the new description a moment after the others.
+   * Changes the given members only. Where the container has more than some hundred images, a search
+   * finds the last ones by the new description a moment after the others.
    */
   update(
     id: string,
@@ -205,13 +224,17 @@ export interface ContainerStore {
   page(query: ContainerPageQuery): Promise<Page<ContainerSummary>>
   findSummary(id: string): Promise<ContainerSummary | undefined>
   /**
-   * Deletes the container with its images and tags; blobs without other images become unreferenced, usage is given
-   * back, uploads under way are `aborted`. In one transaction it is out of everybody's sight, its name is free and its
-   * bytes no longer count; what it held goes in steps after that, and the call resolves at the end of them. Where the
-   * process dies in between, `finishDeletions` does the rest. History and events stay. False when it was gone.
+   * Deletes the container with its images and tags; blobs without other images become unreferenced,
+   * usage is given back, uploads under way are `aborted`. In one transaction it is out of
+   * everybody's sight, its name is free and its bytes no longer count; what it held goes in steps
+   * after that, and the call resolves at the end of them. Where the process dies in between,
+   * `finishDeletions` does the rest. History and events stay. False when it was gone.
    */
   delete(id: string, deletion: ByWhom & { readonly now: number }): Promise<boolean>
-  /** Goes on with deletions whose process died; returns how many containers it settled. Safe beside `delete`. */
+  /**
+   * Goes on with deletions whose process died; returns how many containers it settled. Safe beside
+   * `delete`.
+   */
   finishDeletions(now: number): Promise<number>
   preview(id: string): Promise<DeletionPreview | undefined>
   /** By name, ascending, after the given name: for pages of a host. */
@@ -228,10 +251,12 @@ export interface ContainerStore {
 
 export interface ImageStore {
   /**
-   * By (container, digest). Two callers: one creates, both get the same record. With `shareBytes` the new image is published at once on the blob of that other
-   * image, if that one is (still) published with the same digest; otherwise the image is created pending, as without it. An image that is there already and
-   * pending or damaged is published in the same way. `shared`: this call published it so. Throws `parent-missing`; `quota-exceeded` when sharing would exceed `quotaBytes`;
-   * `limit-exceeded` for a new image beyond `maxRecords` or `maxPending`.
+   * By (container, digest). Two callers: one creates, both get the same record. With `shareBytes`
+   * the new image is published at once on the blob of that other image, if that one is (still)
+   * published with the same digest; otherwise the image is created pending, as without it. An image
+   * that is there already and pending or damaged is published in the same way. `shared`: this call
+   * published it so. Throws `parent-missing`; `quota-exceeded` when sharing would exceed
+   * `quotaBytes`; `limit-exceeded` for a new image beyond `maxRecords` or `maxPending`.
    */
   createIfAbsent(
     image: RecordLimit &
@@ -243,7 +268,11 @@ export interface ImageStore {
         readonly owner: string | null
         readonly now: number
         readonly shareBytes?: { readonly imageId: string; readonly defaultQuotaBytes: number }
-        /** Most images without bytes that the owner may have; one more throws `limit-exceeded` (`pending-images`). Callers at the same time may pass it by their number. Default: no limit. */
+        /**
+         * Most images without bytes that the owner may have; one more throws `limit-exceeded`
+         * (`pending-images`). Callers at the same time may pass it by their number. Default: no
+         * limit.
+         */
         readonly maxPending?: number
       },
   ): Promise<CreateResult<ImageRecord> & { readonly shared: boolean }>
@@ -256,18 +285,26 @@ export interface ImageStore {
     change: ByWhom & { readonly description: string; readonly now: number },
   ): Promise<ImageRecord | undefined>
   preview(id: string): Promise<DeletionPreview | undefined>
-  /** The hot path: one indexed read. By digest any state is found; by tag whatever the tag points at. */
+  /**
+   * The hot path: one indexed read. By digest any state is found; by tag whatever the tag points
+   * at.
+   */
   findByPath(path: ContainerPath, selector: ImageSelector): Promise<ImageInContainer | undefined>
-  /** Published images with these bytes in any container, newest first, to ask whether somebody may read one of them. */
+  /**
+   * Published images with these bytes in any container, newest first, to ask whether somebody may
+   * read one of them.
+   */
   findPublished(digest: string, limit: number): Promise<readonly ImageInContainer[]>
   /** Tags that point at the image, ascending by (arch, tag). */
   tagsOf(imageId: string): Promise<readonly TagRecord[]>
   /**
-   * Publishes verified bytes: the image refers to `blob.key`, the blob is recorded, the upload becomes `completed`, its reservation becomes usage. Only from state
-   * `pending` or `damaged`, and only while the upload is `completing`. Result `published` for the one caller that did it. `already` when the image was published
-   * before (the upload becomes `completed`, its reservation is released, and the caller owns `blob.key` and should delete it). An upload that becomes `completed`
-   * keeps `partsDigest`.
-   * `gone` when image or upload is not there (in that state) any more; a reservation that the upload of a deleted image still held is given back then.
+   * Publishes verified bytes: the image refers to `blob.key`, the blob is recorded, the upload
+   * becomes `completed`, its reservation becomes usage. Only from state `pending` or `damaged`, and
+   * only while the upload is `completing`. Result `published` for the one caller that did it.
+   * `already` when the image was published before (the upload becomes `completed`, its reservation
+   * is released, and the caller owns `blob.key` and should delete it). An upload that becomes
+   * `completed` keeps `partsDigest`. `gone` when image or upload is not there (in that state) any
+   * more; a reservation that the upload of a deleted image still held is given back then.
    */
   publish(
     change: ByWhom & {
@@ -283,8 +320,9 @@ export interface ImageStore {
     },
   ): Promise<'published' | 'already' | 'gone'>
   /**
-   * Compare-and-set of the state, for proving in the background and for checks. False when it was not in `from`, for an image without bytes, and where the image refers to another
-   * blob than `seen`: what was found out about one blob says nothing of the next.
+   * Compare-and-set of the state, for proving in the background and for checks. False when it was
+   * not in `from`, for an image without bytes, and where the image refers to another blob than
+   * `seen`: what was found out about one blob says nothing of the next.
    */
   setState(
     id: string,
@@ -295,8 +333,9 @@ export interface ImageStore {
     activity?: Activity,
   ): Promise<boolean>
   /**
-   * Corrects what is known of the bytes of an image, as long as it refers to `seen.blobKey`. An arch of null makes that of
-   * a file one that a tag has said. False where nothing was to be changed.
+   * Corrects what is known of the bytes of an image, as long as it refers to `seen.blobKey`. An
+   * arch of null makes that of a file one that a tag has said. False where nothing was to be
+   * changed.
    */
   setFacts(
     id: string,
@@ -304,11 +343,20 @@ export interface ImageStore {
     now: number,
     seen: { readonly blobKey: string },
   ): Promise<boolean>
-  /** Records the arch of an image that has none. The first caller wins; returns the record as it is now. */
+  /**
+   * Records the arch of an image that has none. The first caller wins; returns the record as it is
+   * now.
+   */
   setArchIfUnknown(id: string, arch: string, now: number): Promise<ImageRecord | undefined>
-  /** Deletes the image and its tags; a blob without other images becomes unreferenced; usage is given back; open uploads of the image are `aborted`. False when it was gone. */
+  /**
+   * Deletes the image and its tags; a blob without other images becomes unreferenced; usage is
+   * given back; open uploads of the image are `aborted`. False when it was gone.
+   */
   delete(id: string, now: number, activity?: Activity): Promise<boolean>
-  /** Pending images that were created before `before` and have no upload `open` or `completing`: their push was never finished. By id, ascending, after the given id. */
+  /**
+   * Pending images that were created before `before` and have no upload `open` or `completing`:
+   * their push was never finished. By id, ascending, after the given id.
+   */
   findAbandoned(page: {
     readonly before: number
     readonly after?: string
@@ -317,10 +365,13 @@ export interface ImageStore {
   /** Deletes the image if it is one of `findAbandoned`. False when it is none (any more). */
   deleteIfAbandoned(id: string, before: number): Promise<boolean>
   /**
-   * Puts back an image that was lost, with its blob, its usage and its search document; no quota is asked; uploads under way to that very key are `aborted`. It was lost when its container has none with this digest
-   * (then it gets the given id), or only one without bytes (pending), or a damaged one on another blob (these keep their id); then `restored` is true. Any other one
-   * stays as it is. Each tag is set where the container has none of this (arch, tag) yet, or one that `replaces` names; `tags` are those that were set.
-   * Throws `parent-missing`; `exists` when the id is that of an image elsewhere.
+   * Puts back an image that was lost, with its blob, its usage and its search document; no quota is
+   * asked; uploads under way to that very key are `aborted`. It was lost when its container has
+   * none with this digest (then it gets the given id), or only one without bytes (pending), or a
+   * damaged one on another blob (these keep their id); then `restored` is true. Any other one stays
+   * as it is. Each tag is set where the container has none of this (arch, tag) yet, or one that
+   * `replaces` names; `tags` are those that were set. Throws `parent-missing`; `exists` when the id
+   * is that of an image elsewhere.
    */
   restore(
     image: RestoredImage,
@@ -334,9 +385,15 @@ export interface ImageStore {
 }
 
 export interface TagChange {
-  /** Whether the tag points at the image now; false only where it did not point at what was `expected`. */
+  /**
+   * Whether the tag points at the image now; false only where it did not point at what was
+   * `expected`.
+   */
   readonly isSet: boolean
-  /** Id of the image that the tag pointed at before (where it was not set: points at still); undefined = no such tag. */
+  /**
+   * Id of the image that the tag pointed at before (where it was not set: points at still);
+   * undefined = no such tag.
+   */
   readonly previous: string | undefined
   /** Digest of that image. */
   readonly previousDigest: string | undefined
@@ -344,9 +401,11 @@ export interface TagChange {
 
 export interface TagStore {
   /**
-   * Points (container, arch, tag) at an image of the same container that is published or unproven. Two callers: both succeed in some order and the later one stays; each
-   * learns what it replaced. `previous` is the image id before, undefined when the tag is new. Throws `image-missing` when the image is not (any more) a visible one of this container;
-   * `limit-exceeded` (`tags`) for a new tag where the container has `maxTags` already. Default: no limit.
+   * Points (container, arch, tag) at an image of the same container that is published or unproven.
+   * Two callers: both succeed in some order and the later one stays; each learns what it replaced.
+   * `previous` is the image id before, undefined when the tag is new. Throws `image-missing` when
+   * the image is not (any more) a visible one of this container; `limit-exceeded` (`tags`) for a
+   * new tag where the container has `maxTags` already. Default: no limit.
    */
   set(
     tag: ByWhom & {
@@ -356,18 +415,26 @@ export interface TagStore {
       readonly imageId: string
       readonly now: number
       readonly maxTags?: number
-      /** Digest that the tag must point at now, or null: it must not be there. Default: whatever it points at. */
+      /**
+       * Digest that the tag must point at now, or null: it must not be there. Default: whatever it
+       * points at.
+       */
       readonly expected?: string | null
     },
   ): Promise<TagChange>
   page(query: TagPageQuery): Promise<Page<TagSummary>>
   /** One tag of one arch. */
   find(containerId: string, arch: string, tag: string): Promise<TagSummary | undefined>
-  /** Ascending by (arch, tag), `limit` at the most (default: all); with `tag` only those of this name. */
+  /**
+   * Ascending by (arch, tag), `limit` at the most (default: all); with `tag` only those of this
+   * name.
+   */
   list(containerId: string, options?: { readonly tag?: string; readonly limit?: number }): Promise<readonly TagRecord[]>
   /**
-   * Removes one tag of one arch as long as it points at `imageId` (compare-and-set): whoever was asked about one image never removes another. `image-deleted`: no tag
-   * pointed at the image any more, so it was deleted as by `images.delete`. `moved`: the tag points at another image, and nothing was done. `gone`: there was no such tag.
+   * Removes one tag of one arch as long as it points at `imageId` (compare-and-set): whoever was
+   * asked about one image never removes another. `image-deleted`: no tag pointed at the image any
+   * more, so it was deleted as by `images.delete`. `moved`: the tag points at another image, and
+   * nothing was done. `gone`: there was no such tag.
    */
   remove(
     tag: ByWhom & {
@@ -376,7 +443,9 @@ export interface TagStore {
       readonly tag: string
       readonly imageId: string
       readonly now: number
-      /** The image stays when this was its last tag; then the answer is `removed`. Default false. */
+      /**
+       * The image stays when this was its last tag; then the answer is `removed`. Default false.
+       */
       readonly keepImage?: boolean
     },
   ): Promise<'removed' | 'image-deleted' | 'moved' | 'gone'>
@@ -384,18 +453,25 @@ export interface TagStore {
 
 /** Default of each member: no limit. */
 export interface UploadLimits {
-  /** Uploads `open` or `completing` that the principal may have. Callers at the same time may pass it by their number. */
+  /**
+   * Uploads `open` or `completing` that the principal may have. Callers at the same time may pass
+   * it by their number.
+   */
   readonly ofPrincipal?: number
   /** Uploads `open` or `completing` that the image may have. Two callers can't pass it together. */
   readonly ofImage?: number
-  /** Records of ended uploads, of each state, that are kept of the principal: `create` forgets some of the oldest ones beyond, except those of `findWithLeftoverParts`. */
+  /**
+   * Records of ended uploads, of each state, that are kept of the principal: `create` forgets some
+   * of the oldest ones beyond, except those of `findWithLeftoverParts`.
+   */
   readonly endedOfPrincipal?: number
 }
 
 export interface UploadStore {
   /**
-   * Records an upload (state `open`) and reserves its bytes in the entity: `quota-exceeded` when used + reserved + size would pass the entity's quota (its own, else
-   * `defaultQuotaBytes`; 0 = unlimited). Two callers can't pass it together. Throws `image-missing` when the image is gone;
+   * Records an upload (state `open`) and reserves its bytes in the entity: `quota-exceeded` when
+   * used + reserved + size would pass the entity's quota (its own, else `defaultQuotaBytes`; 0 =
+   * unlimited). Two callers can't pass it together. Throws `image-missing` when the image is gone;
    * `limit-exceeded` beyond one of the `limits`.
    */
   create(
@@ -406,14 +482,19 @@ export interface UploadStore {
     },
   ): Promise<UploadRecord>
   find(id: string): Promise<UploadRecord | undefined>
-  /** Uploads of one image by one principal in state `open`, newest first; `limit` at the most. Default: all. */
+  /**
+   * Uploads of one image by one principal in state `open`, newest first; `limit` at the most.
+   * Default: all.
+   */
   findOpen(imageId: string, principal: string | null, limit?: number): Promise<readonly UploadRecord[]>
   /** Those that are being completed, or were when their instance died. */
   findCompleting(imageId: string, principal: string | null): Promise<readonly UploadRecord[]>
   /**
-   * Compare-and-set of the state. True for exactly one of two callers. Moving to `aborted` or `expired` gives the reservation back. `completed` is only reached
-   * through `images.publish`. Always false from `completed`, `aborted` and `expired`. From `completing` to `completing` is a sign of life of a long completion.
-   * With `seen` also false where the upload has changed, or has shown a sign of life, since then.
+   * Compare-and-set of the state. True for exactly one of two callers. Moving to `aborted` or
+   * `expired` gives the reservation back. `completed` is only reached through `images.publish`.
+   * Always false from `completed`, `aborted` and `expired`. From `completing` to `completing` is a
+   * sign of life of a long completion. With `seen` also false where the upload has changed, or has
+   * shown a sign of life, since then.
    */
   move(
     id: string,
@@ -423,7 +504,10 @@ export interface UploadStore {
     seen?: Pick<UploadRecord, 'updatedAt'>,
     activity?: Activity,
   ): Promise<boolean>
-  /** Under way (`open` or `completing`) in one entity, by one principal, by one principal there, or all; by id, ascending. */
+  /**
+   * Under way (`open` or `completing`) in one entity, by one principal, by one principal there, or
+   * all; by id, ascending.
+   */
   page(query: {
     readonly entityId?: string
     readonly principal?: string
@@ -435,17 +519,29 @@ export interface UploadStore {
     id: string,
     change: { readonly state: 'open' | 'completing'; readonly expiresAt: number; readonly now: number },
   ): Promise<void>
-  /** Uploads in `open` that expired before `now`, and those in `completing` that nobody touched since `stuckSince` (a crash), oldest first. */
+  /**
+   * Uploads in `open` that expired before `now`, and those in `completing` that nobody touched
+   * since `stuckSince` (a crash), oldest first.
+   */
   findStale(page: {
     readonly now: number
     readonly stuckSince: number
     readonly limit: number
   }): Promise<readonly UploadRecord[]>
-  /** Uploads that are `aborted` or `expired`, and whose parts may still lie in the storage: they have a `backendUploadId`. By id, ascending, after the given id. */
+  /**
+   * Uploads that are `aborted` or `expired`, and whose parts may still lie in the storage: they
+   * have a `backendUploadId`. By id, ascending, after the given id.
+   */
   findWithLeftoverParts(page: { readonly after?: string; readonly limit: number }): Promise<readonly UploadRecord[]>
-  /** The parts of an upload that is `aborted` or `expired` are gone from the storage: its `backendUploadId` becomes null. Any other upload stays as it is. */
+  /**
+   * The parts of an upload that is `aborted` or `expired` are gone from the storage: its
+   * `backendUploadId` becomes null. Any other upload stays as it is.
+   */
   markPartsRemoved(id: string): Promise<void>
-  /** Finished, aborted and expired uploads untouched since `before` are forgotten, except those of `findWithLeftoverParts`; returns how many. */
+  /**
+   * Finished, aborted and expired uploads untouched since `before` are forgotten, except those of
+   * `findWithLeftoverParts`; returns how many.
+   */
   forget(before: number): Promise<number>
   /** Whether an upload with this key is `open` or `completing`: its bytes are nobody's leftover. */
   isKeyInUse(key: string): Promise<boolean>
@@ -454,26 +550,34 @@ export interface UploadStore {
 export interface BlobStore {
   find(key: string): Promise<BlobRecord | undefined>
   /**
-   * Those of the keys that no record knows: neither a blob, nor an upload that is `open` or `completing`. Of one moment for each key: publishing turns an upload into a blob at once.
-   * In any order.
+   * Those of the keys that no record knows: neither a blob, nor an upload that is `open` or
+   * `completing`. Of one moment for each key: publishing turns an upload into a blob at once. In
+   * any order.
    */
   findUnknown(keys: readonly string[]): Promise<readonly string[]>
-  /** Unreferenced since before `before`, oldest first, those of one time by key; after the given one. */
+  /**
+   * Unreferenced since before `before`, oldest first, those of one time by key; after the given
+   * one.
+   */
   findUnreferenced(page: {
     readonly before: number
     readonly after?: Pick<BlobRecord, 'key' | 'unreferencedAt'>
     readonly limit: number
   }): Promise<readonly BlobRecord[]>
   /**
-   * First step of deleting: forgets the record if the blob is still unreferenced. True for exactly one caller; nobody can shareBytes the blob afterwards, so that its bytes
-   * can be deleted from the storage in the second step.
+   * First step of deleting: forgets the record if the blob is still unreferenced. True for exactly
+   * one caller; nobody can shareBytes the blob afterwards, so that its bytes can be deleted from
+   * the storage in the second step.
    */
   forgetIfUnreferenced(key: string): Promise<boolean>
   /** undefined where nothing was read yet, or there is no such blob. */
   inspectionOf(key: string): Promise<BlobInspection | undefined>
   /** Replaces the inspection of a blob; false where there is no such blob (any more). */
   setInspection(key: string, inspection: BlobInspection): Promise<boolean>
-  /** Blobs with images whose inspection has exactly this version (0 = none yet), by key, after the given key. */
+  /**
+   * Blobs with images whose inspection has exactly this version (0 = none yet), by key, after the
+   * given key.
+   */
   findInspected(page: {
     readonly version: number
     readonly after?: string
@@ -484,15 +588,19 @@ export interface BlobStore {
 }
 
 /**
- * Which records changed since their sidecars were written. A change is noted in the same transaction as what it is about: creating, changing or deleting an entity, a collection,
- * a container, or an image with bytes (also its tags: of the image that gains one and of the one that loses it). Download counts, usage and images without bytes are not.
- * Whatever the clocks say, a change gives its record a later `updatedAt`; an image that loses a tag is later than the tag was. By that a sidecar is known as later than a store that was
- * restored from an old backup.
+ * Which records changed since their sidecars were written. A change is noted in the same
+ * transaction as what it is about: creating, changing or deleting an entity, a collection, a
+ * container, or an image with bytes (also its tags: of the image that gains one and of the one that
+ * loses it). Download counts, usage and images without bytes are not. Whatever the clocks say, a
+ * change gives its record a later `updatedAt`; an image that loses a tag is later than the tag was.
+ * By that a sidecar is known as later than a store that was restored from an old backup.
  */
 export interface ChangeStore {
   /** Oldest first, after the given number. */
   list(page: { readonly after?: number; readonly limit: number }): Promise<readonly RecordChange[]>
-  /** Notes one that is no change: the sidecar is missing, or was written when its record had gone. */
+  /**
+   * Notes one that is no change: the sidecar is missing, or was written when its record had gone.
+   */
   note(change: Omit<RecordChange, 'seq'>): Promise<void>
   /** Forgets exactly these; those that came later stay. */
   acknowledge(seqs: readonly number[]): Promise<void>
@@ -500,7 +608,10 @@ export interface ChangeStore {
   isPending(kind: RecordKind, id: string): Promise<boolean>
 }
 
-/** Events that the caller writes itself: of what changes nothing in this store, or not in one transaction. */
+/**
+ * Events that the caller writes itself: of what changes nothing in this store, or not in one
+ * transaction.
+ */
 export interface NewEvent extends EventSubject {
   readonly action: EventAction
   readonly at: number
@@ -543,38 +654,56 @@ export interface CountedPulls {
 
 /** Pulls are counted, not listed. */
 export interface PullStore {
-  /** Adds to the counts of images, containers, entities and the registry, and to those of the day. What is gone is left out. */
+  /**
+   * Adds to the counts of images, containers, entities and the registry, and to those of the day.
+   * What is gone is left out.
+   */
   count(pulls: readonly CountedPulls[], now: number): Promise<void>
-  /** Days with pulls from `from` to `to` (both inclusive), ascending by (id, day). Up to 200 ids. `all`: the one id is `all`. */
+  /**
+   * Days with pulls from `from` to `to` (both inclusive), ascending by (id, day). Up to 200 ids.
+   * `all`: the one id is `all`.
+   */
   days(query: {
     readonly scope: PullScope
     readonly ids: readonly string[]
     readonly from: number
     readonly to: number
   }): Promise<readonly PullDay[]>
-  /** Forgets days of images and containers before this day, in portions; those of entities and of the registry stay. */
+  /**
+   * Forgets days of images and containers before this day, in portions; those of entities and of
+   * the registry stay.
+   */
   forget(beforeDay: number): Promise<number>
 }
 
 export interface UsageStore {
-  /** Days from `from` to `to` (both inclusive) on which the usage changed, ascending, behind the last one before `from`. */
+  /**
+   * Days from `from` to `to` (both inclusive) on which the usage changed, ascending, behind the
+   * last one before `from`.
+   */
   days(query: { readonly entityId: string; readonly from: number; readonly to: number }): Promise<readonly UsageDay[]>
   totals(): Promise<RegistryTotals>
 }
 
 /**
- * What a store may leave out of a search: the rest of a description after 1,025 characters, fingerprints after the
- * 16th, tags of one image after the 101st. A page of a thousand images must not hold all of these in memory.
+ * What a store may leave out of a search: the rest of a description after 1,025 characters,
+ * fingerprints after the 16th, tags of one image after the 101st. A page of a thousand images must
+ * not hold all of these in memory.
  */
 export interface SearchQuery {
-  /** Case-insensitive substring of a name path, a tag or a description. Three to 256 characters; a shorter or longer one finds nothing. */
+  /**
+   * Case-insensitive substring of a name path, a tag or a description. Three to 256 characters; a
+   * shorter or longer one finds nothing.
+   */
   readonly value: string
   /** Images of these only (empty or absent = all). */
   readonly archs?: readonly string[]
   readonly signed?: boolean
   readonly visibility: VisibilityFilter
   readonly limit: number
-  /** As returned by the page before, 255 bytes at the most; what no page returned is the first page. */
+  /**
+   * As returned by the page before, 255 bytes at the most; what no page returned is the first page.
+   */
   readonly after?: string
 }
 
@@ -591,7 +720,10 @@ export interface SearchPage {
   readonly containers: readonly ContainerRecord[]
   /** Published images only, the one that became so last comes first. */
   readonly images: readonly FoundImage[]
-  /** Give it back as `after` for the next page; undefined on the last one. Pages cover images; entities, collections and containers come with the first page, `limit` of each at the most. */
+  /**
+   * Give it back as `after` for the next page; undefined on the last one. Pages cover images;
+   * entities, collections and containers come with the first page, `limit` of each at the most.
+   */
   readonly next: string | undefined
 }
 
@@ -605,9 +737,10 @@ export interface TokenHolder {
 
 export interface AccountStore {
   /**
-   * Throws `exists` when the name is taken. Throws `name-held` when somebody would come into what is not theirs: an
-   * entity has the name, a user is in a group of this name, or the name is a removed user's; or one of the groups has
-   * the name of a user, or of a removed one. `takeOver` allows all of that, and the name is no removed user's any more.
+   * Throws `exists` when the name is taken. Throws `name-held` when somebody would come into what
+   * is not theirs: an entity has the name, a user is in a group of this name, or the name is a
+   * removed user's; or one of the groups has the name of a user, or of a removed one. `takeOver`
+   * allows all of that, and the name is no removed user's any more.
    */
   createUser(user: UserRecord, options?: { readonly takeOver?: boolean }): Promise<UserRecord>
   findUser(name: string): Promise<UserRecord | undefined>
@@ -617,9 +750,14 @@ export interface AccountStore {
     id: string,
     change: { readonly admin?: boolean; readonly groups?: readonly string[]; readonly takeOver?: boolean },
   ): Promise<UserRecord | undefined>
-  /** With all tokens; the name is remembered as that of a removed user. False when there was none. */
+  /**
+   * With all tokens; the name is remembered as that of a removed user. False when there was none.
+   */
   removeUser(name: string): Promise<boolean>
-  /** Throws `exists` for a hash that is taken, `parent-missing` where the user or the parent is gone. */
+  /**
+   * Throws `exists` for a hash that is taken, `parent-missing` where the user or the parent is
+   * gone.
+   */
   createToken(token: TokenRecord): Promise<TokenRecord>
   /** The hot path: one indexed read by hash, of any kind. */
   findToken(hash: string): Promise<TokenHolder | undefined>
@@ -629,18 +767,25 @@ export interface AccountStore {
   listTokens(userId?: string): Promise<readonly (TokenRecord & { readonly userName: string })[]>
   /** With the sessions that were made of it. False when there was none. */
   removeToken(id: string): Promise<boolean>
-  /** Removes the token of this hash if it is of kind `code`, and returns it. Two callers: one gets it. */
+  /**
+   * Removes the token of this hash if it is of kind `code`, and returns it. Two callers: one gets
+   * it.
+   */
   takeCode(hash: string): Promise<{ readonly token: TokenRecord; readonly user: UserRecord } | undefined>
   /**
-   * Records the time of use; coarse on purpose, the caller writes at most once a minute per token. `expiresAt` moves the
-   * expiry too, to that of the parent at the latest.
+   * Records the time of use; coarse on purpose, the caller writes at most once a minute per token.
+   * `expiresAt` moves the expiry too, to that of the parent at the latest.
    */
   touchToken(id: string, now: number, expiresAt?: number): Promise<void>
-  /** Removes sessions and codes that are expired, whoever's they are, and of one user all sessions but the newest `keep`. */
+  /**
+   * Removes sessions and codes that are expired, whoever's they are, and of one user all sessions
+   * but the newest `keep`.
+   */
   trimSessions(trim: { readonly userId: string; readonly keep: number; readonly now: number }): Promise<void>
   /**
-   * Makes a member of an entity, or changes the role of one. Ends with the entity, and with the user: a later user of
-   * the same name is no member. Throws `parent-missing` where there is no such entity, or no such user.
+   * Makes a member of an entity, or changes the role of one. Ends with the entity, and with the
+   * user: a later user of the same name is no member. Throws `parent-missing` where there is no
+   * such entity, or no such user.
    */
   setMember(member: MemberRecord): Promise<MemberRecord>
   /** False when there was none. */
@@ -658,15 +803,16 @@ export interface SettingStore {
 }
 
 /**
- * Records of extensions: manifests, keys, sessions, and the like. `extension` is the name of who owns the document,
- * and nobody sees those of another. Names, kinds, ids and indexes are text of up to 512 characters; a value takes up
- * to 4 MiB as JSON.
+ * Records of extensions: manifests, keys, sessions, and the like. `extension` is the name of who
+ * owns the document, and nobody sees those of another. Names, kinds, ids and indexes are text of up
+ * to 512 characters; a value takes up to 4 MiB as JSON.
  */
 export interface DocumentStore {
   get(extension: string, kind: string, id: string): Promise<DocumentRecord | undefined>
   /**
-   * Compare-and-set: writes only over the version `expected`, or only where there is no document when `expected` is
-   * absent. Returns the new version; undefined = another writer was first, and nothing was changed.
+   * Compare-and-set: writes only over the version `expected`, or only where there is no document
+   * when `expected` is absent. Returns the new version; undefined = another writer was first, and
+   * nothing was changed.
    */
   put(
     extension: string,
@@ -682,7 +828,10 @@ export interface DocumentStore {
   ): Promise<number | undefined>
   /** Only the version `expected` where that is given. False when there was none. */
   delete(extension: string, kind: string, id: string, expected?: number): Promise<boolean>
-  /** By id, ascending (`newestFirst`: descending), of this index where that is given, behind the id `after`. */
+  /**
+   * By id, ascending (`newestFirst`: descending), of this index where that is given, behind the id
+   * `after`.
+   */
   list(
     extension: string,
     kind: string,
@@ -712,8 +861,10 @@ export interface MetadataStore {
   /** For people and logs: `sqlite`, `postgres`. */
   readonly name: string
   /**
-   * Creates or migrates the schema; safe to call on many instances at once. A large old database is migrated in steps, between which others may read; a process
-   * that dies in between is followed by the next one that calls. Throws `schema-too-new` when the database was written by a newer version.
+   * Creates or migrates the schema; safe to call on many instances at once. A large old database is
+   * migrated in steps, between which others may read; a process that dies in between is followed by
+   * the next one that calls. Throws `schema-too-new` when the database was written by a newer
+   * version.
    */
   ready(onProgress?: (progress: MigrationProgress) => void): Promise<void>
   /** Whether the store answers now. Never throws. */

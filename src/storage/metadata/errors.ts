@@ -17,7 +17,10 @@ export type MetadataErrorCode =
 /** Which number was reached; of a `limit-exceeded`. */
 export type MetadataLimit = 'records' | 'pending-images' | 'tags' | 'uploads-of-principal' | 'uploads-of-image'
 
-/** The one error type that a MetadataStore throws. Recognise it by {@link isMetadataError}: each CJS entry point carries its own copy of the class. */
+/**
+ * The one error type that a MetadataStore throws. Recognise it by {@link isMetadataError}: each CJS
+ * entry point carries its own copy of the class.
+ */
 export class MetadataError extends Error {
   override readonly name = 'MetadataError'
   readonly code: MetadataErrorCode

@@ -1,16 +1,26 @@
-/** Lists for people: pages that each are read along one index, with the filter of what somebody may see pushed down. */
+/**
+ * Lists for people: pages that each are read along one index, with the filter of what somebody may
+ * see pushed down.
+ */
 import type { CollectionRecord, ContainerRecord, EntityRecord, ImageRecord, TagRecord } from './records.js'
 
-/** What a list or a search may show: everything, what is public, or what is public plus everything in the entities of these names. */
+/**
+ * What a list or a search may show: everything, what is public, or what is public plus everything
+ * in the entities of these names.
+ */
 export type VisibilityFilter = 'all' | 'public' | { readonly entities: readonly string[] }
 
 /**
- * A page looks at some thousand records at the most. So where few records pass the filters it may hold fewer than
- * `limit`, or none, and still have a `next`: go on with that until there are enough, or there is none.
+ * A page looks at some thousand records at the most. So where few records pass the filters it may
+ * hold fewer than `limit`, or none, and still have a `next`: go on with that until there are
+ * enough, or there is none.
  */
 export interface Page<R> {
   readonly items: readonly R[]
-  /** Give it back as `after` of the same query; undefined on the last page. 2048 characters at the most. */
+  /**
+   * Give it back as `after` of the same query; undefined on the last page. 2048 characters at the
+   * most.
+   */
   readonly next: string | undefined
 }
 
@@ -53,7 +63,10 @@ export type ContainerPageQuery = PageQuery<'name' | '-updatedAt' | '-pulls' | '-
   readonly signed?: boolean
 }
 
-/** Of one container, whom the caller has asked about. Published, unproven and damaged images; not those without bytes. */
+/**
+ * Of one container, whom the caller has asked about. Published, unproven and damaged images; not
+ * those without bytes.
+ */
 export interface ImagePageQuery {
   readonly containerId: string
   readonly sort: 'publishedAt' | '-publishedAt'
@@ -104,7 +117,9 @@ export interface ContainerSummary extends ContainerRecord {
   /** The tag that was set last. */
   readonly latest: LatestTag | null
   readonly lastPulledAt: number | null
-  /** When it, its images or its tags changed last, and the name of who did it (null = not known). */
+  /**
+   * When it, its images or its tags changed last, and the name of who did it (null = not known).
+   */
   readonly changedAt: number
   readonly changedBy: string | null
 }

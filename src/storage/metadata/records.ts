@@ -1,6 +1,6 @@
 /**
- * Records of the metadata store: times are milliseconds since 1970, sizes are bytes, ids are 24 lower-case hex digits
- * (protocol 2.4), digests are 64 lower-case hex digits.
+ * Records of the metadata store: times are milliseconds since 1970, sizes are bytes, ids are 24
+ * lower-case hex digits (protocol 2.4), digests are 64 lower-case hex digits.
  */
 
 export interface EntityRecord {
@@ -11,7 +11,10 @@ export interface EntityRecord {
   readonly defaultPrivate: boolean
   /** Bytes that the entity may hold; null = the registry's default. */
   readonly quotaBytes: number | null
-  /** Bytes of images that have some (published, unproven and damaged ones), each counted where it is: a blob that two containers share counts twice. */
+  /**
+   * Bytes of images that have some (published, unproven and damaged ones), each counted where it
+   * is: a blob that two containers share counts twice.
+   */
   readonly usedBytes: number
   /** Bytes announced by uploads under way. */
   readonly reservedBytes: number
@@ -52,8 +55,9 @@ export interface ContainerRecord {
 }
 
 /**
- * `pending`: created, no verified bytes yet. `published`: visible and pullable. `unproven`: published while its SHA-256 is still being proven in the
- * background. `damaged`: hidden, because a check found other bytes.
+ * `pending`: created, no verified bytes yet. `published`: visible and pullable. `unproven`:
+ * published while its SHA-256 is still being proven in the background. `damaged`: hidden, because a
+ * check found other bytes.
  */
 export type ImageState = 'pending' | 'published' | 'unproven' | 'damaged'
 
@@ -71,7 +75,10 @@ export interface ImageRecord {
   readonly arch: string | null
   /** The arch was read from the SIF file, so a tag may not say otherwise. */
   readonly archFromHeader: boolean
-  /** What the SIF file claims, proven by nothing; null = not known: no SIF file, a damaged one, or one that cannot be read. */
+  /**
+   * What the SIF file claims, proven by nothing; null = not known: no SIF file, a damaged one, or
+   * one that cannot be read.
+   */
   readonly signed: boolean | null
   readonly encrypted: boolean | null
   readonly fingerprints: readonly string[]
@@ -83,7 +90,9 @@ export interface ImageRecord {
   readonly publishedAt: number | null
 }
 
-/** An image with the container it lies in: what every route that names an image loads, in one read. */
+/**
+ * An image with the container it lies in: what every route that names an image loads, in one read.
+ */
 export interface ImageInContainer {
   readonly image: ImageRecord
   readonly container: ContainerRecord
@@ -97,7 +106,10 @@ export interface TagRecord {
 }
 
 export type UploadKind = 'single' | 'multipart'
-/** `open` → `completing` → `completed`, or → `aborted` / `expired`. `completing` → `open` when completing failed and may be tried again. */
+/**
+ * `open` → `completing` → `completed`, or → `aborted` / `expired`. `completing` → `open` when
+ * completing failed and may be tried again.
+ */
 export type UploadState = 'open' | 'completing' | 'completed' | 'aborted' | 'expired'
 
 export interface UploadRecord {
@@ -117,13 +129,19 @@ export interface UploadRecord {
   readonly partSize: number
   /** 1 for `single`. */
   readonly totalParts: number
-  /** The backend's own id of a multipart upload; null for `single`, and once the parts of an upload that ended were dropped. */
+  /**
+   * The backend's own id of a multipart upload; null for `single`, and once the parts of an upload
+   * that ended were dropped.
+   */
   readonly backendUploadId: string | null
   readonly createdAt: number
   /** Last change of state, or sign of life. */
   readonly updatedAt: number
   readonly expiresAt: number
-  /** SHA-256 over the parts that it was completed with, as given to `images.publish`; null before, and where none was given. */
+  /**
+   * SHA-256 over the parts that it was completed with, as given to `images.publish`; null before,
+   * and where none was given.
+   */
   readonly partsDigest: string | null
 }
 
@@ -138,7 +156,9 @@ export interface BlobRecord {
 
 export type RecordKind = 'entity' | 'collection' | 'container' | 'image'
 
-/** A note that something changed which the sidecar of a record shows (`sidecars.ts` in the core). */
+/**
+ * A note that something changed which the sidecar of a record shows (`sidecars.ts` in the core).
+ */
 export interface RecordChange {
   /** Later changes have greater numbers, and none is ever used again. */
   readonly seq: number
@@ -161,7 +181,10 @@ export interface RestoredImage extends Omit<ImageRecord, 'state' | 'blobKey'> {
   }[]
 }
 
-/** What was read in the bytes of a blob. A pure function of them, so it is kept with the blob, and can be made again. */
+/**
+ * What was read in the bytes of a blob. A pure function of them, so it is kept with the blob, and
+ * can be made again.
+ */
 export interface BlobInspection {
   /** Of what read it, from 1: an older one is read again. */
   readonly version: number
@@ -195,7 +218,10 @@ export interface UserRecord {
   readonly createdAt: number
 }
 
-/** What a member may do in an entity, each more than the one before: see what is private; push; delete and manage. */
+/**
+ * What a member may do in an entity, each more than the one before: see what is private; push;
+ * delete and manage.
+ */
 export type Role = 'reader' | 'writer' | 'maintainer'
 
 export interface MemberRecord {
@@ -209,7 +235,10 @@ export interface MemberRecord {
   readonly createdAt: number
 }
 
-/** `token`: for command lines and scripts. `session`: of one browser. `code`: good once, for a session. */
+/**
+ * `token`: for command lines and scripts. `session`: of one browser. `code`: good once, for a
+ * session.
+ */
 export type TokenKind = 'token' | 'session' | 'code'
 
 export interface TokenRecord {
@@ -219,7 +248,10 @@ export interface TokenRecord {
   readonly parentId: string | null
   readonly userId: string
   readonly label: string
-  /** Lower-case hex SHA-256 of the token: a token carries 256 random bits or more, so no slow hash is needed. */
+  /**
+   * Lower-case hex SHA-256 of the token: a token carries 256 random bits or more, so no slow hash
+   * is needed.
+   */
   readonly hash: string
   /** As written by the user, `action` or `action:path`; empty = all that the user may do. */
   readonly scopes: readonly string[]
@@ -233,7 +265,10 @@ export interface TokenRecord {
 export interface DocumentRecord {
   readonly kind: string
   readonly id: string
-  /** Another number after each change, and never one that this document or an earlier one of its id had. */
+  /**
+   * Another number after each change, and never one that this document or an earlier one of its id
+   * had.
+   */
   readonly version: number
   /** A word by which `list` finds documents of one kind; null = none. */
   readonly index: string | null

@@ -42,10 +42,16 @@ export interface PublishOptions extends Partial<BlobFacts> {
 
 const noQuota = { defaultQuotaBytes: 0 }
 
-/** What one test works with: an empty store, ids and times that never repeat, and the memory of what must still add up in the end. */
+/**
+ * What one test works with: an empty store, ids and times that never repeat, and the memory of what
+ * must still add up in the end.
+ */
 export class MetadataContext {
   readonly store: MetadataStore
-  /** The instances that concurrent callers are spread over: the store, and a second one over the same database where there is one. */
+  /**
+   * The instances that concurrent callers are spread over: the store, and a second one over the
+   * same database where there is one.
+   */
   readonly instances: readonly MetadataStore[]
   readonly #uploads = new Set<string>()
   readonly #keys = new Set<string>()
@@ -172,7 +178,9 @@ export class MetadataContext {
     return upload
   }
 
-  /** An image with bytes, published in the way a push does it, and tagged for its arch (else amd64). */
+  /**
+   * An image with bytes, published in the way a push does it, and tagged for its arch (else amd64).
+   */
   async publish(place: Place, options: PublishOptions = {}): Promise<ImageRecord> {
     const { store } = this
     const created = await this.image(place.container, options)
@@ -282,7 +290,10 @@ export class MetadataContext {
     })
   }
 
-  /** After every test: counters equal what is there, and a blob is unreferenced exactly when no image refers to it. */
+  /**
+   * After every test: counters equal what is there, and a blob is unreferenced exactly when no
+   * image refers to it.
+   */
   async assertConsistent(): Promise<void> {
     const { store } = this
     await this.#assertSummaries()

@@ -32,7 +32,10 @@ export interface MetadataSuiteOptions {
   readonly name: string
   /** Called for every test: an empty database of its own. The suite calls `ready`. */
   create(): Promise<MetadataSubject> | MetadataSubject
-  /** `['second']` for a store that only one instance can use: its group is left out, and concurrent callers share the one instance. Default: nothing lacking. */
+  /**
+   * `['second']` for a store that only one instance can use: its group is left out, and concurrent
+   * callers share the one instance. Default: nothing lacking.
+   */
   readonly lacks?: readonly MetadataCapability[]
   /** Deviations: name of the test -> reason. A name that no test has fails. */
   readonly skip?: Readonly<Record<string, string>>
@@ -72,10 +75,12 @@ const groups: readonly MetadataGroup[] = [
 ]
 
 /**
- * Holds a MetadataStore to its contract. Works with any runner that has `describe` and `test`; asserts by node:assert. Where there is a second instance, concurrent
- * callers are spread over both.
+ * Holds a MetadataStore to its contract. Works with any runner that has `describe` and `test`;
+ * asserts by node:assert. Where there is a second instance, concurrent callers are spread over
+ * both.
  *
- * After every test the counters of every entity must equal what its images and uploads add up to, and a blob must be unreferenced exactly when no image refers to it.
+ * After every test the counters of every entity must equal what its images and uploads add up to,
+ * and a blob must be unreferenced exactly when no image refers to it.
  */
 export function describeMetadataStore(runner: TestRunner, options: MetadataSuiteOptions): void {
   const lacks = options.lacks ?? []

@@ -9,7 +9,10 @@ import type {
 import { assert } from '../assert.js'
 import type { MetadataContext, MetadataGroup } from './context.js'
 
-/** Entities, each with collections and containers, private ones among them, with images, tags and pulls. */
+/**
+ * Entities, each with collections and containers, private ones among them, with images, tags and
+ * pulls.
+ */
 async function world(context: MetadataContext): Promise<void> {
   const { store } = context
   for (const [place, name] of ['ant', 'bee', 'cow', 'dog'].entries()) {

@@ -39,7 +39,10 @@ export async function* streamThenHang(bytes: Uint8Array, then: () => void): Asyn
   await new Promise<never>(() => {})
 }
 
-/** Collects a body and spoils every chunk behind itself: a chunk belongs to the receiver, so that must harm nobody. */
+/**
+ * Collects a body and spoils every chunk behind itself: a chunk belongs to the receiver, so that
+ * must harm nobody.
+ */
 export async function readContent(content: BlobContent): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of content.body) {

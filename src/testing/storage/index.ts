@@ -21,9 +21,15 @@ export interface StorageSubject {
 export interface StorageSuiteOptions {
   /** Title of the suite. */
   readonly name: string
-  /** Called for every test: an empty backend of its own (a new folder, a new prefix). The suite calls `ready`. */
+  /**
+   * Called for every test: an empty backend of its own (a new folder, a new prefix). The suite
+   * calls `ready`.
+   */
   create(): Promise<StorageSubject> | StorageSubject
-  /** Capabilities that this backend does not have; their groups are left out. A test compares the list with the backend. Default: none lacking. */
+  /**
+   * Capabilities that this backend does not have; their groups are left out. A test compares the
+   * list with the backend. Default: none lacking.
+   */
   readonly lacks?: readonly StorageCapability[]
   /** Deviations: name of the test -> reason. A name that no test has fails. */
   readonly skip?: Readonly<Record<string, string>>
@@ -53,11 +59,14 @@ const groups: readonly StorageGroup[] = [
 ]
 
 /**
- * Holds a StorageBackend to the contract in `sif-library/storage`. Works with any runner that has `describe` and `test`; asserts by node:assert.
- * Parts go through `multipart.writePart` where it is present, and otherwise by fetch to the URL of `presign.part`.
- * Parts are `limits.minPartSize` bytes long, at least 128 KiB, so a store with S3's minimum of 5 MiB receives some hundred MiB in all.
+ * Holds a StorageBackend to the contract in `sif-library/storage`. Works with any runner that has
+ * `describe` and `test`; asserts by node:assert. Parts go through `multipart.writePart` where it is
+ * present, and otherwise by fetch to the URL of `presign.part`. Parts are `limits.minPartSize`
+ * bytes long, at least 128 KiB, so a store with S3's minimum of 5 MiB receives some hundred MiB in
+ * all.
  *
- * After every test the backend must list what the test published and nothing else, and `sweepTemporary` must find nothing.
+ * After every test the backend must list what the test published and nothing else, and
+ * `sweepTemporary` must find nothing.
  */
 export function describeStorageBackend(runner: TestRunner, options: StorageSuiteOptions): void {
   const lacks = options.lacks ?? []

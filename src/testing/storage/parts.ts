@@ -4,7 +4,10 @@ import { hasCause } from './failures.js'
 import { assertStorageError, makeBytes, sha256, streamThenHang, streamThenThrow, within } from './fixtures.js'
 import { assertPartRefused, requireMultipart, startUpload, type TestUpload, writeBody } from './upload.js'
 
-/** Part 2 was sent once and then failed: it is the earlier one, or none. Sent again, the upload completes. */
+/**
+ * Part 2 was sent once and then failed: it is the earlier one, or none. Sent again, the upload
+ * completes.
+ */
 async function assertRecovers(context: StorageContext, upload: TestUpload, earlier: string | undefined): Promise<void> {
   const listed = await requireMultipart(context).listParts(upload.ref)
   const second = listed.find((part) => part.partNumber === 2)

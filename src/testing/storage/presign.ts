@@ -14,7 +14,8 @@ function requirePresign(context: StorageContext): PresignCapability {
 
 /** Sends bytes with the headers that the URL asks for, and no other that matters. */
 async function send(signed: PresignedUrl, body: Uint8Array): Promise<Response> {
-  // the length of the body, whatever was signed: fetch refuses to send a body that differs from a content-length that it was given
+  // the length of the body, whatever was signed: fetch refuses to send a body that differs from a
+  // content-length that it was given
   const { 'content-length': _, ...headers } = signed.headers
   const response = await fetch(signed.url, { method: 'PUT', headers, body: Uint8Array.from(body) })
   await response.arrayBuffer()

@@ -103,7 +103,10 @@ export class TestUpload implements MultipartRef {
     })
   }
 
-  /** Completes, and expects `bytes` (default: those of the upload) to be there and proven, or provable. */
+  /**
+   * Completes, and expects `bytes` (default: those of the upload) to be there and proven, or
+   * provable.
+   */
   async completeWhole(bytes: Buffer = this.bytes): Promise<string> {
     const { backend } = this.#context
     const announced = { size: bytes.length, sha256: sha256(bytes) }
@@ -135,7 +138,10 @@ export async function startUpload(
   return upload
 }
 
-/** A part that must be refused: with the code by `writePart`, by an HTTP status behind a presigned URL. */
+/**
+ * A part that must be refused: with the code by `writePart`, by an HTTP status behind a presigned
+ * URL.
+ */
 export async function assertPartRefused(
   context: StorageContext,
   code: StorageErrorCode,

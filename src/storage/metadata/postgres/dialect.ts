@@ -1,6 +1,9 @@
 import type { Dialect } from '../sql/steps.js'
 
-/** PostgreSQL's side. Text sorts by its bytes whatever the locale of the database; substring search is LIKE on text in lower case, over a GIN index of trigrams (pg_trgm). */
+/**
+ * PostgreSQL's side. Text sorts by its bytes whatever the locale of the database; substring search
+ * is LIKE on text in lower case, over a GIN index of trigrams (pg_trgm).
+ */
 export const postgresDialect: Dialect = {
   name: 'postgres',
   text: 'TEXT COLLATE "C"',

@@ -12,7 +12,10 @@ export interface PostgresDriverOptions {
   readonly retryMs: number
 }
 
-/** How far a run came, which decides whether it may be repeated, and whether its connection serves the next one. */
+/**
+ * How far a run came, which decides whether it may be repeated, and whether its connection serves
+ * the next one.
+ */
 interface Progress {
   phase: 'connecting' | 'running' | 'committing'
   isBroken?: boolean
@@ -21,7 +24,10 @@ interface Progress {
 type Ask = (query: QueryConfig) => Promise<readonly Row[]>
 
 const int8 = 20
-/** How much longer than the server's own limit of a statement to wait for an answer: a host that vanished sends none, nor an end of the connection. */
+/**
+ * How much longer than the server's own limit of a statement to wait for an answer: a host that
+ * vanished sends none, nor an end of the connection.
+ */
 const silenceMs = 5000
 /** For a change of the schema, which takes what it takes: the longest that a timer can wait. */
 const unlimited = 2 ** 31 - 1
@@ -48,10 +54,12 @@ export class PostgresDriver implements SqlDriver {
     // every BIGINT of the schema stays below 2^53: times, and sizes whose sum is kept there
     const getTypeParser = ((oid: number, format?: 'text') =>
       oid === int8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser
-    // when the first call learns that the server vanished, the connections that were idle then have left the pool
+    // when the first call learns that the server vanished, the connections that were idle then have
+    // left the pool
     const idleTimeoutMillis = Math.min(10_000, this.#limitMs)
     this.#pool = new pg.Pool({ idleTimeoutMillis, ...this.#options.pool, types: { getTypeParser } })
-    // a connection that breaks while it is idle leaves the pool by itself, and one in use fails its query; unheard, the error event would end the process
+    // a connection that breaks while it is idle leaves the pool by itself, and one in use fails its
+    // query; unheard, the error event would end the process
     this.#pool.on('error', () => undefined)
     this.#pool.on('connect', (client) => client.on('error', () => undefined))
   }
@@ -66,7 +74,8 @@ export class PostgresDriver implements SqlDriver {
     await this.#repeat('transaction', unlimited, function* () {
       yield { sql: 'SET LOCAL statement_timeout = 0', values: [] }
       yield { sql: 'SELECT pg_advisory_xact_lock(hashtext(?))', values: [`sif-library ${schema}`] }
-      // asked first, because IF NOT EXISTS wants the right to create even where there is nothing to do
+      // asked first, because IF NOT EXISTS wants the right to create even where there is nothing to
+      // do
       const there = yield { sql: 'SELECT 1 FROM pg_namespace WHERE nspname = ?', values: [schema] }
       if (there.length === 0) yield { sql: `CREATE SCHEMA ${quoted(schema)}`, values: [] }
       yield* findTrigrams(schema)
@@ -117,8 +126,9 @@ export class PostgresDriver implements SqlDriver {
   }
 
   /**
-   * Once per connection: where the tables are, and for how long a statement may run. In a transaction that may write, because a standby refuses it: its reads would be old. No
-   * server becomes a standby without a restart, which ends its connections.
+   * Once per connection: where the tables are, and for how long a statement may run. In a
+   * transaction that may write, because a standby refuses it: its reads would be old. No server
+   * becomes a standby without a restart, which ends its connections.
    */
   async #equip(client: PoolClient): Promise<void> {
     if (this.#equipped.has(client)) return
@@ -136,7 +146,8 @@ export class PostgresDriver implements SqlDriver {
   }
 
   async #transaction<T>(ask: Ask, steps: () => Steps<T>, progress: Progress): Promise<T> {
-    // read committed whatever the default of the database: the locks of the store are made for it. Not READ WRITE: an administrator who closes the server to changes means it
+    // read committed whatever the default of the database: the locks of the store are made for it.
+    // Not READ WRITE: an administrator who closes the server to changes means it
     await begin(ask, ['BEGIN ISOLATION LEVEL READ COMMITTED'])
     try {
       const result = await this.#execute(ask, steps)
@@ -174,7 +185,10 @@ export class PostgresDriver implements SqlDriver {
   }
 }
 
-/** Asks, and gives up after the limit; then the connection still waits for the answer, and is of no use any more. */
+/**
+ * Asks, and gives up after the limit; then the connection still waits for the answer, and is of no
+ * use any more.
+ */
 function askOf(client: PoolClient, limitMs: number): Ask {
   return async (query) => {
     const limited = { ...query, query_timeout: limitMs }
@@ -202,7 +216,10 @@ function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-/** Makes the operators of pg_trgm known to the statements that follow, wherever the extension lies; creates it where it is missing. */
+/**
+ * Makes the operators of pg_trgm known to the statements that follow, wherever the extension lies;
+ * creates it where it is missing.
+ */
 function* findTrigrams(schema: string): Steps<void> {
   const find = `SELECT nspname AS name FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'pg_trgm'`
   let home = (yield { sql: find, values: [] })[0]

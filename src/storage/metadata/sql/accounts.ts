@@ -49,7 +49,10 @@ function tokenAndUserOf(row: Row): { readonly token: TokenRecord; readonly user:
 
 const exists = (sql: string, ...values: readonly Value[]): Steps<boolean> => changed(`${sql} LIMIT 1`, ...values)
 
-/** Those who are added or changed at the same time wait, so that each sees the names and groups of the others. */
+/**
+ * Those who are added or changed at the same time wait, so that each sees the names and groups of
+ * the others.
+ */
 function* lockUsers(): Steps<void> {
   yield { sql: 'SELECT id FROM users ORDER BY id FOR NO KEY UPDATE', values: [] }
 }
@@ -68,7 +71,10 @@ function* assertFreeName(name: string): Steps<void> {
     throw held(`${name} is a group of users`)
 }
 
-/** Throws `name-held` for a group that is somebody's own entity. To name any other group is to give its entity away. */
+/**
+ * Throws `name-held` for a group that is somebody's own entity. To name any other group is to give
+ * its entity away.
+ */
 function* assertFreeGroups(groups: readonly string[]): Steps<void> {
   for (const group of groups) {
     if (yield* exists('SELECT 1 AS found FROM users WHERE name = ?', group))

@@ -10,14 +10,18 @@ const changeOf = (row: Row): RecordChange => ({
 })
 
 /**
- * Notes that the sidecar of a record is out of date. A row of its own each time: whoever writes sidecars forgets the rows that it has seen, and never one that came later. The
- * change itself is made before, so that two changes of one record wait for each other there.
+ * Notes that the sidecar of a record is out of date. A row of its own each time: whoever writes
+ * sidecars forgets the rows that it has seen, and never one that came later. The change itself is
+ * made before, so that two changes of one record wait for each other there.
  */
 export function* noteChange(kind: Exclude<RecordKind, 'image'>, id: string): Steps<void> {
   yield { sql: 'INSERT INTO record_changes (kind, target_id) VALUES (?, ?)', values: [kind, id] }
 }
 
-/** As {@link noteChange}, for an image with bytes; for one without nothing is noted. Called before an image is deleted. */
+/**
+ * As {@link noteChange}, for an image with bytes; for one without nothing is noted. Called before
+ * an image is deleted.
+ */
 export function* noteImageChange(id: string): Steps<void> {
   yield {
     sql: `INSERT INTO record_changes (kind, target_id, digest) SELECT 'image', id, digest FROM images WHERE id = ? AND blob_key IS NOT NULL`,

@@ -22,7 +22,10 @@ const isHidden = (record: ContainerRecord): boolean => record.private || record.
 
 const refreshedAtOnce = 200
 
-/** Brings the search documents of the images behind the given one in line; returns the last of a full portion. */
+/**
+ * Brings the search documents of the images behind the given one in line; returns the last of a
+ * full portion.
+ */
 function* refreshImages(containerId: string, after: string): Steps<string | undefined> {
   if ((yield* lockContainer(containerId)) === undefined) return undefined
   const ids = yield* selectAll(
@@ -78,7 +81,8 @@ export function containerStore(runner: SqlRunner): ContainerStore {
   return {
     createIfAbsent: (container) =>
       runner.run('transaction', function* () {
-        // the lock keeps a change of the collection's flag from passing by the container that is being made
+        // the lock keeps a change of the collection's flag from passing by the container that is
+        // being made
         const parent = yield* selectFirst(
           collectionOf,
           `SELECT ${collectionColumns} FROM collections WHERE id = ? FOR SHARE`,

@@ -1,4 +1,7 @@
-/** What a place holds, and who changed it last: kept in the transaction of each change, so that no list has to count. */
+/**
+ * What a place holds, and who changed it last: kept in the transaction of each change, so that no
+ * list has to count.
+ */
 import type { Activity } from '../contract.js'
 import { dayOf } from './days.js'
 import type { LockedContainer } from './locks.js'
@@ -15,14 +18,18 @@ export interface ContentsChange {
   readonly images?: number
   /** Reserved bytes of the entity. */
   readonly reserved?: number
-  /** Given where the entity must have room for them: applies where it has no quota of its own; 0 = unlimited. */
+  /**
+   * Given where the entity must have room for them: applies where it has no quota of its own; 0 =
+   * unlimited.
+   */
   readonly defaultQuotaBytes?: number
   readonly now: number
 }
 
 /**
- * A container, its collection, its entity and the registry hold so much more (negative: less). Throws `quota-exceeded`. Last in a transaction, because it locks all
- * of these: pushes to one entity wait for each other from here on.
+ * A container, its collection, its entity and the registry hold so much more (negative: less).
+ * Throws `quota-exceeded`. Last in a transaction, because it locks all of these: pushes to one
+ * entity wait for each other from here on.
  */
 export function* changeContents(
   { id, collectionId, entityId, hidden }: LockedContainer,

@@ -1,7 +1,8 @@
 /**
- * Deleting a container with all that it holds, and the places above it. A container goes out of sight in one transaction, whatever its size: it gets a name that nobody
- * can ask for, and a mark by which every read and every lock leaves it out. What it held is then deleted in steps, by whoever began or, after a crash, by
- * `finishDeletions`.
+ * Deleting a container with all that it holds, and the places above it. A container goes out of
+ * sight in one transaction, whatever its size: it gets a name that nobody can ask for, and a mark
+ * by which every read and every lock leaves it out. What it held is then deleted in steps, by
+ * whoever began or, after a crash, by `finishDeletions`.
  */
 import type { Activity, ByWhom, Deletion, DeletionResult } from '../contract.js'
 import { inContainer, writeEvent } from './activity.js'
@@ -46,7 +47,10 @@ function* hideContainer(id: string, now: number, activity: Activity | undefined)
   return true
 }
 
-/** Deletes some of what a hidden container held, in the end its record. True when nothing of it is left. */
+/**
+ * Deletes some of what a hidden container held, in the end its record. True when nothing of it is
+ * left.
+ */
 function* emptyContainer(id: string, now: number): Steps<boolean> {
   const container = yield* lockDeleting(id)
   if (container === undefined) return true
@@ -110,7 +114,10 @@ const containersOf = (
     ),
   )
 
-/** Deletes the containers of a collection, or only those whose deletion has begun; false where others are there. */
+/**
+ * Deletes the containers of a collection, or only those whose deletion has begun; false where
+ * others are there.
+ */
 async function emptyCollection(
   runner: SqlRunner,
   id: string,

@@ -34,7 +34,8 @@ export function documentStore(runner: SqlRunner): DocumentStore {
         ),
       ),
 
-    // a version is the number of its row, which is never used again: a document that was deleted and made anew is another one
+    // a version is the number of its row, which is never used again: a document that was deleted
+    // and made anew is another one
     put: (extension, kind, id, { value, index = null, expected, now }) =>
       runner.run('transaction', function* (): Steps<number | undefined> {
         if (expected !== undefined && (yield removal(extension, kind, id, expected)).length === 0) return undefined

@@ -17,7 +17,10 @@ import {
 const columns =
   'seq, at, action, actor_id, actor_name, via, token_id, path, entity_id, container_id, digest, tag, arch, request_id, details'
 const forgottenAtOnce = 1000
-/** How far the clocks of two instances may be apart, milliseconds: an event of a later time may have a smaller number. */
+/**
+ * How far the clocks of two instances may be apart, milliseconds: an event of a later time may have
+ * a smaller number.
+ */
 const clocks = 600_000
 
 const eventOf = (row: Row): EventRecord => ({

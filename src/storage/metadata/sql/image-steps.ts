@@ -22,7 +22,10 @@ interface VerifiedBytes {
   readonly activity: Activity | undefined
 }
 
-/** The image begins to refer to a blob, which is recorded and locked. The caller has settled the usage. */
+/**
+ * The image begins to refer to a blob, which is recorded and locked. The caller has settled the
+ * usage.
+ */
 function* attachBlob(
   container: LockedContainer,
   image: ImageRecord,
@@ -71,7 +74,10 @@ function archOf(image: ImageRecord, fromHeader: string | null): Pick<ImageRecord
     : { arch: fromHeader, archFromHeader: true }
 }
 
-/** Publishes the image on the bytes of another one. The image unchanged when that one is not (any more) published with the same digest. */
+/**
+ * Publishes the image on the bytes of another one. The image unchanged when that one is not (any
+ * more) published with the same digest.
+ */
 export function* shareBytesOf(
   image: ImageRecord,
   container: LockedContainer,
@@ -158,8 +164,8 @@ export function* publishImage({
 }
 
 /**
- * Deletes the image with its tags, and ends its uploads; returns how many bytes these had reserved. The caller holds the container's lock, and settles what the container
- * and those above it hold.
+ * Deletes the image with its tags, and ends its uploads; returns how many bytes these had reserved.
+ * The caller holds the container's lock, and settles what the container and those above it hold.
  */
 export function* removeImage(image: ImageRecord, now: number): Steps<number> {
   const { id } = image
@@ -216,7 +222,10 @@ export function* deleteIfAbandoned(id: string, before: number): Steps<boolean> {
   return deleted
 }
 
-/** The image is later than the tag that it had, so that a sidecar which still has the tag is known as older. */
+/**
+ * The image is later than the tag that it had, so that a sidecar which still has the tag is known
+ * as older.
+ */
 export function* loseTag({ imageId, updatedAt }: TagRecord, now: number): Steps<void> {
   const at = Math.max(now, updatedAt + 1)
   yield { sql: `UPDATE images SET updated_at = ${later} WHERE id = ?`, values: [at, at, imageId] }
@@ -232,7 +241,10 @@ export function* changeImage(id: string, sql: string, ...values: readonly (strin
   return true
 }
 
-/** What was read in the bytes before was wrong, or less: the record follows what is read in them now. */
+/**
+ * What was read in the bytes before was wrong, or less: the record follows what is read in them
+ * now.
+ */
 export function* correctFacts(
   id: string,
   { arch, signed, encrypted, fingerprints }: Omit<BlobFacts, 'key' | 'size'>,

@@ -25,7 +25,10 @@ const inContainer = `SELECT ${imageInContainerColumns} FROM images i JOIN contai
 const byId = `${inContainer} WHERE i.id = ?`
 const byPath = 'c.entity_name = ? AND c.collection_name = ? AND c.name = ?'
 
-/** One statement of three lookups, each in one index: container by path, tag by (container, arch, tag), image by id. */
+/**
+ * One statement of three lookups, each in one index: container by path, tag by (container, arch,
+ * tag), image by id.
+ */
 export const findByTag: string = `SELECT ${imageInContainerColumns} FROM containers c JOIN tags t ON t.container_id = c.id JOIN images i ON i.id = t.image_id
   WHERE ${byPath} AND t.arch = ? AND t.tag = ?`
 const findByDigest = `SELECT ${imageInContainerColumns} FROM containers c JOIN images i ON i.container_id = c.id WHERE ${byPath} AND i.digest = ?`
@@ -208,7 +211,8 @@ export function imageStore(runner: SqlRunner): ImageStore {
         const order = 'ORDER BY i.id LIMIT ?'
         if (states.length === 0)
           return selectAll(imageInContainerOf, `${inContainer} WHERE i.id > ? ${order}`, after, pageSize(limit))
-        // said in so many words, because nearly all are published, and the index of the others is chosen by it
+        // said in so many words, because nearly all are published, and the index of the others is
+        // chosen by it
         const others = states.includes('published') ? '' : `i.state <> 'published' AND `
         const sql = `${inContainer} WHERE i.id > ? AND ${others}${isListed(runner.dialect, 'i.state')} ${order}`
         return selectAll(imageInContainerOf, sql, after, listValue(states), pageSize(limit))

@@ -1,6 +1,7 @@
 /**
- * What a migration does to the rows that are there already: in steps that each are one short transaction, so that others may read between them, and whoever
- * comes after a process that died goes on where it was. A new database has no rows, and takes all of them with its schema.
+ * What a migration does to the rows that are there already: in steps that each are one short
+ * transaction, so that others may read between them, and whoever comes after a process that died
+ * goes on where it was. A new database has no rows, and takes all of them with its schema.
  */
 import { slotOf } from './contents.js'
 import { dayOf } from './days.js'
@@ -140,7 +141,10 @@ const steps: Readonly<Record<string, LaterStep>> = {
 /** Those of the migration that brought the lists. */
 export const listSteps: readonly string[] = Object.keys(steps)
 
-/** Does one portion of what is left; returns the name of its step, or undefined when nothing is left. */
+/**
+ * Does one portion of what is left; returns the name of its step, or undefined when nothing is
+ * left.
+ */
 export function* laterStep(dialect: Dialect): Steps<string | undefined> {
   const left = yield { sql: 'SELECT name, position FROM schema_steps', values: [] }
   const next = listSteps.find((name) => left.some((row) => row.name === name))

@@ -21,7 +21,10 @@ const maxTags = 101
 const summaryColumns = `${imageColumnsOf('i')}, i.download_count, i.last_pulled_at,
   COALESCE(i.pushed_by_name, (SELECT u.name FROM users u WHERE u.id = i.owner)) AS pushed_by`
 
-/** The tags of each image, in one statement: arch, tag and time as three lines of one text, because no name has a line end. */
+/**
+ * The tags of each image, in one statement: arch, tag and time as three lines of one text, because
+ * no name has a line end.
+ */
 function* tagsOf(dialect: Dialect, ids: readonly string[]): Steps<ReadonlyMap<string, readonly TagRecord[]>> {
   const rows = yield {
     sql: `SELECT value AS image_id, (SELECT ${dialect.jsonList('packed')} FROM (SELECT arch || '\n' || tag || '\n' || updated_at AS packed FROM tags

@@ -25,8 +25,9 @@ const lockedContainer = (row: Row): LockedContainer => ({
 })
 
 /**
- * Every change of an image, its tags or its search document holds the lock of the container it lies in, so that two of them come one after the other. Locks are taken
- * in the order container, upload, blob, collection, entity, counters. One that is being deleted is as good as gone.
+ * Every change of an image, its tags or its search document holds the lock of the container it lies
+ * in, so that two of them come one after the other. Locks are taken in the order container, upload,
+ * blob, collection, entity, counters. One that is being deleted is as good as gone.
  */
 export function* lockContainer(containerId: string): Steps<LockedContainer | undefined> {
   return yield* selectFirst(
@@ -53,12 +54,18 @@ export function* lockDeleting(containerId: string): Steps<LockedContainer | unde
   )
 }
 
-/** Whoever begins or stops to refer to a blob holds its lock, so that the last one to stop sees that it is the last. */
+/**
+ * Whoever begins or stops to refer to a blob holds its lock, so that the last one to stop sees that
+ * it is the last.
+ */
 export function* lockBlob(key: string): Steps<void> {
   yield { sql: 'SELECT blob_key FROM blobs WHERE blob_key = ? FOR UPDATE', values: [key] }
 }
 
-/** After an image stopped referring to the blob: it is unreferenced from now on, if that was the last one. */
+/**
+ * After an image stopped referring to the blob: it is unreferenced from now on, if that was the
+ * last one.
+ */
 export function* releaseBlob(key: string, now: number): Steps<void> {
   yield* lockBlob(key)
   yield {

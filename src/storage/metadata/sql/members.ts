@@ -8,8 +8,8 @@ import { changed, type Dialect, type Row, type SqlRunner, selectAll, selectFirst
 const ascending: readonly Role[] = ['reader', 'writer', 'maintainer']
 
 /**
- * Two columns of a query that reads a user `u`: JSON lists of `ENTITY ROLE`, or NULL. Each is read by its index, which
- * one condition with OR would not be.
+ * Two columns of a query that reads a user `u`: JSON lists of `ENTITY ROLE`, or NULL. Each is read
+ * by its index, which one condition with OR would not be.
  */
 export function roleColumns({ list, jsonList }: Dialect): string {
   const pair = jsonList(`e.name || ' ' || m.role`)

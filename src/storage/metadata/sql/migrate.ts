@@ -3,7 +3,10 @@ import { laterStep } from './later-steps.js'
 import { type Migration, migrations } from './schema.js'
 import type { Dialect, Steps } from './steps.js'
 
-/** Brings the schema from whatever version it has to the newest one. Runs inside the driver's `migrate`: alone, and whole or not at all. */
+/**
+ * Brings the schema from whatever version it has to the newest one. Runs inside the driver's
+ * `migrate`: alone, and whole or not at all.
+ */
 export function* migrate(dialect: Dialect, list: readonly Migration[] = migrations): Steps<void> {
   yield { sql: 'CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)', values: [] }
   // the names of what a migration left to be done later, and how far that came

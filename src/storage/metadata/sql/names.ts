@@ -3,8 +3,8 @@ import { MetadataError } from '../errors.js'
 import type { Query, Row, Steps } from './steps.js'
 
 /**
- * Inserts a record, or finds the one that has its name. `insert` leaves a conflict alone and returns the row, so of two callers one inserts and the other one, who waits
- * for the first, finds.
+ * Inserts a record, or finds the one that has its name. `insert` leaves a conflict alone and
+ * returns the row, so of two callers one inserts and the other one, who waits for the first, finds.
  */
 export function* insertOrFind<R>(map: (row: Row) => R, insert: Query, find: Query): Steps<CreateResult<R>> {
   const inserted = (yield insert)[0]
@@ -23,8 +23,9 @@ export function nullableFlag(value: boolean | null | undefined): number | null {
 }
 
 /**
- * The new value of `updated_at`, given twice: later than the old one also where another instance, whose clock is ahead, changed the record before. `reindex` tells by it which of two
- * states was the later one, and must not show what became private.
+ * The new value of `updated_at`, given twice: later than the old one also where another instance,
+ * whose clock is ahead, changed the record before. `reindex` tells by it which of two states was
+ * the later one, and must not show what became private.
  */
 export const later: string = 'CASE WHEN updated_at >= CAST(? AS BIGINT) THEN updated_at + 1 ELSE CAST(? AS BIGINT) END'
 

@@ -1,6 +1,8 @@
 /**
- * Pages of a list. Each is read along one index or a few (branches) whose rows are merged by the sort key, from where the page before ended; what no index can
- * say is asked of each row (the filter), of so many rows at the most. Where few records can pass at all (a narrow set), these are sorted instead.
+ * Pages of a list. Each is read along one index or a few (branches) whose rows are merged by the
+ * sort key, from where the page before ended; what no index can say is asked of each row (the
+ * filter), of so many rows at the most. Where few records can pass at all (a narrow set), these are
+ * sorted instead.
  */
 import type { VisibilityFilter } from '../contract.js'
 import { pageSize } from './names.js'
@@ -202,7 +204,10 @@ export function startsWith(column: string, prefix: string | undefined): Conditio
 const minTrigram = 3
 const maxValue = 256
 
-/** Records of a kind that is found by text: those whose document contains it, if they are few, else a filter. */
+/**
+ * Records of a kind that is found by text: those whose document contains it, if they are few, else
+ * a filter.
+ */
 export function* byText(
   dialect: Dialect,
   table: 'search_entities' | 'search_collections' | 'search_containers',

@@ -16,7 +16,8 @@ function isLost(found: ImageRecord, image: RestoredImage): boolean {
 }
 
 function* putBack(id: string, image: RestoredImage, found: ImageRecord | undefined): Steps<void> {
-  // one statement, because a blob that is found there may be forgotten before a second one locks it; a row that the last condition leaves alone is locked too
+  // one statement, because a blob that is found there may be forgotten before a second one locks
+  // it; a row that the last condition leaves alone is locked too
   yield {
     sql: `INSERT INTO blobs (blob_key, digest, size, created_at) VALUES (?, ?, ?, ?)
       ON CONFLICT (blob_key) DO UPDATE SET unreferenced_at = NULL WHERE blobs.unreferenced_at IS NOT NULL`,
@@ -50,7 +51,10 @@ function* putBack(id: string, image: RestoredImage, found: ImageRecord | undefin
   if (found.blobKey !== null) yield* releaseBlob(found.blobKey, image.updatedAt)
 }
 
-/** An upload to this key is from before what was lost: it ended, and would be swept with the bytes of the image. Returns what they had reserved, to be given back. */
+/**
+ * An upload to this key is from before what was lost: it ended, and would be swept with the bytes
+ * of the image. Returns what they had reserved, to be given back.
+ */
 function* endUploads(image: RestoredImage, now: number): Steps<readonly Row[]> {
   return yield {
     sql: `UPDATE uploads SET state = 'aborted', updated_at = ? WHERE blob_key = ? AND state IN ('open', 'completing') RETURNING size, entity_id`,
@@ -58,7 +62,10 @@ function* endUploads(image: RestoredImage, now: number): Steps<readonly Row[]> {
   }
 }
 
-/** Sets the tags that are free, or that are the ones to be replaced; returns them, and the images that lost one. */
+/**
+ * Sets the tags that are free, or that are the ones to be replaced; returns them, and the images
+ * that lost one.
+ */
 function* putBackTags(
   imageId: string,
   image: RestoredImage,

@@ -2,9 +2,10 @@ import { listSteps } from './later-steps.js'
 import type { Dialect } from './steps.js'
 
 /**
- * The schema as numbered steps, forward only: a step that was released is never changed, a new one is added at the end. Times are milliseconds, sizes bytes,
- * flags 0 or 1, lists JSON. Names can't change, so they are repeated below where a lookup by path wants them in one index; the checks are the last line of
- * defence for the counters, which the store keeps exact itself.
+ * The schema as numbered steps, forward only: a step that was released is never changed, a new one
+ * is added at the end. Times are milliseconds, sizes bytes, flags 0 or 1, lists JSON. Names can't
+ * change, so they are repeated below where a lookup by path wants them in one index; the checks are
+ * the last line of defence for the counters, which the store keeps exact itself.
  */
 export type Migration = (dialect: Dialect) => readonly string[]
 
@@ -64,7 +65,10 @@ const accounts: Migration = ({ text }) => [
   `CREATE TABLE settings (name ${text} PRIMARY KEY, value ${text} NOT NULL)`,
 ]
 
-/** One table of documents per kind: a search for entities must not walk through the documents of a million images that match as well. */
+/**
+ * One table of documents per kind: a search for entities must not walk through the documents of a
+ * million images that match as well.
+ */
 const documents: Migration = (dialect) => {
   const { text, serial } = dialect
   return [
@@ -94,10 +98,15 @@ const recordChanges: Migration = ({ text, serial, neverReusedSuffix }) => [
   `INSERT INTO record_changes (kind, target_id, digest) SELECT 'image', id, digest FROM images WHERE blob_key IS NOT NULL`,
 ]
 
-/** The few images that wait for a proof or were found damaged, which every start of a server asks for: without it each asking reads a million published ones. */
+/**
+ * The few images that wait for a proof or were found damaged, which every start of a server asks
+ * for: without it each asking reads a million published ones.
+ */
 const unpublished: Migration = () => [`CREATE INDEX images_unpublished ON images (id) WHERE state <> 'published'`]
 
-/** Searches for an arch that few images have: without it a search looks at all that match in name. */
+/**
+ * Searches for an arch that few images have: without it a search looks at all that match in name.
+ */
 const archs: Migration = () => ['CREATE INDEX search_images_arch ON search_images (arch, id)']
 
 /** Ended uploads whose parts may still lie in the storage, which every sweep asks for. */
@@ -113,7 +122,8 @@ const extensionDocuments: Migration = ({ text, serial, neverReusedSuffix }) => [
 ]
 
 /**
- * What bounds are checked by: how many collections, containers and images an entity holds, the uploads of one principal, and the images of one owner that have no bytes.
+ * What bounds are checked by: how many collections, containers and images an entity holds, the
+ * uploads of one principal, and the images of one owner that have no bytes.
  */
 const bounds: Migration = () => [
   'ALTER TABLE entities ADD COLUMN records BIGINT NOT NULL DEFAULT 0',
@@ -129,7 +139,10 @@ const retiredNames: Migration = ({ text }) => [
   `CREATE TABLE retired_names (name ${text} PRIMARY KEY, user_id ${text} NOT NULL)`,
 ]
 
-/** What was read in the bytes of each blob; the rows that wait for it are found by their version, 0 for none. */
+/**
+ * What was read in the bytes of each blob; the rows that wait for it are found by their version, 0
+ * for none.
+ */
 export const blobInspections: Migration = ({ text }) => [
   'ALTER TABLE blobs ADD COLUMN inspection_version INTEGER NOT NULL DEFAULT 0',
   'ALTER TABLE blobs ADD COLUMN inspected_at BIGINT',
@@ -138,8 +151,9 @@ export const blobInspections: Migration = ({ text }) => [
 ]
 
 /**
- * What lists show and are ordered by, kept with every change, and what people and the registry did. Only what takes no time: the rest of it, over what is in
- * the tables already, is done in steps (`later-steps.ts`), between which others may read.
+ * What lists show and are ordered by, kept with every change, and what people and the registry did.
+ * Only what takes no time: the rest of it, over what is in the tables already, is done in steps
+ * (`later-steps.ts`), between which others may read.
  */
 const listed: Migration = ({ text, serial, neverReusedSuffix, clustered }) => [
   'ALTER TABLE entities ADD COLUMN image_count BIGINT NOT NULL DEFAULT 0',
@@ -153,7 +167,8 @@ const listed: Migration = ({ text, serial, neverReusedSuffix, clustered }) => [
   ...[`latest_arch ${text}`, `latest_tag ${text}`, 'last_pulled_at BIGINT', 'changed_at BIGINT NOT NULL DEFAULT 0'].map(
     (column) => `ALTER TABLE containers ADD COLUMN ${column}`,
   ),
-  // while it is being deleted a container has no images that anybody sees, and a name that nobody can ask for
+  // while it is being deleted a container has no images that anybody sees, and a name that nobody
+  // can ask for
   ...[`changed_by ${text}`, 'deleting_at BIGINT'].map((column) => `ALTER TABLE containers ADD COLUMN ${column}`),
   ...['download_count BIGINT NOT NULL DEFAULT 0', 'last_pulled_at BIGINT', `pushed_by_name ${text}`].map(
     (column) => `ALTER TABLE images ADD COLUMN ${column}`,
@@ -183,8 +198,8 @@ const listed: Migration = ({ text, serial, neverReusedSuffix, clustered }) => [
 ]
 
 /**
- * Sessions of browsers and one-time codes beside tokens. The database itself ends a session with its parent, so that
- * none can be made of a token that is being revoked.
+ * Sessions of browsers and one-time codes beside tokens. The database itself ends a session with
+ * its parent, so that none can be made of a token that is being revoked.
  */
 export const sessions: Migration = ({ text }) => [
   `ALTER TABLE tokens ADD COLUMN kind ${text} NOT NULL DEFAULT 'token'`,
@@ -193,7 +208,10 @@ export const sessions: Migration = ({ text }) => [
   `CREATE INDEX tokens_that_end ON tokens (expires_at) WHERE kind <> 'token'`,
 ]
 
-/** Members of entities. `subject` is the id of a user, which nobody gets again, or the name of a group. */
+/**
+ * Members of entities. `subject` is the id of a user, which nobody gets again, or the name of a
+ * group.
+ */
 export const members: Migration = ({ text }) => [
   `CREATE TABLE members (
     entity_id ${text} NOT NULL REFERENCES entities (id) ON DELETE CASCADE, kind ${text} NOT NULL, subject ${text} NOT NULL,

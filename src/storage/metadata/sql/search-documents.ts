@@ -1,12 +1,15 @@
 import { changed, type Steps, selectAll } from './steps.js'
 
-// What bounds the work of one write: a description or a list of tags as long as an attacker likes would be indexed again at every change of a tag.
+// What bounds the work of one write: a description or a list of tags as long as an attacker likes
+// would be indexed again at every change of a tag.
 const maxDescription = 4096
 const maxTags = 500
 
 /**
- * The text that a search looks through: lower case by the same rule as the value searched for, so that both databases fold alike; one line per name, tag or
- * description, so that no match spans two of them. Only the first 4096 characters of a description and the first 500 tags (by arch and name) are found.
+ * The text that a search looks through: lower case by the same rule as the value searched for, so
+ * that both databases fold alike; one line per name, tag or description, so that no match spans two
+ * of them. Only the first 4096 characters of a description and the first 500 tags (by arch and
+ * name) are found.
  */
 function documentText(path: readonly string[], descriptions: readonly string[], tags: readonly string[]): string {
   const lines = [path.join('/'), ...descriptions.map((text) => text.slice(0, maxDescription)), ...new Set(tags)]
@@ -41,7 +44,10 @@ export function* removeNameDocument(
   yield { sql: `DELETE FROM ${table} WHERE ref_id = ?`, values: [id] }
 }
 
-/** Brings the document of an image in line with the image, its container and its tags. Only published images have one. The caller holds the container's lock. */
+/**
+ * Brings the document of an image in line with the image, its container and its tags. Only
+ * published images have one. The caller holds the container's lock.
+ */
 export function* refreshImageDocument(imageId: string): Steps<void> {
   const image = (yield {
     sql: `SELECT i.description, i.arch, i.signed, c.id AS container_id, c.entity_name, c.collection_name, c.name, c.description AS container_description

@@ -12,7 +12,8 @@ import {
 } from './rows.js'
 import { type Dialect, isListed, listValue, type Query, type SqlRunner, type Steps, type Value } from './steps.js'
 
-// Trigrams need three characters; a longer value than this is nobody's name, and every character of it costs the index a lookup.
+// Trigrams need three characters; a longer value than this is nobody's name, and every character of
+// it costs the index a lookup.
 const minCharacters = 3
 const maxCharacters = 256
 const maxPlainArchs = 8
@@ -22,10 +23,16 @@ const maxScanned = 2000
 /** What a page shows, and one more each, so that its reader sees that there is more. */
 const maxDescription = 1025
 const maxTags = 101
-/** Fingerprints are a JSON list of 40 hex digits each: so many characters are the first 16, without the closing bracket. */
+/**
+ * Fingerprints are a JSON list of 40 hex digits each: so many characters are the first 16, without
+ * the closing bracket.
+ */
 const maxFingerprints = 16 * 43
 
-/** The columns with their long texts cut: a page of a thousand long ones would be a hundred megabytes. */
+/**
+ * The columns with their long texts cut: a page of a thousand long ones would be a hundred
+ * megabytes.
+ */
 function cut(columns: string, fingerprints = false): string {
   const shorter = columns.replace(
     /\b([a-z])\.description\b/g,
@@ -87,8 +94,9 @@ const containers: Kind = {
 }
 
 /**
- * Walks the matching documents from the newest to the oldest and stops at the limit; the order of the tables is fixed (CROSS JOIN), because a database that began
- * with the nouns would look at all of them.
+ * Walks the matching documents from the newest to the oldest and stops at the limit; the order of
+ * the tables is fixed (CROSS JOIN), because a database that began with the nouns would look at all
+ * of them.
  */
 function namesQuery(dialect: Dialect, kind: Kind, { value, visibility, limit }: SearchQuery): Query {
   const { from, match, position } = dialect.search(kind.table)
@@ -101,14 +109,20 @@ function namesQuery(dialect: Dialect, kind: Kind, { value, visibility, limit }: 
   }
 }
 
-/** Equality where there are few: a list that the database unfolds itself hides from its planner how many rows an arch has. */
+/**
+ * Equality where there are few: a list that the database unfolds itself hides from its planner how
+ * many rows an arch has.
+ */
 function ofArch(dialect: Dialect, archs: readonly string[]): Conditions {
   if (archs.length === 0) return { sql: [], values: [] }
   if (archs.length > maxPlainArchs) return { sql: [isListed(dialect, 's.arch')], values: [listValue(archs)] }
   return { sql: [`s.arch IN (${archs.map(() => '?').join(', ')})`], values: archs }
 }
 
-/** Whether so few images have one of the archs that looking at each is quicker than walking all that match in name. */
+/**
+ * Whether so few images have one of the archs that looking at each is quicker than walking all that
+ * match in name.
+ */
 function* isRareArch(dialect: Dialect, archs: readonly string[]): Steps<boolean> {
   if (dialect.searchByArch === undefined || archs.length === 0) return false
   const { sql, values } = ofArch(dialect, archs)
@@ -176,7 +190,10 @@ function* searchImages(
   return { images, next: rows.length > found.length ? images.at(-1)?.after : undefined }
 }
 
-/** The number behind `after`; undefined for what no page of ours gave out, which begins at the first page. */
+/**
+ * The number behind `after`; undefined for what no page of ours gave out, which begins at the first
+ * page.
+ */
 function positionOf(after: string | undefined): number | undefined {
   if (after === undefined || !/^[0-9a-z]{1,10}$/.test(after)) return undefined
   return Number.parseInt(after, 36)

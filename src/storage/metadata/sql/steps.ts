@@ -1,13 +1,18 @@
 /**
- * The seam between the store and its databases: a method of the store is a generator that yields queries and receives their rows. A driver that answers at once
- * (SQLite) runs it to the end without ever leaving the call, so that nothing can come between two statements of its one connection; a driver that waits
- * (PostgreSQL) awaits each query. The statements are the same for both.
+ * The seam between the store and its databases: a method of the store is a generator that yields
+ * queries and receives their rows. A driver that answers at once (SQLite) runs it to the end
+ * without ever leaving the call, so that nothing can come between two statements of its one
+ * connection; a driver that waits (PostgreSQL) awaits each query. The statements are the same for
+ * both.
  */
 export type Value = string | number | null
 export type Row = Readonly<Record<string, unknown>>
 
 export interface Query {
-  /** With `?` for each value, and with PostgreSQL's row locks (`FOR NO KEY UPDATE`), which a database with one writer leaves out. */
+  /**
+   * With `?` for each value, and with PostgreSQL's row locks (`FOR NO KEY UPDATE`), which a
+   * database with one writer leaves out.
+   */
   readonly sql: string
   readonly values: readonly Value[]
   /** Planned anew for its values each time: for a search, whose best plan depends on them. */
@@ -17,8 +22,10 @@ export interface Query {
 export type Steps<T> = Generator<Query, T, readonly Row[]>
 
 /**
- * `read`: changes nothing, may be repeated. `probe`: a read that is not repeated, to learn how things are now. `statement`: one statement that is a transaction by itself. `transaction`: all or nothing, and may be repeated from the
- * start as long as it was not committed; so steps keep no state outside of themselves.
+ * `read`: changes nothing, may be repeated. `probe`: a read that is not repeated, to learn how
+ * things are now. `statement`: one statement that is a transaction by itself. `transaction`: all or
+ * nothing, and may be repeated from the start as long as it was not committed; so steps keep no
+ * state outside of themselves.
  */
 export type RunMode = 'read' | 'probe' | 'statement' | 'transaction'
 
@@ -46,11 +53,17 @@ export interface Dialect {
   search(table: string): TextSearch
   /** The value of the one `?` in `match`. */
   pattern(value: string): string
-  /** The same search in `search_images` by the index of archs instead of that of the text; its `?` is the value itself. Absent where the database finds that way itself. */
+  /**
+   * The same search in `search_images` by the index of archs instead of that of the text; its `?`
+   * is the value itself. Absent where the database finds that way itself.
+   */
   readonly searchByArch?: TextSearch
   /** Where in the column the value of one `?` begins, from 1; 0 where it is not there. */
   positionIn(column: string): string
-  /** A table `list` with the one column `value`: a list of strings, given as one `?` by {@link listValue}. */
+  /**
+   * A table `list` with the one column `value`: a list of strings, given as one `?` by
+   * {@link listValue}.
+   */
   readonly list: string
   /** An aggregate: the values of a column of text as a JSON list, as text. */
   jsonList(column: string): string
@@ -83,15 +96,22 @@ export function* first<R>(steps: Steps<readonly R[]>): Steps<R | undefined> {
   return (yield* steps)[0]
 }
 
-/** Runs a statement; true when it gave a row back (`RETURNING`), which is how a compare-and-set learns that it won. */
+/**
+ * Runs a statement; true when it gave a row back (`RETURNING`), which is how a compare-and-set
+ * learns that it won.
+ */
 export function* changed(sql: string, ...values: readonly Value[]): Steps<boolean> {
   return (yield { sql, values }).length > 0
 }
 
-// PostgreSQL holds neither NUL nor half a surrogate pair, so no store does, and a hostile name can't make one database fail where the other does not.
+// PostgreSQL holds neither NUL nor half a surrogate pair, so no store does, and a hostile name
+// can't make one database fail where the other does not.
 const unstorable = /[\0\p{Surrogate}]/gu
 
-/** The values as a database takes them: every text well-formed and without NUL (each such character becomes U+FFFD). */
+/**
+ * The values as a database takes them: every text well-formed and without NUL (each such character
+ * becomes U+FFFD).
+ */
 export function storable(values: readonly Value[]): readonly Value[] {
   for (const value of values) {
     if (typeof value === 'string' && (!value.isWellFormed() || value.includes('\0'))) return values.map(cleaned)

@@ -19,7 +19,9 @@ import { changed, type SqlDriver, type SqlRunner } from './steps.js'
 import { tagStore } from './tags.js'
 import { uploadStore } from './uploads.js'
 
-/** A driver that connects and migrates by itself at its first use, and refuses after it was closed. */
+/**
+ * A driver that connects and migrates by itself at its first use, and refuses after it was closed.
+ */
 interface LazyDriver extends SqlRunner {
   ready(onProgress?: (progress: MigrationProgress) => void): Promise<void>
   close(): Promise<void>
@@ -27,7 +29,10 @@ interface LazyDriver extends SqlRunner {
 
 type OnProgress = (progress: MigrationProgress) => void
 
-/** Does what a migration left for later, one short transaction after the other. Several instances take turns. */
+/**
+ * Does what a migration left for later, one short transaction after the other. Several instances
+ * take turns.
+ */
 async function finishMigration(driver: SqlDriver, onProgress: OnProgress): Promise<void> {
   const isLeft = (): Promise<boolean> => driver.run('read', () => changed('SELECT name FROM schema_steps LIMIT 1'))
   while (await isLeft()) {

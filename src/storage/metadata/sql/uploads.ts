@@ -11,7 +11,10 @@ const forgottenAtOnce = 1000
 /** As in the index `uploads_undropped`. */
 const withLeftoverParts = `state IN ('aborted', 'expired') AND backend_upload_id IS NOT NULL`
 
-/** How many of the oldest records one new upload makes room by, of each state; more than it adds itself. */
+/**
+ * How many of the oldest records one new upload makes room by, of each state; more than it adds
+ * itself.
+ */
 const forgottenWithNew = 10
 
 /** Which uploads are those of the principal; with its values. */

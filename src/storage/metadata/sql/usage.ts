@@ -9,7 +9,9 @@ export interface UsageChange {
   readonly images?: number
 }
 
-/** Changes the counters without asking for room: for bytes that were reserved, and for giving back. */
+/**
+ * Changes the counters without asking for room: for bytes that were reserved, and for giving back.
+ */
 export function* changeUsage(entityId: string, { used = 0, reserved = 0, images = 0 }: UsageChange): Steps<void> {
   yield {
     sql: 'UPDATE entities SET used_bytes = used_bytes + ?, reserved_bytes = reserved_bytes + ?, image_count = image_count + ? WHERE id = ?',
@@ -22,7 +24,10 @@ export interface UsageClaim extends UsageChange {
   readonly defaultQuotaBytes: number
 }
 
-/** Takes room, in the same statement that checks for it, so two callers can't both have the last of it. Throws `quota-exceeded`. */
+/**
+ * Takes room, in the same statement that checks for it, so two callers can't both have the last of
+ * it. Throws `quota-exceeded`.
+ */
 export function* claimUsage(
   entityId: string,
   { used = 0, reserved = 0, images = 0, defaultQuotaBytes }: UsageClaim,

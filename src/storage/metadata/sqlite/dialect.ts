@@ -1,8 +1,9 @@
 import type { Dialect } from '../sql/steps.js'
 
 /**
- * SQLite's side. Substring search is an FTS5 index of trigrams that holds no text of its own (an external content table), kept in step by triggers: in a quoted
- * string every character stands for itself, and the trigrams of the string in a row are the string.
+ * SQLite's side. Substring search is an FTS5 index of trigrams that holds no text of its own (an
+ * external content table), kept in step by triggers: in a quoted string every character stands for
+ * itself, and the trigrams of the string in a row are the string.
  */
 export const sqliteDialect: Dialect = {
   name: 'sqlite',

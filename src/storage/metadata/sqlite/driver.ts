@@ -21,7 +21,10 @@ const blockingMs = 20
 const privateFolder = 0o700
 const privateFile = 0o600
 
-/** One connection that runs the steps of a method from the first to the last without leaving the call. */
+/**
+ * One connection that runs the steps of a method from the first to the last without leaving the
+ * call.
+ */
 export class SqliteDriver implements SqlDriver {
   readonly dialect: Dialect = sqliteDialect
   readonly #options: SqliteDriverOptions
@@ -74,7 +77,10 @@ export class SqliteDriver implements SqlDriver {
     connection?.close()
   }
 
-  /** What failed because another process was writing had no effect, and is tried again while the event loop goes on. Everything else is thrown. */
+  /**
+   * What failed because another process was writing had no effect, and is tried again while the
+   * event loop goes on. Everything else is thrown.
+   */
   async #attemptAgain<T>(failure: unknown, attempt: () => T): Promise<T> {
     const { file, busyMs } = this.#options
     const until = Date.now() + busyMs
@@ -82,7 +88,8 @@ export class SqliteDriver implements SqlDriver {
     for (;;) {
       const code = this.#connection?.codeOf(error)
       if (code !== 'busy' || Date.now() >= until) throw translated(error, file, code)
-      // SQLite's lock knows no queue: only who asks often and irregularly gets in between the transactions of a busy process
+      // SQLite's lock knows no queue: only who asks often and irregularly gets in between the
+      // transactions of a busy process
       await wait(1 + Math.random() * 9)
       try {
         return attempt()
@@ -103,7 +110,8 @@ export class SqliteDriver implements SqlDriver {
       this.#statement('COMMIT')([])
       return result
     } catch (error) {
-      // some failures (a full disk) have rolled back already, and then there is nothing to roll back
+      // some failures (a full disk) have rolled back already, and then there is nothing to roll
+      // back
       try {
         this.#statement('ROLLBACK')([])
       } catch {}
@@ -132,7 +140,10 @@ export class SqliteDriver implements SqlDriver {
   }
 }
 
-/** SQLite makes its own files as wide as the umask lets it, and gives the journal files the mode of the database: so the file is made here, private. */
+/**
+ * SQLite makes its own files as wide as the umask lets it, and gives the journal files the mode of
+ * the database: so the file is made here, private.
+ */
 async function prepareFile(file: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: privateFolder })
   const handle = await open(file, 'a', privateFile)
@@ -147,14 +158,16 @@ async function configure(connection: SqliteConnection, busyMs: number): Promise<
       connection.exec('PRAGMA journal_mode = WAL')
       break
     } catch (error) {
-      // the first change to WAL does not wait for another process that is making it at the same moment
+      // the first change to WAL does not wait for another process that is making it at the same
+      // moment
       if (connection.codeOf(error) !== 'busy' || Date.now() > until) throw error
       await wait(20)
     }
   }
   connection.exec('PRAGMA synchronous = FULL')
   connection.exec('PRAGMA foreign_keys = ON')
-  // reads straight from the page cache of the system: a lookup among a million images costs a third less
+  // reads straight from the page cache of the system: a lookup among a million images costs a third
+  // less
   connection.exec(`PRAGMA mmap_size = ${2 ** 31}`)
 }
 

@@ -17,7 +17,8 @@ export type SqliteCode = 'busy' | 'unique' | 'foreign-key' | 'full' | 'broken' |
 
 export type SqliteLibrary = (file: string) => SqliteConnection
 
-// https://www.sqlite.org/rescode.html: the low byte is the primary code, constraint violations are told apart by the whole number
+// https://www.sqlite.org/rescode.html: the low byte is the primary code, constraint violations are
+// told apart by the whole number
 const codes = new Map<number, SqliteCode>([
   [5, 'busy'],
   [6, 'busy'],
@@ -49,8 +50,9 @@ const names: readonly (readonly [RegExp, SqliteCode])[] = [
 ]
 
 /**
- * Makes rows of arrays: an object that looks a column up when it is read. Building a plain object of thirty columns costs more than the rest of the look-up of an image
- * (measured: 11 µs against 7 µs in all), and most rows are read once.
+ * Makes rows of arrays: an object that looks a column up when it is read. Building a plain object
+ * of thirty columns costs more than the rest of the look-up of an image (measured: 11 µs against 7
+ * µs in all), and most rows are read once.
  */
 function rowMaker(columns: readonly string[]): (values: readonly unknown[]) => Row {
   class LazyRow {
@@ -84,7 +86,10 @@ interface NodeSqlite {
   readonly DatabaseSync: new (file: string) => NodeDatabase
 }
 
-/** `node:sqlite`, where this Node has it (22.13 and later). Asked for at run time, so that no bundler and no older Node stumbles over its name. */
+/**
+ * `node:sqlite`, where this Node has it (22.13 and later). Asked for at run time, so that no
+ * bundler and no older Node stumbles over its name.
+ */
 export function loadNodeSqlite(): SqliteLibrary | undefined {
   const sqlite = process.getBuiltinModule?.('node:sqlite') as NodeSqlite | undefined
   if (sqlite === undefined) return undefined
@@ -110,7 +115,8 @@ export function loadNodeSqlite(): SqliteLibrary | undefined {
 }
 
 export async function loadBetterSqlite(): Promise<SqliteLibrary> {
-  // A name that bundlers do not see: no bundle can hold the compiled part, and Node 22.13 and later do without the package.
+  // A name that bundlers do not see: no bundle can hold the compiled part, and Node 22.13 and later
+  // do without the package.
   const name: string = 'better-sqlite3'
   const load: Promise<{ readonly default: typeof import('better-sqlite3') }> = import(
     /* webpackIgnore: true */ /* @vite-ignore */ name
