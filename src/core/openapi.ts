@@ -64,7 +64,11 @@ function parametersOf(
   ]
 }
 
-function contentOf(row: RouteRow, components: Record<string, unknown>): object {
+/** Answers of these never have a body (RFC 9110 15.3.5, 15.4.4, 15.4.5). */
+const bodiless = [204, 303, 304]
+
+function contentOf(row: RouteRow, status: number, components: Record<string, unknown>): object {
+  if (bodiless.includes(status)) return {}
   const { schema } = row.success
   if (schema === 'empty') return {}
   if (schema === 'bytes') return { content: { 'application/octet-stream': {} } }
@@ -81,11 +85,10 @@ function operationOf(
   row: RouteRow,
   { names, components }: { readonly names: readonly string[]; readonly components: Record<string, unknown> },
 ): object {
-  const success = { description: row.success.status >= 400 ? 'Not offered' : 'Success', ...contentOf(row, components) }
-  const responses: Record<string, unknown> = {
-    [row.success.status]: row.success.status >= 400 ? errorReference : success,
-  }
-  for (const status of row.success.also ?? []) responses[status] = success
+  const responses: Record<string, unknown> = {}
+  for (const status of [row.success.status, ...(row.success.also ?? [])])
+    responses[status] =
+      status >= 400 ? errorReference : { description: 'Success', ...contentOf(row, status, components) }
   for (const status of ['4XX', '5XX']) responses[status] ??= errorReference
   const body =
     row.body === 'none'

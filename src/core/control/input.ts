@@ -36,7 +36,12 @@ export const digest: z.ZodType<string> = z
 
 export const pageShape: Shape<{ limit?: number; cursor?: string }> = {
   limit: count(1, 200).optional().describe('1 to 200; default 50'),
-  cursor: z.string().min(1).max(6144).optional().describe('next of the page before'),
+  cursor: z
+    .string()
+    .max(6144)
+    .regex(/^[A-Za-z0-9_.-]+$/, 'must be next of the page before')
+    .optional()
+    .describe('next of the page before'),
 }
 
 export const canShape: Shape<{ with?: 'can' }> = {

@@ -69,7 +69,10 @@ export function isTemporaryName(name: string): boolean {
   return name.startsWith('~') && UPLOAD_ID.test(name.slice(1))
 }
 
-/** Removes a temporary file or folder, whatever became of it. */
+/**
+ * Removes a temporary file or folder, whatever became of it. FUSE and NFS keep a deleted file that
+ * somebody has open under another name in its folder, until it is closed: then it is tried again.
+ */
 export async function removeTemporary(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true })
+  await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 }
